@@ -1,0 +1,212 @@
+"""Find the GPUs of a host in one walk over its sysfs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt import pciids
+from nova_gpuvirt import sysfs as sysfs_
+
+# VGA, 3D and other display controllers, and processing accelerators; the
+# class is the upper 16 of 24 bits (class table of pci.ids). 0x120100 is the
+# SNIA SDXI data mover, which is no GPU.
+_GPU_CLASSES = frozenset({0x0300, 0x0302, 0x0380, 0x1200})
+_SDXI = 0x120100
+_BRIDGE = 0x06
+# A server's management controller shows the console of the machine itself.
+_BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
+_BARS = 6
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Host:
+    """What a walk found.
+
+    `gpus` holds every GPU, also those that are not offered. `unreadable`
+    holds, with the reason, the functions of which not even the class can be
+    told.
+    """
+
+    gpus: tuple[model.Gpu, ...]
+    unreadable: Mapping[model.PciAddress, str]
+    has_iommu: bool
+
+
+def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
+    """Find the GPUs, with their functions and names, but not yet their uses.
+
+    A file that is missing, unreadable or nonsense makes that one device
+    unusable, with the reason, and nothing else.
+    """
+    classes: dict[model.PciAddress, int] = {}
+    unreadable: dict[model.PciAddress, str] = {}
+    for address in sysfs.addresses():
+        try:
+            classes[address] = _number(sysfs, address, 'class', 24)
+        except exception.SysfsError as error:
+            unreadable[address] = str(error)
+    gpus = []
+    for siblings in _physical_slots(sysfs, classes):
+        address = next((a for a in siblings if _is_gpu(classes[a])), None)
+        if address is None:
+            continue
+        gpus.append(_gpu(sysfs, names, address, siblings, classes))
+    return Host(tuple(gpus), unreadable, sysfs.has_iommu())
+
+
+def _physical_slots(
+    sysfs: sysfs_.Sysfs, classes: Mapping[model.PciAddress, int]
+) -> list[list[model.PciAddress]]:
+    """Gather the physical functions by slot; VFs belong to their PF."""
+    slots: dict[tuple[int, int, int], list[model.PciAddress]] = {}
+    for address in classes:
+        if sysfs.link(address, 'physfn') is None:
+            slots.setdefault(
+                (address.domain, address.bus, address.slot), []
+            ).append(address)
+    return list(slots.values())
+
+
+def _is_gpu(class_code: int) -> bool:
+    return class_code >> 8 in _GPU_CLASSES and class_code != _SDXI
+
+
+def _gpu(
+    sysfs: sysfs_.Sysfs,
+    names: pciids.PciIds,
+    address: model.PciAddress,
+    siblings: Sequence[model.PciAddress],
+    classes: Mapping[model.PciAddress, int],
+) -> model.Gpu:
+    refusal = None
+    companions = []
+    try:
+        function = _function(sysfs, address)
+        companions = [
+            _function(sysfs, a)
+            for a in siblings
+            if a != address and classes[a] >> 16 != _BRIDGE
+        ]
+    except exception.SysfsError as error:
+        function = _bare_function(address, classes[address])
+        refusal = str(error)
+    if function.vendor_id in _BMC_VENDORS:
+        refusal = (
+            f'it is the display chip of a management controller '
+            f'({_BMC_VENDORS[function.vendor_id]})'
+        )
+    return model.Gpu(
+        function,
+        tuple(companions),
+        vendor=names.vendor(function.vendor_id),
+        model=names.device(function.vendor_id, function.device_id),
+        refusal=refusal,
+    )
+
+
+def _function(
+    sysfs: sysfs_.Sysfs, address: model.PciAddress
+) -> model.PciFunction:
+    numa_node = _number(sysfs, address, 'numa_node', None)
+    group = sysfs.link(address, 'iommu_group')
+    physfn = sysfs.link(address, 'physfn')
+    return model.PciFunction(
+        address,
+        class_code=_number(sysfs, address, 'class', 24),
+        vendor_id=_number(sysfs, address, 'vendor', 16),
+        device_id=_number(sysfs, address, 'device', 16),
+        subsystem=(
+            _number(sysfs, address, 'subsystem_vendor', 16),
+            _number(sysfs, address, 'subsystem_device', 16),
+        ),
+        driver=sysfs.link(address, 'driver'),
+        numa_node=None if numa_node < 0 else numa_node,
+        iommu_group=None if group is None else int(group),
+        bars=_bars(sysfs, address),
+        boot_vga=sysfs.read_if_there(address, 'boot_vga') == '1',
+        physfn=None if physfn is None else model.PciAddress.parse(physfn),
+        sriov_totalvfs=(
+            _number(sysfs, address, 'sriov_totalvfs', None)
+            if sysfs.read_if_there(address, 'sriov_totalvfs') is not None
+            else 0
+        ),
+        virtfns=sysfs.virtfns(address),
+    )
+
+
+def _bare_function(
+    address: model.PciAddress, class_code: int
+) -> model.PciFunction:
+    """Stand in for a function of which only the class could be read."""
+    return model.PciFunction(
+        address,
+        class_code=class_code,
+        vendor_id=0xFFFF,
+        device_id=0xFFFF,
+        subsystem=(0xFFFF, 0xFFFF),
+        driver=None,
+        numa_node=None,
+        iommu_group=None,
+        bars=(),
+        boot_vga=False,
+        physfn=None,
+        sriov_totalvfs=0,
+        virtfns=(),
+    )
+
+
+def _number(
+    sysfs: sysfs_.Sysfs,
+    address: model.PciAddress,
+    attribute: str,
+    bits: int | None,
+) -> int:
+    """Read a number: of so many bits in hexadecimal, or a decimal one.
+
+    All ones is what a card that fell off the bus answers.
+    """
+    text = sysfs.read(address, attribute)
+    if bits is None:
+        if re.fullmatch(r'-?\d+', text):
+            return int(text)
+        kind = 'a decimal number'
+    else:
+        kind = f'a hexadecimal number of {bits} bits that are not all ones'
+        if re.fullmatch(r'0x[0-9a-f]+', text):
+            number = int(text, 16)
+            all_ones = (1 << bits) - 1
+            if number < all_ones or attribute.startswith('subsystem'):
+                return number & all_ones
+    raise _nonsense(address, attribute, kind, text)
+
+
+def _bars(
+    sysfs: sysfs_.Sysfs, address: model.PciAddress
+) -> tuple[int, ...]:
+    """Read the sizes of the standard BARs: ``0xSTART 0xEND 0xFLAGS`` each."""
+    text = sysfs.read(address, 'resource')
+    sizes = []
+    for line in text.splitlines()[:_BARS]:
+        match = re.fullmatch(r'0x([0-9a-f]+) 0x([0-9a-f]+) 0x[0-9a-f]+', line)
+        if match is None:
+            raise _nonsense(address, 'resource', 'start, end and flags', line)
+        start, end = (int(part, 16) for part in match.groups())
+        sizes.append(end - start + 1 if end else 0)
+    return tuple(sizes)
+
+
+def _nonsense(
+    address: model.PciAddress, attribute: str, wanted: str, found: str
+) -> exception.SysfsError:
+    return exception.SysfsError(
+        str(address),
+        wanted=f'{wanted} as its {attribute}',
+        found=repr(found),
+        remedy='the card may have fallen off the bus: look for it in the '
+        'kernel log, and reset or replace it',
+    )

@@ -1,0 +1,71 @@
+"""Name PCI devices with the host's own pci.ids.
+
+The file's format is told in its head: a vendor's line is ``VVVV  name``, its
+devices follow, each indented by one tab.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Iterable
+
+_PLACES = ('usr/share/hwdata/pci.ids', 'usr/share/misc/pci.ids')
+_COMPANY = re.compile(
+    r',? *\b(Corporation|Corp|Incorporated|Inc|Limited|Ltd|Co)\b\.?'
+)
+
+
+class PciIds:
+    """The names in the first pci.ids that is found below one of the roots."""
+
+    def __init__(self, roots: Iterable[pathlib.Path]) -> None:
+        self._vendors: dict[int, str] = {}
+        self._devices: dict[tuple[int, int], str] = {}
+        places = (root / place for root in roots for place in _PLACES)
+        path = next((p for p in places if p.is_file()), None)
+        if path is not None:
+            self._load(path.read_text(errors='replace'))
+
+    def _load(self, text: str) -> None:
+        vendor = 0
+        for line in text.splitlines():
+            if line.startswith('C '):  # the classes end the devices
+                break
+            if not line or line[0] == '#' or line.startswith('\t\t'):
+                continue
+            number, _, name = line.strip().partition('  ')
+            if line[0] == '\t':
+                self._devices[vendor, int(number, 16)] = name
+            else:
+                vendor = int(number, 16)
+                self._vendors[vendor] = name
+
+    def vendor(self, vendor_id: int) -> str:
+        """Name a vendor in short, by its number where it has no name.
+
+        ``Advanced Micro Devices, Inc. [AMD/ATI]`` is ``AMD``, and
+        ``NVIDIA Corporation`` is ``NVIDIA``.
+        """
+        name = self._vendors.get(vendor_id)
+        if name is None:
+            return f'{vendor_id:04x}'
+        bracketed = _bracketed(name)
+        if bracketed:
+            return bracketed.split('/')[0]
+        return _COMPANY.sub('', name).strip() or name
+
+    def device(self, vendor_id: int, device_id: int) -> str:
+        """Name a model as it is sold, by its number where it has no name.
+
+        ``TU104GL [Tesla T4]`` is ``Tesla T4``.
+        """
+        name = self._devices.get((vendor_id, device_id))
+        if name is None:
+            return f'{device_id:04x}'
+        return _bracketed(name) or name
+
+
+def _bracketed(name: str) -> str | None:
+    match = re.search(r'\[([^\]]+)\]\s*$', name)
+    return match[1].strip() if match else None
