@@ -1,0 +1,221 @@
+"""What Placement is told of each GPU: one provider a card. Pure.
+
+::
+
+    <node>                          Nova's own root provider
+     ├─ <node>_gpuvirt_0000:3b:00.0 PGPU, VGPU, CUSTOM_VGPU_NVIDIA_T4_2Q, …
+     └─ <node>_gpuvirt_0000:86:00.0
+
+An inventory's total is what is claimed plus what can be claimed now. Where
+that is nothing it is ``total=1, reserved=1``: Placement refuses to remove
+the class of an allocation, and an allocation may be under way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from collections.abc import Set
+
+import os_traits
+
+from nova_gpuvirt import model
+from nova_gpuvirt import offers
+
+MISSING = 'CUSTOM_GPU_MISSING'
+QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
+
+_INFIX = '_gpuvirt_'
+# The beginnings of every trait that is ours to set and to take away.
+_OWN_TRAITS = (
+    'CUSTOM_GPU_ID_',
+    'CUSTOM_GPU_KIND_',
+    'CUSTOM_GPU_MODEL_',
+    'CUSTOM_GPU_PROFILE_',
+    'CUSTOM_GPU_VENDOR_',
+    'HW_GPU_MAX_DISPLAY_HEADS_',
+    'HW_GPU_RESOLUTION_',
+    MISSING,
+    QUARANTINED,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Provider:
+    """One resource provider as it shall be.
+
+    `resources` holds, by class, the claims that exist and those that can be
+    made: what Nova's resource tracker hands out.
+    """
+
+    name: str
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Set[str]
+    resources: Mapping[str, frozenset[model.Claim]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a provider from before: Placement's, and the claims."""
+
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Collection[str]
+    claims: Collection[model.Claim]
+
+
+UNKNOWN = Known({}, (), ())
+
+
+def provider_name(node: str, address: model.PciAddress) -> str:
+    """Name the provider of a card."""
+    return f'{node}{_INFIX}{address}'
+
+
+def address_of(node: str, provider: str) -> model.PciAddress | None:
+    """Read the card from a provider's name, None where it is not ours."""
+    prefix = node + _INFIX
+    if not provider.startswith(prefix):
+        return None
+    try:
+        return model.PciAddress.parse(provider.removeprefix(prefix))
+    except ValueError:
+        return None
+
+
+def providers(
+    node: str,
+    gpus: Iterable[model.Gpu],
+    unreadable: Collection[model.PciAddress],
+    known: Mapping[model.PciAddress, Known],
+    wishes: Sequence[str] = (),
+) -> tuple[Provider, ...]:
+    """Tell how every provider of ours shall be.
+
+    A card that is known and was not found keeps its provider and its claims,
+    with nothing left to claim and the trait that says why.
+
+    :param unreadable: functions that are there and can't be read
+    :param known: the providers that Placement has already, by card
+    :param wishes: the operator's globs for the profile of VGPU
+    """
+    offered = {
+        gpu.address: gpu
+        for gpu in gpus
+        if _offers_anything(gpu) or gpu.address in known
+    }
+    result = []
+    for address in sorted(offered.keys() | known.keys()):
+        gpu = offered.get(address)
+        before = known.get(address, UNKNOWN)
+        if gpu is not None and gpu.refusal is None:
+            default = offers.default_profile(gpu, before.claims, wishes)
+            free = offers.offers(gpu, before.claims, default)
+            traits = _traits(gpu, default)
+        else:
+            sick = gpu is not None or address in unreadable
+            free = ()
+            traits = {QUARANTINED if sick else MISSING}
+        result.append(
+            _provider(provider_name(node, address), free, traits, before)
+        )
+    return tuple(result)
+
+
+def _offers_anything(gpu: model.Gpu) -> bool:
+    return gpu.refusal is None and (
+        gpu.whole_refusal is None
+        or any(p.offered for p in gpu.profiles)
+    )
+
+
+def _provider(
+    name: str,
+    free: Iterable[offers.Offer],
+    traits: Collection[str],
+    known: Known,
+) -> Provider:
+    claimed: dict[str, set[model.Claim]] = {}
+    for claim in known.claims:
+        claimed.setdefault(claim.resource_class, set()).add(claim)
+    by_class = {offer.resource_class: offer for offer in free}
+    resources = {}
+    inventories = {}
+    for rc in sorted(by_class.keys() | claimed.keys() | _stale(known)):
+        offer = by_class.get(rc, offers.Offer(rc, ()))
+        resources[rc] = frozenset(claimed.get(rc, ())) | {
+            model.Claim(rc, str(slot)) for slot in offer.slots
+        }
+        inventories[rc] = _inventory(len(resources[rc]), offer.per_guest)
+    foreign = {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
+    return Provider(name, inventories, foreign | set(traits), resources)
+
+
+def _stale(known: Known) -> set[str]:
+    """List the classes to keep although the card has them no more.
+
+    A class goes in two steps, so that no allocation that is under way loses
+    it: with one update it is emptied, with a later one it is gone. While
+    the card is claimed it stays: a whole card shows no profiles to its host.
+    """
+    return {
+        rc
+        for rc, inventory in known.inventories.items()
+        if known.claims or inventory.get('reserved') != inventory['total']
+    }
+
+
+def _inventory(
+    count: int, per_guest: int | None
+) -> dict[str, int | float]:
+    total = max(count, 1)
+    return {
+        'total': total,
+        'reserved': 0 if count else 1,
+        'min_unit': 1,
+        'max_unit': min(total, per_guest or total),
+        'step_size': 1,
+        'allocation_ratio': 1.0,
+    }
+
+
+def _traits(
+    gpu: model.Gpu, default: model.Profile | None
+) -> set[str]:
+    function = gpu.function
+    traits = {
+        os_traits.OWNER_NOVA,
+        _custom('VENDOR', gpu.vendor),
+        _custom('MODEL', gpu.model),
+        _custom('ID', f'{function.vendor_id:04x}_{function.device_id:04x}'),
+    }
+    if gpu.whole_refusal is None:
+        traits.add(_custom('KIND', model.Kind.PASSTHROUGH.value))
+    if default is not None:
+        traits.add(_custom('KIND', model.Kind.MDEV.value))
+        traits.add(_custom('PROFILE', default.slug))
+        traits |= _display_traits(default)
+    return traits
+
+
+def _custom(what: str, value: str) -> str:
+    name = os_traits.normalize_name(f'GPU_{what}_{value}')
+    return str(name)
+
+
+def _display_traits(profile: model.Profile) -> set[str]:
+    """Name what a guest's display can be, where os-traits has the word."""
+    words = set()
+    if profile.heads is not None:
+        words.add(f'HW_GPU_MAX_DISPLAY_HEADS_{profile.heads}')
+    if profile.resolution is not None:
+        width, height = profile.resolution
+        words.add(f'HW_GPU_RESOLUTION_W{width}H{height}')
+    return words & set(os_traits.get_traits('HW_GPU_'))
+
+
+def classes(providers: Iterable[Provider]) -> frozenset[str]:
+    """List the resource classes that the providers have."""
+    return frozenset(rc for p in providers for rc in p.inventories)
