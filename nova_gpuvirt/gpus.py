@@ -1,0 +1,192 @@
+"""The GPUs of one host: found, reported, attached, released, repaired."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import logging
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from nova_gpuvirt import backends
+from nova_gpuvirt import discovery
+from nova_gpuvirt import exception
+from nova_gpuvirt import hypervisor as hypervisor_
+from nova_gpuvirt import model
+from nova_gpuvirt import pciids
+from nova_gpuvirt import placement
+from nova_gpuvirt import sysfs as sysfs_
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator wants, from the options of [gpuvirt].
+
+    `exclude` are globs of addresses that are not ours, `profiles` globs of
+    the profiles that are offered (all, where it is empty), and
+    `default_profile` globs of what the class VGPU stands for.
+    """
+
+    exclude: Sequence[str] = ()
+    profiles: Sequence[str] = ()
+    default_profile: Sequence[str] = ()
+
+    def offers(self, profile: model.Profile) -> bool:
+        """Tell whether guests may have a profile."""
+        return not self.profiles or any(
+            profile.matches(glob) for glob in self.profiles
+        )
+
+
+def survey(
+    sysfs: sysfs_.Sysfs, names: pciids.PciIds, wishes: Wishes
+) -> discovery.Host:
+    """Find the GPUs of a host and what each can give."""
+    host = discovery.discover(sysfs, names)
+    return dataclasses.replace(
+        host, gpus=tuple(_inspect(sysfs, g, wishes) for g in host.gpus)
+    )
+
+
+def _inspect(
+    sysfs: sysfs_.Sysfs, gpu: model.Gpu, wishes: Wishes
+) -> model.Gpu:
+    if any(fnmatch.fnmatch(str(gpu.address), g) for g in wishes.exclude):
+        return dataclasses.replace(
+            gpu, refusal='[gpuvirt]exclude keeps it from guests'
+        )
+    if gpu.refusal is not None:
+        return gpu
+    try:
+        for backend in backends.BACKENDS:
+            gpu = backend.discover(sysfs, gpu)
+    except Exception as error:  # one bad card never hides the good ones
+        return dataclasses.replace(gpu, refusal=str(error))
+    return dataclasses.replace(
+        gpu,
+        profiles=tuple(
+            dataclasses.replace(p, offered=wishes.offers(p))
+            for p in gpu.profiles
+        ),
+    )
+
+
+class Gpus:
+    """The GPUs of this host, and the backends that serve them."""
+
+    def __init__(
+        self,
+        sysfs: sysfs_.Sysfs,
+        names: pciids.PciIds,
+        hypervisor: hypervisor_.Hypervisor,
+        wishes: Wishes,
+    ) -> None:
+        self._sysfs = sysfs
+        self._names = names
+        self._wishes = wishes
+        self._refusals: dict[model.PciAddress, str] = {}
+        self._backends = {
+            backend.kind: backend(sysfs, hypervisor)
+            for backend in backends.BACKENDS
+        }
+
+    def survey(self) -> discovery.Host:
+        """Find the GPUs as they are now."""
+        return survey(self._sysfs, self._names, self._wishes)
+
+    def report(
+        self, node: str, known: Mapping[model.PciAddress, placement.Known]
+    ) -> tuple[placement.Provider, ...]:
+        """Tell what Placement shall know of this host's GPUs.
+
+        :param known: what it knows already, and the claims, by card
+        """
+        host = self.survey()
+        self._warn_of_change(host)
+        return placement.providers(
+            node,
+            host.gpus,
+            host.unreadable.keys(),
+            known,
+            self._wishes.default_profile,
+        )
+
+    def _warn_of_change(self, host: discovery.Host) -> None:
+        refusals = dict(host.unreadable)
+        refusals |= {g.address: g.refusal for g in host.gpus if g.refusal}
+        for address, reason in refusals.items():
+            if self._refusals.get(address) != reason:
+                LOG.warning('%s is not offered: %s', address, reason)
+        for address in self._refusals.keys() - refusals.keys():
+            LOG.info('%s is offered again, or gone', address)
+        self._refusals = refusals
+
+    def attach(
+        self, instance: str, slots: Collection[model.Slot]
+    ) -> tuple[model.GuestDevice, ...]:
+        """Make an instance's devices ready and describe them for its guest.
+
+        :raises PrepareFailed: when one can't be; none is left half-made
+        """
+        gpus = {gpu.address: gpu for gpu in self.survey().gpus}
+        devices: list[model.GuestDevice] = []
+        made: list[model.Slot] = []
+        try:
+            for slot in sorted(slots, key=str):
+                gpu = gpus.get(slot.address)
+                if gpu is None or gpu.refusal is not None:
+                    raise exception.PrepareFailed(
+                        str(slot.address),
+                        wanted=f'{slot} for instance {instance}',
+                        found=(gpu and gpu.refusal) or 'no such GPU',
+                        remedy='see `nova-gpuvirt discover` on this host',
+                    )
+                backend = self._backends[slot.kind]
+                if backend.prepare(gpu, slot, instance):
+                    made.append(slot)
+                devices.extend(backend.guest_devices(gpu, slot, instance))
+        except exception.GpuvirtError:
+            self.release(instance, made)
+            raise
+        return tuple(devices)
+
+    def release(self, instance: str, slots: Iterable[model.Slot]) -> None:
+        """Take an instance's devices back.
+
+        What can't be taken back now is left to `reconcile`, with a warning:
+        a server must not become undeletable for it.
+        """
+        for slot in slots:
+            try:
+                self._backends[slot.kind].release(slot, instance)
+            except exception.GpuvirtError as error:
+                LOG.warning('Could not release %s: %s', slot, error)
+
+    def leftovers(
+        self, claimed: Collection[model.Slot]
+    ) -> tuple[backends.base.Leftover, ...]:
+        """Find the devices that were made for slots which nobody claims."""
+        return tuple(
+            leftover
+            for gpu in self.survey().gpus
+            for backend in self._backends.values()
+            for leftover in backend.leftovers(gpu, claimed)
+        )
+
+    def discard(self, leftovers: Iterable[backends.base.Leftover]) -> None:
+        """Take leftovers back, as far as nothing uses them any more."""
+        for leftover in leftovers:
+            try:
+                self._backends[leftover.slot.kind].discard(leftover)
+            except exception.GpuvirtError as error:
+                LOG.warning('Could not discard %s: %s', leftover.slot, error)
+            else:
+                LOG.warning(
+                    'Discarded %s, which stood for %s and for no instance',
+                    leftover.device,
+                    leftover.slot,
+                )
