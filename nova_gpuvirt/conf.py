@@ -1,0 +1,127 @@
+"""The options of nova-gpuvirt, in the group [gpuvirt] of nova.conf.
+
+With none of them set, what the host has prepared is what is offered.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from oslo_config import cfg
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import gpus
+
+_GROUP = cfg.OptGroup(
+    'gpuvirt',
+    title='GPU options',
+    help='The GPUs of this host that guests may have.',
+)
+
+_OPTS = [
+    cfg.ListOpt(
+        'exclude',
+        default=[],
+        help="""
+GPUs that are not offered to guests.
+
+Each item is a PCI address, or a glob of addresses. A GPU that
+``[pci]device_spec`` or ``[devices]enabled_mdev_types`` serves must stand
+here: nova-compute refuses to start while a card has two masters.
+
+Possible values: ``0000:3b:00.0``, ``0000:5e:*``
+""",
+    ),
+    cfg.ListOpt(
+        'profiles',
+        default=[],
+        help="""
+Profiles of vGPU that are offered; all that a card has, when empty.
+
+Each item is a glob of a profile's name, as the driver or as
+``nova-gpuvirt discover`` writes it.
+
+Possible values: ``nvidia-t4-*q``, ``GRID T4-2Q``
+""",
+    ),
+    cfg.ListOpt(
+        'default_profile',
+        default=[],
+        help="""
+The profile of vGPU that the resource class VGPU stands for on a card.
+
+The first glob that fits a profile of the card decides. Where none does, it
+is the profile that the card's vGPUs already have, else the largest of which
+at least two fit.
+
+Possible values: as for ``profiles``
+""",
+    ),
+    cfg.StrOpt(
+        'sysfs_root',
+        default='/',
+        help="""
+The folder that holds the host's ``sys``.
+
+Anything but ``/`` is for trials with a simulated host.
+""",
+    ),
+]
+
+_ADDRESS_GLOB = re.compile(r'[0-9a-fA-F:.*?\[\]!-]+')
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Make the options known to a configuration."""
+    conf.register_group(_GROUP)
+    conf.register_opts(_OPTS, group=_GROUP)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """List the options for oslo-config-generator."""
+    return [(_GROUP.name, _OPTS)]
+
+
+def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:
+    """Read where the host's sysfs is.
+
+    :raises InvalidOption: when there is none
+    """
+    root = pathlib.Path(conf.gpuvirt.sysfs_root)
+    if not (root / 'sys').is_dir():
+        raise exception.InvalidOption(
+            '[gpuvirt]sysfs_root',
+            wanted='a folder that holds "sys"',
+            found=repr(str(root)),
+            remedy='leave the option out, to use this host',
+        )
+    return root
+
+
+def wishes(conf: cfg.ConfigOpts) -> gpus.Wishes:
+    """Read what the operator wants.
+
+    :raises InvalidOption: when a value can't be meant
+    """
+    for glob in conf.gpuvirt.exclude:
+        if not _ADDRESS_GLOB.fullmatch(glob):
+            raise exception.InvalidOption(
+                '[gpuvirt]exclude',
+                wanted='PCI addresses such as 0000:3b:00.0, or globs of them',
+                found=repr(glob),
+                remedy='see `nova-gpuvirt discover` for the addresses',
+            )
+    for option in ('profiles', 'default_profile'):
+        if not all(conf.gpuvirt[option]):
+            raise exception.InvalidOption(
+                f'[gpuvirt]{option}',
+                wanted='names of profiles, or globs of them',
+                found=repr(','.join(conf.gpuvirt[option])),
+                remedy='see `nova-gpuvirt discover` for the profiles',
+            )
+    return gpus.Wishes(
+        exclude=tuple(conf.gpuvirt.exclude),
+        profiles=tuple(conf.gpuvirt.profiles),
+        default_profile=tuple(conf.gpuvirt.default_profile),
+    )

@@ -1,0 +1,300 @@
+"""The compute driver: Nova's libvirt driver, with the host's GPUs.
+
+Each override calls Nova's own method and one thing of ours.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from nova import exception as nova_exception
+from nova import objects
+from nova import version
+from nova.compute import provider_tree as provider_tree_
+from nova.compute import vm_states
+from nova.virt.libvirt import config as vconfig
+from nova.virt.libvirt import driver as libvirt_driver
+from oslo_log import log as logging
+
+import nova.conf
+from nova_gpuvirt import conf
+from nova_gpuvirt import exception
+from nova_gpuvirt import gpus
+from nova_gpuvirt import guest
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import ledger
+from nova_gpuvirt import model
+from nova_gpuvirt import overlap
+from nova_gpuvirt import pciids
+from nova_gpuvirt import placement
+from nova_gpuvirt import sysfs
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# The major releases of Nova on which all tests are run.
+TESTED_RELEASES = ('33', '34')
+
+conf.register_opts(CONF)
+
+
+class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
+    """Nova's libvirt driver, that also gives the host's GPUs to guests."""
+
+    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+        super().__init__(virtapi, read_only)
+        try:
+            root = conf.sysfs_root(CONF)
+            wishes = conf.wishes(CONF)
+        except exception.InvalidOption as error:
+            raise nova_exception.InvalidConfiguration(str(error)) from error
+        self._gpus = gpus.Gpus(
+            sysfs.Sysfs(root),
+            pciids.PciIds((root, pathlib.Path('/'))),
+            hypervisor.Hypervisor(self._host.get_connection),
+            wishes,
+        )
+        self._ledger = ledger.Ledger(CONF.host, lambda: virtapi._compute.rt)
+
+    def init_host(self, host: str) -> None:
+        """Refuse to start with a card that Nova itself gives away."""
+        super().init_host(host)
+        release = version.version_string().partition('.')[0]
+        if release not in TESTED_RELEASES:
+            LOG.warning(
+                'nova-gpuvirt was tested with Nova %s, and this is %s: run '
+                'its contract tests before you rely on it',
+                ' and '.join(TESTED_RELEASES),
+                release,
+            )
+        offered = [g for g in self._gpus.survey().gpus if g.refusal is None]
+        try:
+            overlap.check(CONF, offered)
+        except exception.InvalidOption as error:
+            raise nova_exception.InvalidConfiguration(str(error)) from error
+        for gpu in offered:
+            LOG.info('GPU %s: %s %s', gpu.address, gpu.vendor, gpu.model)
+
+    # What Placement is told
+
+    def update_provider_tree(
+        self,
+        provider_tree: provider_tree_.ProviderTree,
+        nodename: str,
+        allocations: Any = None,
+    ) -> None:
+        """Add our providers.
+
+        Nothing of ours is raised: an error here would leak claims, and turn
+        servers that are deleted to ERROR.
+        """
+        super().update_provider_tree(provider_tree, nodename, allocations)
+        try:
+            self._report(provider_tree, nodename)
+        except Exception:
+            LOG.exception(
+                'The GPUs of %s could not be reported; what Placement knows '
+                'of them is left as it was',
+                nodename,
+            )
+            self._keep_claims(provider_tree, nodename)
+
+    def _report(
+        self, tree: provider_tree_.ProviderTree, nodename: str
+    ) -> None:
+        assigned = self._ledger.assigned()
+        known = {
+            address: placement.Known(
+                data.inventory, data.traits, assigned.get(data.uuid, ())
+            )
+            for address, data in _ours(tree, nodename)
+        }
+        providers = self._gpus.report(nodename, known)
+        for provider in providers:
+            if not tree.exists(provider.name):
+                tree.new_child(provider.name, nodename)
+            tree.update_inventory(provider.name, provider.inventories)
+            tree.update_traits(provider.name, provider.traits)
+            _publish(tree, provider.name, provider.resources)
+        self._ledger.learn(
+            nodename,
+            {data.uuid: address for address, data in _ours(tree, nodename)},
+            placement.classes(providers),
+        )
+
+    def _keep_claims(
+        self, tree: provider_tree_.ProviderTree, nodename: str
+    ) -> None:
+        """Publish the claims alone: Nova skips a provider without any."""
+        assigned = self._ledger.assigned()
+        for _, data in _ours(tree, nodename):
+            resources: dict[str, set[model.Claim]] = {
+                rc: set() for rc in data.inventory
+            }
+            for claim in assigned.get(data.uuid, ()):
+                resources.setdefault(claim.resource_class, set()).add(claim)
+            _publish(tree, data.name, resources)
+
+    def get_available_resource(self, nodename: str) -> Any:
+        """Repair first what a crash left; no lock of Nova's is held here."""
+        try:
+            self._reconcile()
+        except Exception:
+            LOG.exception('What a crash left on %s stays for now', nodename)
+        return super().get_available_resource(nodename)
+
+    def _reconcile(self) -> None:
+        # Before the first update every device looks like an orphan.
+        if not self._ledger.ready:
+            return
+        # What the last update did not know may have been claimed since. The
+        # database is read after the devices, and a claim is saved before its
+        # device is made: so what is found here and not there is nobody's.
+        leftovers = self._gpus.leftovers(self._ledger.last_slots)
+        if leftovers:
+            claimed = self._ledger.slots_in_database()
+            self._gpus.discard(x for x in leftovers if x.slot not in claimed)
+
+    # Building and moving guests
+
+    def prepare_for_spawn(self, instance: objects.Instance) -> None:
+        """Make sure of the claims before anything is made."""
+        super().prepare_for_spawn(instance)
+        self._check(instance)
+
+    def spawn(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> None:
+        """Make sure of the claims, where Nova has not asked us to before."""
+        if instance.vm_state != vm_states.BUILDING:
+            self._check(instance)
+        super().spawn(context, instance, *args, **kw)
+
+    def finish_migration(
+        self,
+        context: Any,
+        migration: objects.Migration,
+        instance: objects.Instance,
+        *args: Any,
+        **kw: Any,
+    ) -> None:
+        """Make sure of the claims of a guest that arrives."""
+        self._check(instance)
+        super().finish_migration(context, migration, instance, *args, **kw)
+
+    def _check(self, instance: objects.Instance) -> None:
+        try:
+            self._ledger.check(instance, self._gpus.survey().gpus)
+        except exception.ClaimRefused as error:
+            raise _unavailable(instance, error) from error
+
+    def _get_guest_config(
+        self, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> vconfig.LibvirtConfigGuest:
+        """Make the instance's GPUs ready and put them into its guest."""
+        config = super()._get_guest_config(instance, *args, **kw)
+        try:
+            devices = self._gpus.attach(
+                instance.uuid, self._ledger.slots(instance)
+            )
+        except exception.GpuvirtError as error:
+            raise _unavailable(instance, error) from error
+        guest.add_devices(config, devices)
+        return config
+
+    # Taking back
+
+    def cleanup(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> None:
+        """Release what the instance has here, when its guest is gone."""
+        super().cleanup(context, instance, *args, **kw)
+        self._gpus.release(instance.uuid, self._ledger.slots(instance))
+
+    def confirm_migration(
+        self,
+        context: Any,
+        migration: objects.Migration,
+        instance: objects.Instance,
+        *args: Any,
+        **kw: Any,
+    ) -> None:
+        """Release what the instance had before; Nova calls no cleanup."""
+        super().confirm_migration(context, migration, instance, *args, **kw)
+        old = self._get_resources(instance, prefix='old_')
+        self._gpus.release(instance.uuid, self._ledger.slots(instance, old))
+
+    # What can't be done with a GPU
+
+    def suspend(self, context: Any, instance: objects.Instance) -> None:
+        """Refuse for whole cards: their memory can't be saved."""
+        cards = [
+            slot.address
+            for slot in self._ledger.slots(instance)
+            if slot.kind is model.Kind.PASSTHROUGH
+        ]
+        if cards:
+            raise nova_exception.InstanceFaultRollback(
+                nova_exception.InstanceSuspendFailure(
+                    reason=f'it has the whole GPU {cards[0]}, whose state '
+                    'can not be saved; stop or shelve it instead'
+                )
+            )
+        super().suspend(context, instance)
+
+    def check_can_live_migrate_source(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> Any:
+        """Refuse for every GPU: Nova claims none on the other side."""
+        slots = self._ledger.slots(instance)
+        if slots:
+            raise nova_exception.MigrationPreCheckError(
+                reason=f'it has the GPU {slots[0]}; migrate it cold'
+            )
+        return super().check_can_live_migrate_source(
+            context, instance, *args, **kw
+        )
+
+
+def _ours(
+    tree: provider_tree_.ProviderTree, nodename: str
+) -> Iterator[tuple[model.PciAddress, Any]]:
+    """Walk over our providers in a tree: the card, and Nova's data."""
+    for uuid in tree.get_provider_uuids(nodename):
+        data = tree.data(uuid)
+        address = placement.address_of(nodename, data.name)
+        if address is not None:
+            yield address, data
+
+
+def _publish(
+    tree: provider_tree_.ProviderTree, name: str, resources: Any
+) -> None:
+    """Give the tracker what it hands out."""
+    uuid = tree.data(name).uuid
+    tree.update_resources(
+        name,
+        {
+            rc: {
+                objects.Resource(
+                    provider_uuid=uuid,
+                    resource_class=rc,
+                    identifier=claim.identifier,
+                )
+                for claim in claims
+            }
+            for rc, claims in resources.items()
+        },
+    )
+
+
+def _unavailable(
+    instance: objects.Instance, error: exception.GpuvirtError
+) -> nova_exception.ComputeResourcesUnavailable:
+    """Say in the log why; Nova hides it from the instance's fault."""
+    LOG.error('Refused on %s: %s', CONF.host, error, instance=instance)
+    return nova_exception.ComputeResourcesUnavailable(reason=str(error))
+
+

@@ -1,0 +1,287 @@
+"""The claims on this host's GPUs, which Nova keeps.
+
+Nova's resource tracker hands out the `Resource` objects that a driver
+publishes, keeps them with the instance, and moves and frees them. So there
+is no other record of who has what: not here, and not on disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from nova import context as nova_context
+from nova import exception as nova_exception
+from nova import objects
+from nova.scheduler import utils as scheduler_utils
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt import offers
+
+# A claim is saved with its instance within seconds; until then a periodic
+# update of the tracker, which reads the database, forgets it.
+_YOUNG_SECONDS = 60.0
+
+
+class Young:
+    """Put claims back that the tracker forgot before they were saved.
+
+    The tracker rebuilds its record from the database now and then. A claim
+    that is missing from a rebuilt record was forgotten; one that is missing
+    from the same record was released.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
+
+    def heal(self, assigned: Mapping[str, Mapping[str, set[Any]]]) -> None:
+        """Restore what was forgotten, and remember what is new.
+
+        To be called under the tracker's lock.
+
+        :param assigned: the tracker's record, by provider and class
+        """
+        now = self._clock()
+        for resource, (first_seen, record) in list(self._seen.items()):
+            current = assigned[resource.provider_uuid][resource.resource_class]
+            if resource in current:
+                continue
+            if current is not record and now - first_seen < _YOUNG_SECONDS:
+                current.add(resource)
+            else:
+                del self._seen[resource]
+        for classes in assigned.values():
+            for record in classes.values():
+                for resource in record:
+                    first_seen, _ = self._seen.get(resource, (now, record))
+                    self._seen[resource] = (first_seen, record)
+
+
+class Ledger:
+    """What is claimed of this host's GPUs, and by whom.
+
+    :param host: this host, as Nova names it
+    :param tracker: returns Nova's resource tracker, once there is one
+    """
+
+    def __init__(self, host: str, tracker: Callable[[], Any]) -> None:
+        self._host = host
+        self._tracker = tracker
+        self._node = ''
+        self._young = Young()
+        # Our providers and the classes they have, known from the first
+        # update of the provider tree on.
+        self._providers: Mapping[str, model.PciAddress] | None = None
+        self._classes: frozenset[str] = frozenset()
+        # Every slot that was claimed at the last update.
+        self.last_slots: frozenset[model.Slot] = frozenset()
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the claims are known: not before the first update."""
+        return self._providers is not None
+
+    def learn(
+        self,
+        node: str,
+        providers: Mapping[str, model.PciAddress],
+        classes: frozenset[str],
+    ) -> None:
+        """Take note of our providers, by UUID, and of their classes."""
+        self._node = node
+        self._providers = providers
+        self._classes = classes
+
+    def assigned(self) -> dict[str, frozenset[model.Claim]]:
+        """List every claim by provider, as the tracker has it now.
+
+        To be called under the tracker's lock.
+        """
+        record = self._tracker().assigned_resources
+        self._young.heal(record)
+        claims = {
+            provider: frozenset(
+                _claim(r) for resources in classes.values() for r in resources
+            )
+            for provider, classes in record.items()
+        }
+        self.last_slots = frozenset(
+            slot
+            for by_provider in claims.values()
+            for claim in by_provider
+            if (slot := claim.slot) is not None
+        )
+        return claims
+
+    def slots(
+        self, instance: objects.Instance, resources: Any = None
+    ) -> tuple[model.Slot, ...]:
+        """List what an instance holds of this host's GPUs.
+
+        Identifiers of two hosts look the same, and Nova asks one host to
+        clean up with the claims of another: the provider tells. Before our
+        providers are known, the claims of an instance of this host count.
+
+        :param resources: its claims, where they are not the current ones
+        """
+        claims = instance.resources if resources is None else resources
+        return tuple(
+            slot
+            for resource in claims or ()
+            if self._is_here(instance, resource)
+            if (slot := _claim(resource).slot) is not None
+        )
+
+    def _is_here(
+        self, instance: objects.Instance, resource: objects.Resource
+    ) -> bool:
+        if self._providers is None:
+            return bool(instance.host == self._host)
+        return resource.provider_uuid in self._providers
+
+    def slots_in_database(self) -> frozenset[model.Slot]:
+        """List every slot of this host that some instance holds."""
+        return frozenset(
+            slot
+            for _, claims in self._claims_in_database()
+            for by_provider in claims.values()
+            for claim in by_provider
+            if (slot := claim.slot) is not None
+        )
+
+    def check(
+        self,
+        instance: objects.Instance,
+        gpus: Iterable[model.Gpu],
+    ) -> None:
+        """Make sure that an instance may have what it is about to be given.
+
+        Its claims are complete, hold together, and no other instance of this
+        host has them. Nova checks none of it across several classes, nor for
+        a claim that a periodic update forgot.
+
+        :raises ClaimRefused: when it may not
+        """
+        if not self._providers:
+            return
+        mine = self._by_provider(instance.resources)
+        self._check_complete(instance, mine)
+        if not mine:
+            return
+        by_address = {gpu.address: gpu for gpu in gpus}
+        others = [
+            (uuid, claims)
+            for uuid, claims in self._claims_in_database()
+            if uuid != instance.uuid
+        ]
+        for provider, claims in mine.items():
+            gpu = by_address.get(self._providers[provider])
+            if gpu is None:
+                continue  # preparing it fails, and says why
+            self._check_card(instance, gpu, claims)
+            for other, theirs in others:
+                clash = offers.contradiction(
+                    gpu, [*claims, *theirs.get(provider, ())]
+                )
+                if clash is not None:
+                    raise _refused(
+                        gpu, instance, f'{clash}, also by instance {other}'
+                    )
+
+    def _check_complete(
+        self,
+        instance: objects.Instance,
+        mine: Mapping[str, list[model.Claim]],
+    ) -> None:
+        asked = scheduler_utils.resources_from_flavor(
+            instance, instance.flavor
+        )
+        for rc in sorted(self._classes & asked.keys()):
+            have = sum(
+                c.resource_class == rc for cs in mine.values() for c in cs
+            )
+            if have != asked[rc]:
+                raise exception.ClaimRefused(
+                    f'instance {instance.uuid}',
+                    wanted=f'{asked[rc]} of {rc} from this host',
+                    found=f'{have} claimed',
+                    remedy='Nova tries another host',
+                )
+
+    @staticmethod
+    def _check_card(
+        instance: objects.Instance,
+        gpu: model.Gpu,
+        claims: list[model.Claim],
+    ) -> None:
+        clash = offers.contradiction(gpu, claims)
+        if clash is not None:
+            raise _refused(gpu, instance, clash)
+        limit = gpu.vgpus_per_guest
+        if limit is not None and len(claims) > limit:
+            raise _refused(
+                gpu,
+                instance,
+                f'{len(claims)} vGPUs of it for one guest, and its driver '
+                f'allows {limit}',
+            )
+
+    def _claims_in_database(
+        self,
+    ) -> Iterator[tuple[str, dict[str, list[model.Claim]]]]:
+        """Walk over the instances that hold GPUs of this host.
+
+        A resize under way holds them on both sides.
+        """
+        context = nova_context.get_admin_context()
+        for instance in objects.InstanceList.get_by_host(
+            context, self._host, expected_attrs=['resources']
+        ):
+            yield instance.uuid, self._by_provider(instance.resources)
+        for migration in (
+            objects.MigrationList.get_in_progress_by_host_and_node(
+                context, self._host, self._node
+            )
+        ):
+            try:
+                moving = objects.MigrationContext.get_by_instance_uuid(
+                    context, migration.instance_uuid
+                )
+            except nova_exception.MigrationContextNotFound:
+                continue  # the instance was deleted meanwhile
+            for side in ('old_resources', 'new_resources'):
+                if moving is not None and side in moving:
+                    yield (
+                        migration.instance_uuid,
+                        self._by_provider(getattr(moving, side)),
+                    )
+
+    def _by_provider(self, resources: Any) -> dict[str, list[model.Claim]]:
+        result: dict[str, list[model.Claim]] = {}
+        for resource in resources or ():
+            if resource.provider_uuid in (self._providers or ()):
+                result.setdefault(resource.provider_uuid, []).append(
+                    _claim(resource)
+                )
+        return result
+
+
+def _claim(resource: objects.Resource) -> model.Claim:
+    return model.Claim(resource.resource_class, resource.identifier)
+
+
+def _refused(
+    gpu: model.Gpu, instance: objects.Instance, found: str
+) -> exception.ClaimRefused:
+    return exception.ClaimRefused(
+        f'{gpu.address} ({gpu.model})',
+        wanted=f'it for instance {instance.uuid}',
+        found=found,
+        remedy='Nova tries another host',
+    )

@@ -1,0 +1,75 @@
+"""Refuse a card that Nova's own options also give to guests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import os_resource_classes as orc
+from nova.pci import whitelist
+from oslo_config import cfg
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+
+_REMEDY = 'take it out there, or name the card in [gpuvirt]exclude'
+
+
+def check(conf: cfg.ConfigOpts, gpus: Collection[model.Gpu]) -> None:
+    """Make sure that each of our cards has one master.
+
+    :param conf: Nova's configuration
+    :param gpus: the cards of this host that we offer
+    :raises InvalidOption: when a card of ours has another one
+    """
+    _check_device_spec(conf, gpus)
+    if gpus:
+        for type_id in conf.devices.enabled_mdev_types:
+            _check_mdev_type(conf, type_id, gpus)
+
+
+def _check_device_spec(
+    conf: cfg.ConfigOpts, gpus: Collection[model.Gpu]
+) -> None:
+    specs = whitelist.Whitelist(conf.pci.device_spec)
+    for gpu in gpus:
+        for function in (gpu.function, *gpu.companions):
+            device = {
+                'address': str(function.address),
+                'vendor_id': f'{function.vendor_id:04x}',
+                'product_id': f'{function.device_id:04x}',
+            }
+            if specs.device_assignable(device):
+                raise exception.InvalidOption(
+                    '[pci]device_spec',
+                    wanted='no device that nova-gpuvirt offers',
+                    found=f'{function.address} ({gpu.model})',
+                    remedy=_REMEDY,
+                )
+
+
+def _check_mdev_type(
+    conf: cfg.ConfigOpts, type_id: str, gpus: Collection[model.Gpu]
+) -> None:
+    group = conf[f'mdev_{type_id}']
+    if group.mdev_class == orc.VGPU:
+        # Nova would take every VGPU of ours for one of its own.
+        raise exception.InvalidOption(
+            '[devices]enabled_mdev_types',
+            wanted='no type whose mdev_class is VGPU, since nova-gpuvirt '
+            'offers ' + ', '.join(str(gpu.address) for gpu in gpus),
+            found=type_id,
+            remedy=f'take it out, or set [mdev_{type_id}]mdev_class to a '
+            'CUSTOM_ class',
+        )
+    for gpu in gpus:
+        supported = any(p.type_id == type_id for p in gpu.profiles)
+        named = not group.device_addresses or (
+            str(gpu.address) in group.device_addresses
+        )
+        if supported and named:
+            raise exception.InvalidOption(
+                '[devices]enabled_mdev_types',
+                wanted='no type of a card that nova-gpuvirt offers',
+                found=f'{type_id} of {gpu.address} ({gpu.model})',
+                remedy=_REMEDY,
+            )
