@@ -1,0 +1,163 @@
+"""nova-gpuvirt discover."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from cliff import columns
+from cliff import lister
+
+from nova_gpuvirt import discovery
+from nova_gpuvirt import gpus
+from nova_gpuvirt import model
+from nova_gpuvirt import offers
+from nova_gpuvirt import pciids
+from nova_gpuvirt import sysfs
+from nova_gpuvirt.testing import hosts
+
+_COLUMNS = (
+    'Address',
+    'GPU',
+    'Driver',
+    'NUMA',
+    'IOMMU',
+    'Companions',
+    'VFs',
+    'Offers',
+    'Not offered because',
+)
+
+
+class Lines(columns.FormattableColumn[list[str]]):
+    """Items that stand below each other in a table."""
+
+    def human_readable(self) -> str:
+        """Put each on its own line."""
+        return '\n'.join(self._value)
+
+
+class Offered(columns.FormattableColumn[dict[str, Any]]):
+    """What a card offers: briefly in a table, whole in JSON and YAML."""
+
+    def human_readable(self) -> str:
+        """Leave out the profiles' own classes, but for their number."""
+        amounts = self._value['resources']
+        lines = [
+            f'{rc} {amounts[rc]}' for rc in ('PGPU', 'VGPU') if rc in amounts
+        ]
+        if self._value['default_profile'] is not None:
+            lines[-1] += f' ({self._value["default_profile"]})'
+            lines.append(f'of {len(self._value["profiles"])} profiles')
+        return '\n'.join(lines)
+
+
+class Discover(lister.Lister):
+    """List the GPUs of a host, what each offers, and if not, why not.
+
+    It reads sysfs only and changes nothing. What instances have claimed is
+    Nova's to know: this is what the hardware says.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add where to look."""
+        parser = super().get_parser(prog_name)
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument(
+            '--root',
+            default='/',
+            metavar='FOLDER',
+            help='a folder with a copy of a host\'s "sys" (default: /)',
+        )
+        where.add_argument(
+            '--simulate',
+            choices=hosts.names(),
+            metavar='HOST',
+            help=f'a simulated host: {", ".join(hosts.names())}',
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+        """Find the GPUs and lay them out as rows."""
+        with ExitStack() as stack:
+            root = pathlib.Path(parsed_args.root)
+            if parsed_args.simulate:
+                root = pathlib.Path(
+                    stack.enter_context(tempfile.TemporaryDirectory())
+                )
+                hosts.simulated(parsed_args.simulate, root)
+            tree = sysfs.Sysfs(root)
+            names = pciids.PciIds((root, pathlib.Path('/')))
+            host = gpus.survey(tree, names, gpus.Wishes())
+            if not host.gpus:
+                self.app.stderr.write(_why_none(tree, host))
+        return _COLUMNS, _rows(host)
+
+
+def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
+    for gpu in host.gpus:
+        function = gpu.function
+        yield (
+            str(gpu.address),
+            f'{gpu.vendor} {gpu.model}',
+            function.driver,
+            function.numa_node,
+            function.iommu_group,
+            Lines([str(f.address) for f in gpu.companions]),
+            len(function.virtfns),
+            Offered(_offered(gpu)),
+            Lines(_reasons(gpu)),
+        )
+    for address, reason in host.unreadable.items():
+        yield (
+            *(str(address), '?', None, None, None, Lines([]), None),
+            *(Offered(_NOTHING), Lines([reason])),
+        )
+
+
+_NOTHING: dict[str, Any] = {
+    'resources': {},
+    'default_profile': None,
+    'profiles': [],
+}
+
+
+def _offered(gpu: model.Gpu) -> dict[str, Any]:
+    default = offers.default_profile(gpu, ())
+    return {
+        'resources': {
+            offer.resource_class: len(offer.slots)
+            for offer in offers.offers(gpu, (), default)
+        },
+        'default_profile': default.slug if default else None,
+        'profiles': [f'{p.slug} ({p.name})' for p in gpu.profiles],
+    }
+
+
+def _reasons(gpu: model.Gpu) -> list[str]:
+    if gpu.refusal is not None:
+        return [gpu.refusal]
+    if gpu.whole_refusal is not None:
+        return [f'not whole: {gpu.whole_refusal}']
+    if gpu.vgpus:
+        return [f'not whole: it has {len(gpu.vgpus)} vGPUs']
+    return []
+
+
+def _why_none(tree: sysfs.Sysfs, host: discovery.Host) -> str:
+    count = len(tree.addresses())
+    reasons = [
+        f'none of its {count} PCI functions is a display controller or '
+        'processing accelerator (class 0300, 0302, 0380 or 1200)'
+        if count
+        else f'it has no PCI functions below {tree.root}/sys/bus/pci/devices'
+    ]
+    if not host.has_iommu:
+        reasons.append('and it has no IOMMU group, so none could be given')
+    return f'This host has no GPU: {", ".join(reasons)}.\n'
