@@ -1,0 +1,20 @@
+"""Captures of real hosts' sysfs, as fixtures."""
+
+import pathlib
+import tarfile
+
+import fixtures
+
+_FOLDER = pathlib.Path(__file__).parent.parent / 'fixtures/captures'
+
+
+class Capture(fixtures.Fixture):
+    """A capture, unpacked below `root`."""
+
+    def __init__(self, name):
+        self._archive = _FOLDER / name / 'sysfs.tar.gz'
+
+    def _setUp(self):
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        with tarfile.open(self._archive) as archive:
+            archive.extractall(self.root, filter='tar')

@@ -1,0 +1,96 @@
+"""Addresses and identifiers print and parse without loss."""
+
+import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_gpuvirt import model
+
+addresses = st.builds(
+    model.PciAddress,
+    st.integers(0, 0xFFFFFFFF),
+    st.integers(0, 0xFF),
+    st.integers(0, 0x1F),
+    st.integers(0, 7),
+)
+slugs = st.from_regex(r'[a-z0-9]+(-[a-z0-9]+)*', fullmatch=True)
+slots = st.one_of(
+    st.builds(model.Slot, st.just(model.Kind.PASSTHROUGH), addresses),
+    st.builds(
+        model.Slot,
+        st.just(model.Kind.MDEV),
+        addresses,
+        st.integers(0, 4095),
+        slugs,
+    ),
+)
+
+
+class PciAddressTest(unittest.TestCase):
+    @given(addresses)
+    def test_text_round_trips(self, address):
+        self.assertEqual(address, model.PciAddress.parse(str(address)))
+
+    def test_nvidia_smi_form_is_the_same_address(self):
+        self.assertEqual(
+            model.PciAddress.parse('0001:c8:00.0'),
+            model.PciAddress.parse('00000001:C8:00.0'),
+        )
+
+    def test_order_is_that_of_the_bus(self):
+        texts = ['0000:0a:00.0', '0000:3b:00.0', '0001:00:1f.7']
+        parsed = [model.PciAddress.parse(t) for t in reversed(texts)]
+        self.assertEqual(texts, [str(a) for a in sorted(parsed)])
+
+    def test_nonsense_is_refused(self):
+        for text in ('', '3b:00.0', '0000:3b:00.8', '0000:3b:20.0', 'x'):
+            with self.assertRaisesRegex(ValueError, 'no PCI address'):
+                model.PciAddress.parse(text)
+
+    def test_nodedev_is_libvirts_name(self):
+        address = model.PciAddress.parse('0000:3b:00.0')
+        self.assertEqual('pci_0000_3b_00_0', address.nodedev)
+
+
+class SlotTest(unittest.TestCase):
+    @given(slots)
+    def test_text_round_trips(self, slot):
+        self.assertEqual(slot, model.Slot.parse(str(slot)))
+
+    def test_text_is_that_of_the_design(self):
+        for text in (
+            'passthrough:0000:3b:00.0',
+            'mdev:0000:3b:00.0/3@nvidia-t4-2q',
+        ):
+            self.assertEqual(text, str(model.Slot.parse(text)))
+
+    def test_other_identifiers_are_no_slots(self):
+        for text in (
+            'ns_0',
+            'vf:0000:3b:00.4@nvidia-l40s-8q',
+            'mdev:0000:3b:00.0',
+            'passthrough:0000:3b:00.0/1@x',
+        ):
+            self.assertIsNone(model.Claim('VGPU', text).slot)
+
+    def test_a_card_has_no_index(self):
+        address = model.PciAddress.parse('0000:3b:00.0')
+        with self.assertRaises(ValueError):
+            model.Slot(model.Kind.PASSTHROUGH, address, 1, 'x')
+        with self.assertRaises(ValueError):
+            model.Slot(model.Kind.MDEV, address)
+
+
+class ProfileTest(unittest.TestCase):
+    def test_resource_class_is_one_that_placement_takes(self):
+        profile = model.Profile('nvidia-t4-2q', 'GRID T4-2Q', 'nvidia-1', 0)
+        self.assertEqual(
+            'CUSTOM_VGPU_NVIDIA_T4_2Q', profile.resource_class
+        )
+
+    def test_globs_fit_slug_or_name(self):
+        profile = model.Profile('nvidia-t4-2q', 'GRID T4-2Q', 'nvidia-1', 0)
+        for glob in ('nvidia-t4-*q', 'GRID T4-2Q', '*-2Q'):
+            self.assertTrue(profile.matches(glob), glob)
+        self.assertFalse(profile.matches('nvidia-t4-4q'))

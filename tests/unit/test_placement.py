@@ -1,0 +1,185 @@
+"""Placement is told what can be claimed, and loses nothing that is."""
+
+import dataclasses
+import unittest
+
+import os_traits
+
+from nova_gpuvirt import model
+from nova_gpuvirt import placement
+from tests.unit import test_offers
+
+ADDRESS = test_offers.ADDRESS
+NAME = 'node1_gpuvirt_0000:3b:00.0'
+WHOLE = model.Claim('PGPU', f'passthrough:{ADDRESS}')
+VGPU = model.Claim('VGPU', f'mdev:{ADDRESS}/0@nvidia-t4-8q')
+
+
+def card(**changes):
+    return dataclasses.replace(
+        test_offers.card(test_offers.NVIDIA), **changes
+    )
+
+
+def report(gpus, known=None, unreadable=()):
+    return placement.providers('node1', gpus, unreadable, known or {})
+
+
+def after(provider, claims=()):
+    """What Placement knows when it was told of a provider."""
+    return {
+        ADDRESS: placement.Known(
+            provider.inventories, provider.traits, claims
+        )
+    }
+
+
+class NameTest(unittest.TestCase):
+    def test_name_tells_the_card(self):
+        self.assertEqual(NAME, placement.provider_name('node1', ADDRESS))
+        self.assertEqual(ADDRESS, placement.address_of('node1', NAME))
+
+    def test_other_providers_are_not_ours(self):
+        for name in ('node1', 'node1_pci_0000_3b_00_0', 'node1_0000:3b:00.0'):
+            self.assertIsNone(placement.address_of('node1', name))
+        self.assertIsNone(placement.address_of('node', NAME))
+
+
+class ProviderTest(unittest.TestCase):
+    def test_every_class_of_a_card_stands_on_one_provider(self):
+        (provider,) = report([card()])
+        self.assertEqual(NAME, provider.name)
+        totals = {rc: i['total'] for rc, i in provider.inventories.items()}
+        for rc, total in (
+            ('PGPU', 1),
+            ('VGPU', 2),
+            ('CUSTOM_VGPU_NVIDIA_T4_1B', 16),
+        ):
+            self.assertEqual(total, totals[rc])
+        self.assertEqual(12, len(totals))
+        for rc, inventory in provider.inventories.items():
+            self.assertEqual(len(provider.resources[rc]), inventory['total'])
+
+    def test_claims_are_published_beside_what_is_free(self):
+        known = {ADDRESS: placement.Known({}, (), (VGPU,))}
+        (provider,) = report([card()], known)
+        self.assertIn(VGPU, provider.resources['VGPU'])
+        self.assertEqual(2, provider.inventories['VGPU']['total'])
+        free = provider.resources['VGPU'] - {VGPU}
+        self.assertEqual(
+            {f'mdev:{ADDRESS}/1@nvidia-t4-8q'}, {c.identifier for c in free}
+        )
+
+    def test_nothing_left_is_one_reserved(self):
+        known = {ADDRESS: placement.Known({}, (), (WHOLE,))}
+        (provider,) = report([card()], known)
+        self.assertEqual(
+            {
+                'total': 1,
+                'reserved': 1,
+                'min_unit': 1,
+                'max_unit': 1,
+                'step_size': 1,
+                'allocation_ratio': 1.0,
+            },
+            provider.inventories['VGPU'],
+        )
+        self.assertEqual(frozenset(), provider.resources['VGPU'])
+        self.assertEqual(0, provider.inventories['PGPU']['reserved'])
+
+    def test_one_vgpu_a_guest_where_the_driver_wants_it(self):
+        (provider,) = report([card(vgpus_per_guest=1)])
+        self.assertEqual(1, provider.inventories['VGPU']['max_unit'])
+        (provider,) = report([card(vgpus_per_guest=None)])
+        self.assertEqual(2, provider.inventories['VGPU']['max_unit'])
+
+    def test_card_that_gives_nothing_has_no_provider(self):
+        nothing = card(whole_refusal='boot VGA', profiles=())
+        self.assertEqual((), report([nothing]))
+        self.assertEqual((), report([card(refusal='a BMC')]))
+
+
+class TraitsTest(unittest.TestCase):
+    def test_traits_say_what_the_card_and_its_vgpus_are(self):
+        (provider,) = report([card()])
+        self.assertEqual(
+            {
+                'OWNER_NOVA',
+                'CUSTOM_GPU_VENDOR_NVIDIA',
+                'CUSTOM_GPU_MODEL_TESLA_T4',
+                'CUSTOM_GPU_ID_10DE_1EB8',
+                'CUSTOM_GPU_KIND_PASSTHROUGH',
+                'CUSTOM_GPU_KIND_MDEV',
+                'CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q',
+                'HW_GPU_MAX_DISPLAY_HEADS_4',
+            },
+            provider.traits,
+        )
+
+    def test_only_words_that_placement_has_are_used(self):
+        (provider,) = report([card()])
+        standard = {t for t in provider.traits if not t.startswith('CUSTOM_')}
+        self.assertLessEqual(standard, set(os_traits.get_traits()))
+
+    def test_traits_of_others_stay_and_stale_ones_of_ours_go(self):
+        known = placement.Known(
+            {},
+            ('CUSTOM_RACK_7', 'CUSTOM_GPU_MISSING', 'CUSTOM_GPU_PROFILE_X'),
+            (),
+        )
+        (provider,) = report([card()], {ADDRESS: known})
+        self.assertIn('CUSTOM_RACK_7', provider.traits)
+        self.assertNotIn('CUSTOM_GPU_MISSING', provider.traits)
+        self.assertNotIn('CUSTOM_GPU_PROFILE_X', provider.traits)
+
+
+class GoneTest(unittest.TestCase):
+    def setUp(self):
+        (self.before,) = report([card()])
+
+    def test_missing_card_keeps_its_provider_and_its_claim(self):
+        (provider,) = report([], after(self.before, (VGPU,)))
+        self.assertEqual({'CUSTOM_GPU_MISSING'}, self.own(provider))
+        self.assertEqual({VGPU}, provider.resources['VGPU'])
+        self.assertEqual(1, provider.inventories['VGPU']['total'])
+        self.assertEqual(0, provider.inventories['VGPU']['reserved'])
+        self.assertEqual(1, provider.inventories['PGPU']['reserved'])
+
+    def test_card_that_cannot_be_read_is_quarantined(self):
+        known = after(self.before)
+        for gpus, unreadable in (
+            ([card(refusal='its class is nonsense')], ()),
+            ([], (ADDRESS,)),
+        ):
+            (provider,) = report(gpus, known, unreadable)
+            self.assertEqual({'CUSTOM_GPU_QUARANTINED'}, self.own(provider))
+            self.assertFalse(any(provider.resources.values()))
+
+    def test_class_that_is_gone_is_emptied_first_and_dropped_later(self):
+        (emptied,) = report([], after(self.before))
+        self.assertEqual(
+            self.before.inventories.keys(), emptied.inventories.keys()
+        )
+        (dropped,) = report([], after(emptied))
+        self.assertEqual({}, dropped.inventories)
+
+    def test_classes_stay_while_the_whole_card_is_claimed(self):
+        # With vfio-pci bound, a card shows no profiles to its host.
+        bound = card(profiles=())
+        known = after(self.before, (WHOLE,))
+        for _ in range(3):
+            (provider,) = report([bound], known)
+            self.assertEqual(
+                self.before.inventories.keys(), provider.inventories.keys()
+            )
+            known = after(provider, (WHOLE,))
+
+    def test_claim_of_an_unknown_kind_is_never_dropped(self):
+        strange = model.Claim('CUSTOM_GPU_SET_2', 'set:x+y')
+        (provider,) = report([card()], after(self.before, (strange,)))
+        self.assertEqual({strange}, provider.resources['CUSTOM_GPU_SET_2'])
+        self.assertEqual(1, provider.inventories['VGPU']['reserved'])
+
+    @staticmethod
+    def own(provider):
+        return {t for t in provider.traits if t.startswith('CUSTOM_GPU')}

@@ -1,0 +1,85 @@
+"""Types of vGPU are read in the words of their drivers."""
+
+import unittest
+
+from nova_gpuvirt import model
+from nova_gpuvirt import profiles
+
+_T4_1Q = (
+    'num_heads=4, frl_config=60, framebuffer=1024M, '
+    'max_resolution=5120x2880, max_instance=16'
+)
+_GVTG_4 = (
+    'low_gm_size: 128MB\nhigh_gm_size: 512MB\nfence: 4\n'
+    'resolution: 1920x1200\nweight: 4'
+)
+
+
+class NvidiaTest(unittest.TestCase):
+    def test_every_word_of_the_description_is_read(self):
+        self.assertEqual(
+            model.Profile(
+                'nvidia-t4-1q',
+                'GRID T4-1Q',
+                'nvidia-222',
+                9,
+                max_instances=16,
+                framebuffer_mib=1024,
+                heads=4,
+                resolution=(5120, 2880),
+                frame_rate_limit=60,
+            ),
+            profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
+        )
+
+    def test_names_of_every_age_give_one_kind_of_slug(self):
+        for name, slug in {
+            'GRID T4-2Q': 'nvidia-t4-2q',
+            'NVIDIA A40-2Q': 'nvidia-a40-2q',
+            'NVIDIA RTXA6000-2Q': 'nvidia-rtxa6000-2q',
+            'NVIDIA RTX Pro 6000 Blackwell DC-1-24Q': 'nvidia-dc-1-24q',
+        }.items():
+            profile = profiles.parse('nvidia-1', name, None, 0)
+            self.assertEqual(slug, profile.slug)
+
+    def test_size_is_read_from_the_name_where_the_driver_is_silent(self):
+        for name, size in {
+            'GRID M60-0Q': 512,
+            'GRID T4-2B4': 2048,
+            'NVIDIA A40-48Q': 49152,
+        }.items():
+            profile = profiles.parse('nvidia-1', name, 'num_heads=4', 0)
+            self.assertEqual(size, profile.framebuffer_mib)
+
+
+class GvtgTest(unittest.TestCase):
+    def test_lines_of_the_description_are_read(self):
+        self.assertEqual(
+            model.Profile(
+                'intel-gvtg-v5-4',
+                'GVTg_V5_4',
+                'i915-GVTg_V5_4',
+                1,
+                resolution=(1920, 1200),
+                needs=(128, 512, 4),
+            ),
+            profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1),
+        )
+
+
+class SharingTest(unittest.TestCase):
+    def test_each_driver_shares_in_its_way(self):
+        nvidia = profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9)
+        gvtg = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1)
+        mtty = profiles.parse('mtty-2', 'Dual port serial', None, 12)
+        self.assertEqual(model.Sharing.EQUAL_SIZE, profiles.sharing([nvidia]))
+        self.assertEqual(model.Sharing.APERTURE, profiles.sharing([gvtg]))
+        self.assertEqual(model.Sharing.PROPORTIONAL, profiles.sharing([mtty]))
+
+    def test_a_description_that_says_less_is_shared_more_carefully(self):
+        silent = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', None, 1)
+        nameless = profiles.parse('nvidia-222', None, None, 9)
+        for profile in (silent, nameless):
+            self.assertEqual(
+                model.Sharing.PROPORTIONAL, profiles.sharing([profile])
+            )
