@@ -1,0 +1,37 @@
+#!/bin/bash
+# Write constraints/nova-NOVA_MAJOR.txt: one pin for every package that the
+# tests, the linters and the documents need beside that release of Nova.
+#
+# usage: tools/freeze-constraints.sh NOVA_MAJOR       (34 is 2026.2)
+#
+# It resolves everything anew in a temporary environment of python3 (the oldest
+# Python that is supported, so that each pin exists for all of them), so the
+# newest releases come in. Run the tests with the result before committing it.
+set -euo pipefail
+
+major=${1:?usage: tools/freeze-constraints.sh NOVA_MAJOR}
+placement=$((major - 18)) # 16 belongs to Nova 34
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"${BASE_PYTHON:-python3}" -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet \
+    "nova==$major.*" "openstack-placement==$placement.*" 'SQLAlchemy==2.0.52' \
+    -r requirements.txt -r test-requirements.txt -r doc/requirements.txt \
+    'pbr>=6.1.1' 'setuptools>=68'
+"$work/venv/bin/pip" check
+
+{
+    echo "# Made by tools/freeze-constraints.sh $major; do not edit."
+    echo "# SQLAlchemy 2.1 breaks the tests of both Nova 33 and 34: they turn its"
+    echo "# deprecation warnings into errors. 2.0.52 is what they were run with."
+    "$work/venv/bin/pip" freeze --all --exclude pip
+} > "$work/pins"
+if grep -nE '://|^-e|@' "$work/pins"; then
+    echo "these are not plain pins; constraints/ is unchanged" >&2
+    exit 1
+fi
+mkdir -p constraints
+mv "$work/pins" "constraints/nova-$major.txt"
+chmod 644 "constraints/nova-$major.txt"
