@@ -1,0 +1,74 @@
+# The targets work on a fresh Debian 12, where only make and git are there.
+
+# The release of Nova, 34 (2026.2) or 33 (2026.1), and its environment.
+NOVA ?= 34
+VENV := $(if $(filter 34,$(NOVA)),.venv,.venv-$(NOVA))
+# The simulated host of `make demo`.
+SIMULATE ?= t4
+# How many tests run at once.
+JOBS ?= $(shell nproc)
+
+RUN := $(VENV)/bin/
+STESTR := $(RUN)stestr
+CHECK := $(RUN)python tools/check_skips.py
+
+# Nova's tests would take eventlet; its services run in native threads.
+export OS_NOVA_DISABLE_EVENTLET_PATCHING := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help venv demo test test-unit test-functional test-dozen \
+	test-upstream lint format docs genconfig clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
+		while read -r name what; do printf '  %-16s %s\n' "$$name" "$$what"; done
+	@echo 'NOVA=33 takes the other release of Nova, where a target runs Nova.'
+
+venv: ## make .venv, with all that is needed, and nova-gpuvirt in it
+	@tools/venv.sh $(VENV) $(NOVA)
+
+demo: venv ## boot two servers on a simulated GPU host (SIMULATE=t4)
+	@$(RUN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
+
+test: lint test-unit test-functional test-dozen ## run all of these
+
+test-unit: venv ## run the tests that need no Nova
+	$(STESTR) --test-path ./tests/unit run --concurrency $(JOBS)
+	$(CHECK)
+
+test-functional: venv ## run real Nova and Placement on simulated hosts
+	$(STESTR) --test-path ./tests/functional run --concurrency $(JOBS)
+	$(CHECK)
+
+test-dozen: venv ## run a dozen of Nova's own tests on our driver
+	$(STESTR) --test-path ./tests/upstream run --concurrency $(JOBS) \
+		--load-list tests/upstream/dozen.txt
+	$(CHECK) --expect tests/upstream/dozen.txt
+
+test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
+	$(STESTR) --test-path ./tests/upstream run --concurrency $(JOBS)
+	$(CHECK)
+
+lint: venv ## check style and types
+	$(RUN)ruff check
+	$(RUN)ruff format --check
+	$(RUN)mypy
+
+format: venv ## bring all files into the style, as far as ruff can
+	$(RUN)ruff check --fix
+	$(RUN)ruff format
+
+docs: venv ## build the documents and the release notes, as HTML
+	$(RUN)sphinx-build -W --keep-going -q -b html doc/source doc/build/html
+	$(RUN)sphinx-build -W --keep-going -q -b html releasenotes/source \
+		releasenotes/build/html
+
+genconfig: venv ## write the sample of nova.conf's [gpuvirt]
+	$(RUN)oslo-config-generator \
+		--config-file etc/nova-gpuvirt/config-generator.conf
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+		doc/build releasenotes/build nova_gpuvirt.egg-info \
+		etc/nova-gpuvirt/gpuvirt.conf.sample

@@ -1,0 +1,88 @@
+#!/bin/bash
+# Make the environment that every target of the Makefile runs in: the missing
+# Debian packages of bindep.txt, the pinned Python packages beside one release
+# of Nova, and this project, editable.
+#
+# usage: tools/venv.sh DIR NOVA_MAJOR
+#
+# BASE_PYTHON names the Python to build on (default: python3; 3.11 to 3.13).
+# A second run does nothing, until one of the files below changes.
+set -euo pipefail
+
+dir=${1:?usage: tools/venv.sh DIR NOVA_MAJOR}
+major=${2:?usage: tools/venv.sh DIR NOVA_MAJOR}
+python=${BASE_PYTHON:-python3}
+cd "$(dirname "$0")/.."
+pins=$PWD/constraints/nova-$major.txt
+
+fail() {
+    echo "tools/venv.sh: $*" >&2
+    exit 1
+}
+
+[ -e "$pins" ] || fail "NOVA=$major: there is no constraints/nova-$major.txt;" \
+    "allowed: $(cd constraints && echo nova-*.txt | sed 's/nova-//g; s/.txt//g')"
+
+# One at a time: two makes may want the same environment.
+exec 9< "$0"
+flock 9
+
+install_debian_packages() {
+    local name missing=()
+    for name in $(sed -n 's/ *\[platform:dpkg\].*//p' bindep.txt); do
+        dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null |
+            grep -q '^ii' || missing+=("$name")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo > /dev/null ||
+            fail "as root, run: apt-get install ${missing[*]}"
+        root=(sudo)
+    fi
+    echo "Installing Debian packages: ${missing[*]}"
+    # A broken source of something else is no reason to stop here.
+    "${root[@]}" apt-get -qq update ||
+        echo "apt-get update failed; trying with what is known" >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+        < /dev/null > /dev/null ||
+        fail "apt-get install ${missing[*]} failed"
+}
+
+if command -v dpkg-query > /dev/null; then
+    install_debian_packages
+fi
+
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+    fail "$python is $("$python" -V 2>&1); allowed: 3.11 to 3.13." \
+        "Name another with BASE_PYTHON."
+
+# A new environment where it stands on another Python, was moved (its scripts
+# name its folder) or was left unfinished; else only what changed.
+base="$PWD $("$python" -c 'import sys; print(sys.executable, sys.version)')"
+stamp=$(cat tools/venv.sh "$pins" requirements.txt test-requirements.txt \
+    doc/requirements.txt setup.cfg setup.py pyproject.toml | sha256sum)
+if [ "$base" != "$(cat "$dir/base" 2> /dev/null || true)" ]; then
+    rm -f "$dir/stamp"
+fi
+if [ "$stamp" = "$(cat "$dir/stamp" 2> /dev/null || true)" ]; then
+    exit 0
+elif [ -e "$dir/stamp" ]; then
+    echo "Bringing $dir up to date (Nova $major)"
+    rm "$dir/stamp"
+else
+    echo "Making $dir ($("$python" -V), Nova $major): a minute or two"
+    "$python" -m venv --clear "$dir"
+    echo "$base" > "$dir/base"
+fi
+
+# From the environment, because builds in isolation take only this way.
+export PIP_CONSTRAINT=$pins PIP_DISABLE_PIP_VERSION_CHECK=1
+"$dir/bin/pip" install -qq \
+    -r requirements.txt -r test-requirements.txt -r doc/requirements.txt
+# Without Git's history (an unpacked archive) pbr has to be told a version.
+git rev-parse -q --verify HEAD > /dev/null 2>&1 || export PBR_VERSION=0.0.0
+"$dir/bin/pip" install -qq --no-deps --editable .
+"$dir/bin/pip" check
+echo "$stamp" > "$dir/stamp"
