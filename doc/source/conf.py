@@ -1,0 +1,10 @@
+project = 'nova-gpuvirt'
+copyright = 'nova-gpuvirt contributors'
+extensions = [
+    'openstackdocstheme',
+    'oslo_config.sphinxext',
+    'sphinx.ext.autodoc',
+]
+html_theme = 'openstackdocs'
+openstackdocs_auto_name = False
+autodoc_member_order = 'bysource'
