@@ -13,11 +13,7 @@ from oslo_config import cfg
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 
-_GROUP = cfg.OptGroup(
-    'gpuvirt',
-    title='GPU options',
-    help='The GPUs of this host that guests may have.',
-)
+_GROUP = 'gpuvirt'
 
 _OPTS = [
     cfg.ListOpt(
@@ -74,13 +70,13 @@ _ADDRESS_GLOB = re.compile(r'[0-9a-fA-F:.*?\[\]!-]+')
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Make the options known to a configuration."""
-    conf.register_group(_GROUP)
+    conf.register_group(cfg.OptGroup(_GROUP, title='GPUs for guests'))
     conf.register_opts(_OPTS, group=_GROUP)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """List the options for oslo-config-generator."""
-    return [(_GROUP.name, _OPTS)]
+    return [(_GROUP, _OPTS)]
 
 
 def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:

@@ -188,7 +188,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         try:
             self._ledger.check(instance, self._gpus.survey().gpus)
         except exception.ClaimRefused as error:
-            raise _unavailable(instance, error) from error
+            raise self._refusal(instance, error) from error
 
     def _get_guest_config(
         self, instance: objects.Instance, *args: Any, **kw: Any
@@ -200,9 +200,18 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 instance.uuid, self._ledger.slots(instance)
             )
         except exception.GpuvirtError as error:
-            raise _unavailable(instance, error) from error
+            raise self._refusal(instance, error) from error
         guest.add_devices(config, devices)
         return config
+
+    def _refusal(
+        self, instance: objects.Instance, error: exception.GpuvirtError
+    ) -> nova_exception.ComputeResourcesUnavailable:
+        """Say in the log why; Nova hides it from the instance's fault."""
+        LOG.error(
+            'Refused on %s: %s', self._ledger.host, error, instance=instance
+        )
+        return nova_exception.ComputeResourcesUnavailable(reason=str(error))
 
     # Taking back
 
@@ -288,13 +297,3 @@ def _publish(
             for rc, claims in resources.items()
         },
     )
-
-
-def _unavailable(
-    instance: objects.Instance, error: exception.GpuvirtError
-) -> nova_exception.ComputeResourcesUnavailable:
-    """Say in the log why; Nova hides it from the instance's fault."""
-    LOG.error('Refused on %s: %s', CONF.host, error, instance=instance)
-    return nova_exception.ComputeResourcesUnavailable(reason=str(error))
-
-

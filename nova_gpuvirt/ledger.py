@@ -71,7 +71,7 @@ class Ledger:
     """
 
     def __init__(self, host: str, tracker: Callable[[], Any]) -> None:
-        self._host = host
+        self.host = host
         self._tracker = tracker
         self._node = ''
         self._young = Young()
@@ -142,7 +142,7 @@ class Ledger:
         self, instance: objects.Instance, resource: objects.Resource
     ) -> bool:
         if self._providers is None:
-            return bool(instance.host == self._host)
+            return bool(instance.host == self.host)
         return resource.provider_uuid in self._providers
 
     def slots_in_database(self) -> frozenset[model.Slot]:
@@ -241,12 +241,12 @@ class Ledger:
         """
         context = nova_context.get_admin_context()
         for instance in objects.InstanceList.get_by_host(
-            context, self._host, expected_attrs=['resources']
+            context, self.host, expected_attrs=['resources']
         ):
             yield instance.uuid, self._by_provider(instance.resources)
         for migration in (
             objects.MigrationList.get_in_progress_by_host_and_node(
-                context, self._host, self._node
+                context, self.host, self._node
             )
         ):
             try:

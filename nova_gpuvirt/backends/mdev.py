@@ -32,7 +32,10 @@ class Mdev(base.Backend):
         """Add the profiles that the card's driver has, and its vGPUs."""
         profiles: dict[str, model.Profile] = {}
         vgpus = []
-        for type_id in sysfs.mdev_types(gpu.address):
+        type_ids = sysfs.mdev_types(gpu.address)
+        if not type_ids:
+            return gpu
+        for type_id in type_ids:
             profile = profiles_.parse(
                 type_id,
                 sysfs.mdev_type(gpu.address, type_id, 'name'),

@@ -1,0 +1,218 @@
+"""Every symbol of Nova that is used, so that a change fails one clear test.
+
+Nova promises nothing to code outside its tree.
+"""
+
+import inspect
+import unittest
+
+import nova.cmd.compute
+import nova.conf
+from nova import context
+from nova import exception
+from nova import objects
+from nova import version
+from nova.compute import manager
+from nova.compute import provider_tree
+from nova.compute import resource_tracker
+from nova.compute import vm_states
+from nova.pci import whitelist
+from nova.scheduler import utils as scheduler_utils
+from nova.virt import driver as virt_driver
+from nova.virt.libvirt import config as vconfig
+from nova.virt.libvirt import driver as libvirt_driver
+from nova.virt.libvirt import host as libvirt_host
+
+from nova_gpuvirt import driver
+
+_LIBVIRT = libvirt_driver.LibvirtDriver
+
+
+def _parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+class ReleaseTest(unittest.TestCase):
+    def test_release_is_one_that_the_driver_calls_tested(self):
+        release = version.version_string().partition('.')[0]
+        self.assertIn(release, driver.TESTED_RELEASES)
+
+
+class DriverTest(unittest.TestCase):
+    def assert_begins(self, function, *parameters):
+        found = _parameters(function)
+        self.assertEqual(
+            list(parameters), found[: len(parameters)], function
+        )
+
+    def test_overridden_methods_begin_with_what_we_name(self):
+        for name, parameters in {
+            '__init__': ('self', 'virtapi', 'read_only'),
+            'init_host': ('self', 'host'),
+            'update_provider_tree': (
+                *('self', 'provider_tree', 'nodename', 'allocations'),
+            ),
+            'get_available_resource': ('self', 'nodename'),
+            'prepare_for_spawn': ('self', 'instance'),
+            'spawn': ('self', 'context', 'instance'),
+            'finish_migration': (
+                *('self', 'context', 'migration', 'instance'),
+            ),
+            'confirm_migration': (
+                *('self', 'context', 'migration', 'instance'),
+            ),
+            '_get_guest_config': ('self', 'instance'),
+            'cleanup': ('self', 'context', 'instance'),
+            'suspend': ('self', 'context', 'instance'),
+            'check_can_live_migrate_source': ('self', 'context', 'instance'),
+        }.items():
+            self.assertIn(name, vars(driver.GpuLibvirtDriver))
+            self.assert_begins(getattr(_LIBVIRT, name), *parameters)
+
+    def test_no_other_method_is_overridden_by_accident(self):
+        ours = {
+            '_report',
+            '_keep_claims',
+            '_reconcile',
+            '_check',
+            '_refusal',
+        }
+        for name in vars(driver.GpuLibvirtDriver):
+            if name in ours:
+                self.assertFalse(hasattr(_LIBVIRT, name), name)
+
+    def test_our_attributes_are_not_nova_s(self):
+        source = inspect.getsource(libvirt_driver)
+        for name in ('self._gpus', 'self._ledger'):
+            self.assertNotIn(name, source)
+
+    def test_private_helper_reads_claims_of_a_migration(self):
+        self.assert_begins(
+            _LIBVIRT._get_resources, 'self', 'instance', 'prefix'
+        )
+
+    def test_loader_looks_below_nova_virt(self):
+        source = inspect.getsource(virt_driver.load_compute_driver)
+        self.assertIn('nova.virt.%s', source)
+
+    def test_host_opens_the_connection(self):
+        self.assert_begins(libvirt_host.Host.get_connection, 'self')
+
+    def test_command_is_a_function(self):
+        self.assertEqual([], _parameters(nova.cmd.compute.main))
+
+
+class TrackerTest(unittest.TestCase):
+    """The ledger: how Nova claims the resources that a driver publishes."""
+
+    def test_tracker_is_reached_from_the_virtapi(self):
+        source = inspect.getsource(manager.ComputeVirtAPI.__init__)
+        self.assertIn('self._compute = compute', source)
+        source = inspect.getsource(manager.ComputeManager.__init__)
+        self.assertIn('self.rt = ', source)
+
+    def test_assigned_resources_are_sets_by_provider_and_class(self):
+        source = inspect.getsource(resource_tracker.ResourceTracker)
+        for line in (
+            'self.assigned_resources[rp_uuid][rc].add(resource)',
+            'self.assigned_resources[rp_uuid][rc].remove(resource)',
+            'self.assigned_resources.clear()',
+            'provider_data.resources[rc] - assigned',
+        ):
+            self.assertIn(line, source)
+
+    def test_provider_tree(self):
+        for name, parameters in {
+            'get_provider_uuids': ['self', 'name_or_uuid'],
+            'data': ['self', 'name_or_uuid'],
+            'exists': ['self', 'name_or_uuid'],
+            'update_inventory': ['self', 'name_or_uuid', 'inventory'],
+            'update_traits': ['self', 'name_or_uuid', 'traits'],
+            'update_resources': ['self', 'name_or_uuid', 'resources'],
+        }.items():
+            method = getattr(provider_tree.ProviderTree, name)
+            found = _parameters(method)
+            self.assertEqual(parameters, found[: len(parameters)], name)
+        tree = provider_tree.ProviderTree()
+        for name in ('name', 'uuid', 'inventory', 'traits', 'resources'):
+            self.assertIn(name, provider_tree.ProviderData._fields)
+        self.assertTrue(callable(tree.new_child))
+
+    def test_objects(self):
+        objects.register_all()
+        self.assertLessEqual(
+            {'provider_uuid', 'resource_class', 'identifier'},
+            set(objects.Resource.fields),
+        )
+        self.assertLessEqual(
+            {'uuid', 'host', 'flavor', 'resources', 'vm_state'},
+            set(objects.Instance.fields),
+        )
+        self.assertLessEqual(
+            {'old_resources', 'new_resources'},
+            set(objects.MigrationContext.fields),
+        )
+        for method in (
+            objects.InstanceList.get_by_host,
+            objects.MigrationList.get_in_progress_by_host_and_node,
+            objects.MigrationContext.get_by_instance_uuid,
+            context.get_admin_context,
+            scheduler_utils.resources_from_flavor,
+        ):
+            self.assertTrue(callable(method))
+        self.assertEqual('building', vm_states.BUILDING)
+
+    def test_refused_claim_is_rescheduled(self):
+        source = inspect.getsource(
+            manager.ComputeManager._build_and_run_instance
+        )
+        self.assertIn('except exception.ComputeResourcesUnavailable', source)
+        source = inspect.getsource(manager.ComputeManager._build_resources)
+        self.assertLess(
+            source.index('self.driver.prepare_for_spawn(instance)'),
+            source.index('exception.ComputeResourcesUnavailable'),
+        )
+
+
+class GuestTest(unittest.TestCase):
+    def test_guest_takes_devices(self):
+        guest = vconfig.LibvirtConfigGuest()
+        self.assertEqual([], guest.devices)
+        self.assertTrue(callable(guest.add_device))
+
+    def test_hostdevs_have_what_we_set(self):
+        pci = vconfig.LibvirtConfigGuestHostdevPCI()
+        for name in ('domain', 'bus', 'slot', 'function'):
+            self.assertIsNone(getattr(pci, name))
+        self.assertEqual('yes', pci.managed)
+        mdev = vconfig.LibvirtConfigGuestHostdevMDEV()
+        self.assertIsNone(mdev.uuid)
+        self.assertEqual('no', mdev.managed)
+
+    def test_controllers_have_an_index(self):
+        for controller in (
+            vconfig.LibvirtConfigGuestPCIeRootController(),
+            vconfig.LibvirtConfigGuestPCIeRootPortController(),
+        ):
+            self.assertIsNone(controller.index)
+
+
+class OptionsTest(unittest.TestCase):
+    def test_nova_s_own_gpu_options(self):
+        conf = nova.conf.CONF
+        self.assertIsNotNone(conf.pci.device_spec)
+        self.assertIsNotNone(conf.devices.enabled_mdev_types)
+        self.assertTrue(
+            callable(whitelist.Whitelist(None).device_assignable)
+        )
+
+    def test_exceptions(self):
+        for name in (
+            'ComputeResourcesUnavailable',
+            'InstanceFaultRollback',
+            'InstanceSuspendFailure',
+            'InvalidConfiguration',
+            'MigrationContextNotFound',
+            'MigrationPreCheckError',
+        ):
+            self.assertTrue(hasattr(exception, name), name)

@@ -1,0 +1,56 @@
+"""Options are read, and what can't be meant is refused by name."""
+
+import unittest
+
+from oslo_config import cfg
+
+from nova_gpuvirt import conf
+from nova_gpuvirt import exception
+
+
+class ConfTest(unittest.TestCase):
+    def setUp(self):
+        self.conf = cfg.ConfigOpts()
+        conf.register_opts(self.conf)
+        self.conf([])
+
+    def set(self, name, value):
+        self.conf.set_override(name, value, group='gpuvirt')
+
+    def assert_refused(self, read, option, value):
+        with self.assertRaises(exception.InvalidOption) as caught:
+            read(self.conf)
+        self.assertEqual(f'[gpuvirt]{option}', caught.exception.device)
+        self.assertIn(value, str(caught.exception))
+
+    def test_nothing_has_to_be_set(self):
+        wishes = conf.wishes(self.conf)
+        self.assertEqual((), wishes.exclude)
+        self.assertEqual((), wishes.default_profile)
+
+    def test_wishes_are_what_was_set(self):
+        self.set('exclude', ['0000:3b:*', '0001:C8:00.0'])
+        self.set('default_profile', ['nvidia-t4-2q', 'GRID *'])
+        wishes = conf.wishes(self.conf)
+        self.assertEqual(('0000:3b:*', '0001:C8:00.0'), wishes.exclude)
+        self.assertEqual(('nvidia-t4-2q', 'GRID *'), wishes.default_profile)
+
+    def test_address_that_is_none_is_refused(self):
+        self.set('exclude', ['0000:3b:00.0', 'tesla'])
+        self.assert_refused(conf.wishes, 'exclude', "'tesla'")
+
+    def test_empty_profile_is_refused(self):
+        for option in ('profiles', 'default_profile'):
+            self.set(option, ['a', ''])
+            self.assert_refused(conf.wishes, option, "'a,'")
+            self.set(option, [])
+
+    def test_root_without_sysfs_is_refused(self):
+        self.set('sysfs_root', '/nowhere')
+        self.assert_refused(conf.sysfs_root, 'sysfs_root', '/nowhere')
+
+    def test_options_are_listed_for_the_sample_file(self):
+        ((group, options),) = conf.list_opts()
+        self.assertEqual('gpuvirt', group)
+        for option in options:
+            self.assertTrue(option.help.strip(), option.name)

@@ -1,0 +1,80 @@
+"""A claim that the tracker forgot comes back, a released one does not."""
+
+import collections
+import unittest
+
+from nova import objects
+
+from nova_gpuvirt import ledger
+
+objects.register_all()
+
+_PROVIDER = '0ff0ff0f-0000-4000-8000-000000000001'
+_CLASS = 'VGPU'
+
+
+def _resource(identifier):
+    return objects.Resource(
+        provider_uuid=_PROVIDER,
+        resource_class=_CLASS,
+        identifier=identifier,
+    )
+
+
+class YoungTest(unittest.TestCase):
+    def setUp(self):
+        self.now = 1000.0
+        self.young = ledger.Young(clock=lambda: self.now)
+        self.record = collections.defaultdict(
+            lambda: collections.defaultdict(set)
+        )
+        self.claim = _resource('a')
+        self.record[_PROVIDER][_CLASS].add(self.claim)
+        self.young.heal(self.record)
+
+    @property
+    def claims(self):
+        return self.record[_PROVIDER][_CLASS]
+
+    def rebuild(self, *resources):
+        """Do as the tracker's periodic update does."""
+        self.record.clear()
+        self.record[_PROVIDER][_CLASS].update(resources)
+
+    def test_forgotten_claim_is_put_back(self):
+        self.rebuild()
+        self.young.heal(self.record)
+        self.assertEqual({self.claim}, self.claims)
+
+    def test_forgotten_claim_is_put_back_again_and_again(self):
+        for _ in range(3):
+            self.rebuild()
+            self.young.heal(self.record)
+        self.assertEqual({self.claim}, self.claims)
+
+    def test_released_claim_is_not_put_back(self):
+        self.claims.remove(self.claim)
+        self.young.heal(self.record)
+        self.assertEqual(set(), self.claims)
+        self.rebuild()
+        self.young.heal(self.record)
+        self.assertEqual(set(), self.claims)
+
+    def test_claim_that_is_old_enough_to_be_saved_is_not_put_back(self):
+        self.now += 61
+        self.rebuild()
+        self.young.heal(self.record)
+        self.assertEqual(set(), self.claims)
+
+    def test_age_counts_from_the_first_sight(self):
+        for _ in range(7):
+            self.now += 10
+            self.rebuild()
+            self.young.heal(self.record)
+        self.assertEqual(set(), self.claims)
+
+    def test_claims_of_others_are_left_alone(self):
+        other = _resource('b')
+        self.rebuild(other)
+        self.young.heal(self.record)
+        self.assertEqual({self.claim, other}, self.claims)
