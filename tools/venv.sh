@@ -44,7 +44,7 @@ install_debian_packages() {
     # A broken source of something else is no reason to stop here.
     "${root[@]}" apt-get -qq update ||
         echo "apt-get update failed; trying with what is known" >&2
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
         apt-get -qq install -y --no-install-recommends "${missing[@]}" \
         < /dev/null > /dev/null ||
         fail "apt-get install ${missing[*]} failed"
