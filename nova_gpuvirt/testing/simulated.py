@@ -138,10 +138,14 @@ class SimulatedHost:
         """Bring an unplugged function back, with what is behind it.
 
         :raises LookupError: when it was not unplugged
+        :raises ValueError: when the bridge above it is unplugged as well
         """
         with self._lock:
             if address not in self._absent:
                 raise LookupError(f'{address} is not unplugged')
+            above = self._described(address).behind
+            if above in self._absent:
+                raise ValueError(f'plug the bridge {above}, and {address} too')
             back = {address, *(f.address for f in self._behind(address))}
             self._absent -= back
             self._kernel.plug(f for f in self._present() if f.address in back)
@@ -204,6 +208,11 @@ class SimulatedHost:
         return [
             f for f in self.description.walk() if f.address not in self._absent
         ]
+
+    def _described(self, address: str) -> description.Function:
+        return next(
+            f for f in self.description.functions if f.address == address
+        )
 
     def _behind(self, address: str) -> list[description.Function]:
         """List what is behind a bridge, each before its own bridge."""

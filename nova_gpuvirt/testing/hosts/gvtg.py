@@ -11,7 +11,7 @@ from nova_gpuvirt.testing.hosts import pci_ids
 
 
 def host(aperture: int = 256) -> description.Host:
-    """Describe the host.
+    """Describe an Intel Coffee Lake iGPU that GVT-g shares.
 
     :param aperture: MiB, as set in the firmware. 256 is usual and gives two
         small types; 1024 gives all four.
@@ -47,5 +47,5 @@ def host(aperture: int = 256) -> description.Host:
 
 
 def host_1g() -> description.Host:
-    """Describe the host with an aperture of 1 GiB."""
+    """Describe an Intel Coffee Lake iGPU with an aperture of 1 GiB."""
     return host(aperture=1024)

@@ -28,7 +28,7 @@ _HIGH = description.BarKind.PREFETCHABLE_64
 
 
 def host() -> description.Host:
-    """Describe the host."""
+    """Describe eight NVIDIA H100 SXM5 80GB for passthrough."""
     functions: list[description.Function] = [
         *parts.bmc_display(
             parts.root_port('0000:00:0c.0', 0x1BB8, numa_node=0),

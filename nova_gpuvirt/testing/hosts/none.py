@@ -8,7 +8,7 @@ from nova_gpuvirt.testing.hosts import pci_ids
 
 
 def host() -> description.Host:
-    """Describe the host."""
+    """Describe a host with neither a GPU nor an IOMMU."""
     functions = (
         parts.host_bridge('0000:00:00.0', 0x3EC2),
         *parts.ethernet(parts.root_port('0000:00:01.0', 0x1901), '0000:01'),

@@ -90,7 +90,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
 
 
 def host() -> description.Host:
-    """Describe the host."""
+    """Describe four NVIDIA T4 with mdev types, in two NUMA nodes."""
     functions: list[description.Function] = [
         parts.host_bridge('0000:00:00.0', 0x2020, numa_node=0),
         *parts.bmc_display(

@@ -20,7 +20,7 @@ _HIGH = description.BarKind.PREFETCHABLE_64
 
 
 def host() -> description.Host:
-    """Describe the host."""
+    """Describe a Quadro RTX 6000 with companions, and an iGPU."""
     functions = (
         parts.host_bridge('0000:00:00.0', 0x4660),
         parts.root_port(_PORT, 0x460D, iommu_group=_GROUP),
