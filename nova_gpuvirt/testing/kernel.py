@@ -133,7 +133,8 @@ class Kernel:
         :raises OSError: EEXIST when the driver has the id
         """
         known = self._dynamic_ids.setdefault(driver, set())
-        if pci_id in known:
+        own = (f for f in self.host.functions if f.driver == driver)
+        if pci_id in known or any(_has_id(f, pci_id) for f in own):
             raise refusal(errno.EEXIST, f'{driver} has {pci_id}')
         known.add(pci_id)
         for device in self.devices.values():
@@ -224,10 +225,8 @@ class Kernel:
         """Decide as the kernel's pci_match_device does."""
         if device.override:
             return device.override == driver
-        own = device.function
-        numbers = (own.vendor, own.device, *own.subsystem)
-        return driver == own.driver or any(
-            pci_id == numbers[: len(pci_id)]
+        return driver == device.function.driver or any(
+            _has_id(device.function, pci_id)
             for pci_id in self._dynamic_ids.get(driver, ())
         )
 
@@ -329,3 +328,8 @@ class Kernel:
         if device is None:
             raise refusal(errno.ENODEV, f'no function {name!r}')
         return device
+
+
+def _has_id(function: description.Function, pci_id: PciId) -> bool:
+    numbers = (function.vendor, function.device, *function.subsystem)
+    return pci_id == numbers[: len(pci_id)]

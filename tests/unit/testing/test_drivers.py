@@ -150,6 +150,14 @@ class DriversTest(base.TestCase):
             errno.EEXIST, self.host.write, f'{VFIO}/new_id', '10de 1e30\n'
         )
 
+    def test_an_id_that_the_driver_has_anyway_is_refused(self):
+        self.assert_refused(
+            errno.EEXIST,
+            self.host.write,
+            f'{base.PCI}/drivers/nouveau/new_id',
+            '10de 1e30',
+        )
+
     def test_a_removed_id_matches_no_more(self):
         self.host.write(f'{VFIO}/new_id', '10DE 10f7 10de 12ba')
         self.host.write(f'{VFIO}/remove_id', '10de 10f7 10de 12ba')
