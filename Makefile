@@ -8,9 +8,10 @@ SIMULATE ?= t4
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
-RUN := $(VENV)/bin/
-STESTR := $(RUN)stestr
-CHECK := $(RUN)python tools/check_skips.py
+BIN := $(VENV)/bin/
+STESTR := $(BIN)stestr
+RUN_OPTIONS := --concurrency $(JOBS) --suppress-attachments
+CHECK := $(BIN)python tools/check_skips.py
 
 # As nova-compute runs: in native threads, and at Nova 33 still in eventlet
 # (whose tests do not pass in threads).
@@ -34,43 +35,43 @@ venv: ## make .venv, with all that is needed, and nova-gpuvirt in it
 	@tools/venv.sh $(VENV) $(NOVA)
 
 demo: venv ## boot two servers on a simulated GPU host (SIMULATE=t4)
-	@$(RUN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
+	@$(BIN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
 
 test: lint test-unit test-functional test-dozen ## run all of these
 
 test-unit: venv ## run the tests that need no Nova
-	$(STESTR) --test-path ./tests/unit run --concurrency $(JOBS)
+	$(STESTR) --test-path ./tests/unit run $(RUN_OPTIONS)
 	$(CHECK)
 
 test-functional: venv ## run real Nova and Placement on simulated hosts
-	$(STESTR) --test-path ./tests/functional run --concurrency $(JOBS)
+	$(STESTR) --test-path ./tests/functional run $(RUN_OPTIONS)
 	$(CHECK)
 
 test-dozen: venv ## run a dozen of Nova's own tests on our driver
-	$(STESTR) --test-path ./tests/upstream run --concurrency $(JOBS) \
+	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS) \
 		--load-list tests/upstream/dozen.txt
 	$(CHECK) --expect tests/upstream/dozen.txt
 
 test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
-	$(STESTR) --test-path ./tests/upstream run --concurrency $(JOBS)
+	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS)
 	$(CHECK)
 
 lint: venv ## check style and types
-	$(RUN)ruff check
-	$(RUN)ruff format --check
-	$(RUN)mypy
+	$(BIN)ruff check
+	$(BIN)ruff format --check
+	$(BIN)mypy
 
 format: venv ## bring all files into the style, as far as ruff can
-	$(RUN)ruff check --fix
-	$(RUN)ruff format
+	$(BIN)ruff check --fix
+	$(BIN)ruff format
 
 docs: venv ## build the documents and the release notes, as HTML
-	$(RUN)sphinx-build -W --keep-going -q -b html doc/source doc/build/html
-	$(RUN)sphinx-build -W --keep-going -q -b html releasenotes/source \
+	$(BIN)sphinx-build -W --keep-going -q -b html doc/source doc/build/html
+	$(BIN)sphinx-build -W --keep-going -q -b html releasenotes/source \
 		releasenotes/build/html
 
 genconfig: venv ## write the sample of nova.conf's [gpuvirt]
-	$(RUN)oslo-config-generator \
+	$(BIN)oslo-config-generator \
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: ## remove what the other targets made
