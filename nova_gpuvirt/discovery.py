@@ -52,10 +52,9 @@ def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
             unreadable[address] = str(error)
     gpus = []
     for siblings in _physical_slots(sysfs, classes):
-        address = next((a for a in siblings if _is_gpu(classes[a])), None)
-        if address is None:
-            continue
-        gpus.append(_gpu(sysfs, names, address, siblings, classes))
+        gpu = next((a for a in siblings if _is_gpu(classes[a])), None)
+        if gpu is not None:
+            gpus.append(_gpu(sysfs, names, gpu, siblings, classes))
     return Host(tuple(gpus), unreadable, sysfs.has_iommu())
 
 
@@ -185,9 +184,7 @@ def _number(
     raise _nonsense(address, attribute, kind, text)
 
 
-def _bars(
-    sysfs: sysfs_.Sysfs, address: model.PciAddress
-) -> tuple[int, ...]:
+def _bars(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> tuple[int, ...]:
     """Read the sizes of the standard BARs: ``0xSTART 0xEND 0xFLAGS`` each."""
     text = sysfs.read(address, 'resource')
     sizes = []

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+import nova.conf
 from nova import exception as nova_exception
 from nova import objects
 from nova import version
@@ -18,7 +19,6 @@ from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
-import nova.conf
 from nova_gpuvirt import conf
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
@@ -53,7 +53,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._gpus = gpus.Gpus(
             sysfs.Sysfs(root),
             pciids.PciIds((root, pathlib.Path('/'))),
-            hypervisor.Hypervisor(self._host.get_connection),
+            hypervisor.Hypervisor(lambda: self._host.get_connection()),
             wishes,
         )
         self._ledger = ledger.Ledger(CONF.host, lambda: virtapi._compute.rt)

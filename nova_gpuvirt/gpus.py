@@ -52,9 +52,7 @@ def survey(
     )
 
 
-def _inspect(
-    sysfs: sysfs_.Sysfs, gpu: model.Gpu, wishes: Wishes
-) -> model.Gpu:
+def _inspect(sysfs: sysfs_.Sysfs, gpu: model.Gpu, wishes: Wishes) -> model.Gpu:
     if any(fnmatch.fnmatch(str(gpu.address), g) for g in wishes.exclude):
         return dataclasses.replace(
             gpu, refusal='[gpuvirt]exclude keeps it from guests'

@@ -32,11 +32,19 @@ class Young:
     """Put claims back that the tracker forgot before they were saved.
 
     The tracker rebuilds its record from the database now and then. A claim
-    that is missing from a rebuilt record was forgotten; one that is missing
-    from the same record was released.
+    that is missing from the same record was released. One that is missing
+    from a rebuilt record was forgotten, if some instance is still under way;
+    else it was dropped with its instance.
+
+    :param under_way: tells whether Nova is at work on an instance here
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        under_way: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._under_way = under_way
         self._clock = clock
         self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
 
@@ -52,7 +60,8 @@ class Young:
             current = assigned[resource.provider_uuid][resource.resource_class]
             if resource in current:
                 continue
-            if current is not record and now - first_seen < _YOUNG_SECONDS:
+            young = now - first_seen < _YOUNG_SECONDS
+            if current is not record and young and self._under_way():
                 current.add(resource)
             else:
                 del self._seen[resource]
@@ -74,7 +83,7 @@ class Ledger:
         self.host = host
         self._tracker = tracker
         self._node = ''
-        self._young = Young()
+        self._young = Young(self._is_under_way)
         # Our providers and the classes they have, known from the first
         # update of the provider tree on.
         self._providers: Mapping[str, model.PciAddress] | None = None
@@ -118,6 +127,14 @@ class Ledger:
             if (slot := claim.slot) is not None
         )
         return claims
+
+    def _is_under_way(self) -> bool:
+        return any(
+            instance.task_state is not None
+            for instance in objects.InstanceList.get_by_host(
+                nova_context.get_admin_context(), self.host
+            )
+        )
 
     def slots(
         self, instance: objects.Instance, resources: Any = None
@@ -244,10 +261,10 @@ class Ledger:
             context, self.host, expected_attrs=['resources']
         ):
             yield instance.uuid, self._by_provider(instance.resources)
-        for migration in (
-            objects.MigrationList.get_in_progress_by_host_and_node(
-                context, self.host, self._node
-            )
+        for (
+            migration
+        ) in objects.MigrationList.get_in_progress_by_host_and_node(
+            context, self.host, self._node
         ):
             try:
                 moving = objects.MigrationContext.get_by_instance_uuid(

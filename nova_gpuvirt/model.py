@@ -37,7 +37,9 @@ class PciAddress:
         """
         match = cls._FORMAT.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f'{text!r} is no PCI address such as 0000:3b:00.0')
+            raise ValueError(
+                f'{text!r} is no PCI address such as 0000:3b:00.0'
+            )
         return cls(*(int(part, 16) for part in match.groups()))
 
     def __str__(self) -> str:
@@ -60,7 +62,7 @@ class PciAddress:
 
 
 class Kind(enum.Enum):
-    """How a guest gets a GPU; the value begins the identifiers of its slots."""
+    """How a guest gets a GPU; its value begins the identifiers of slots."""
 
     PASSTHROUGH = 'passthrough'
     MDEV = 'mdev'

@@ -172,9 +172,7 @@ def _slots_made(gpu: model.Gpu) -> set[model.Slot]:
     return {slot for slot in slots if slot is not None}
 
 
-def _present(
-    gpu: model.Gpu, claims: Collection[model.Claim]
-) -> Counter[str]:
+def _present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
     """Count the vGPUs of a card by slug, claimed ones and others."""
     by_type = {p.type_id: p.slug for p in gpu.profiles}
     claimed = Counter(

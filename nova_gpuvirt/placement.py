@@ -126,8 +126,7 @@ def providers(
 
 def _offers_anything(gpu: model.Gpu) -> bool:
     return gpu.refusal is None and (
-        gpu.whole_refusal is None
-        or any(p.offered for p in gpu.profiles)
+        gpu.whole_refusal is None or any(p.offered for p in gpu.profiles)
     )
 
 
@@ -167,9 +166,7 @@ def _stale(known: Known) -> set[str]:
     }
 
 
-def _inventory(
-    count: int, per_guest: int | None
-) -> dict[str, int | float]:
+def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
     total = max(count, 1)
     return {
         'total': total,
@@ -181,9 +178,7 @@ def _inventory(
     }
 
 
-def _traits(
-    gpu: model.Gpu, default: model.Profile | None
-) -> set[str]:
+def _traits(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
     function = gpu.function
     traits = {
         os_traits.OWNER_NOVA,

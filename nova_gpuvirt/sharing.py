@@ -55,19 +55,14 @@ def _aperture(
     driver would still make of any one profile; the rest stays unused rather
     than promised (drivers/gpu/drm/i915/gvt/vgpu.c).
     """
-    needs = {p.slug: p.needs for p in profiles}
     budgets = [
-        max(p.available * need for p, need in zip(profiles, column))
-        - sum(pending[slug] * need for slug, need in zip(needs, column))
-        for column in zip(*needs.values())
+        max(p.available * p.needs[i] for p in profiles)
+        - sum(pending[p.slug] * p.needs[i] for p in profiles)
+        for i in range(len(profiles[0].needs))
     ]
     return {
         p.slug: max(
-            0,
-            min(
-                (b // n for b, n in zip(budgets, p.needs) if n),
-                default=p.available,
-            ),
+            0, min(b // n for b, n in zip(budgets, p.needs, strict=True))
         )
         for p in profiles
     }

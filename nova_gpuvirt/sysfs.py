@@ -107,8 +107,11 @@ class Sysfs:
         return tuple(sorted(members))
 
     def has_iommu(self) -> bool:
-        """Tell whether the kernel uses an IOMMU."""
-        return bool(_names(self.root / 'sys/kernel/iommu_groups'))
+        """Tell whether the kernel uses an IOMMU.
+
+        Groups alone don't tell: an mdev has one without any IOMMU.
+        """
+        return bool(_names(self.root / 'sys/class/iommu'))
 
     def mdev_types(self, address: model.PciAddress) -> tuple[str, ...]:
         """List the ids of the mdev types that a function supports."""
@@ -131,9 +134,7 @@ class Sysfs:
             return None
         return self._text(address, path)
 
-    def mdev_available(
-        self, address: model.PciAddress, type_id: str
-    ) -> int:
+    def mdev_available(self, address: model.PciAddress, type_id: str) -> int:
         """Read how many more mdevs of a type the driver would make now.
 
         :raises SysfsError: when the file can't be read or is no number

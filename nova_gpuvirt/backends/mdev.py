@@ -31,7 +31,7 @@ class Mdev(base.Backend):
     def discover(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
         profiles: dict[str, model.Profile] = {}
-        vgpus = []
+        vgpus: list[model.Vgpu] = []
         type_ids = sysfs.mdev_types(gpu.address)
         if not type_ids:
             return gpu

@@ -159,5 +159,5 @@ def _why_none(tree: sysfs.Sysfs, host: discovery.Host) -> str:
         else f'it has no PCI functions below {tree.root}/sys/bus/pci/devices'
     ]
     if not host.has_iommu:
-        reasons.append('and it has no IOMMU group, so none could be given')
+        reasons.append('and it has no IOMMU, so none could be given whole')
     return f'This host has no GPU: {", ".join(reasons)}.\n'

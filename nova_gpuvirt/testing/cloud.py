@@ -15,7 +15,10 @@ import fixtures
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
+from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.libvirt import base
+from nova.virt.libvirt import driver as libvirt_driver
+from nova.virt.libvirt import utils as libvirt_utils
 
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
@@ -43,6 +46,49 @@ class Cloud(base.ServersTestBase):
         )
         self.simulated: dict[str, simulated.SimulatedHost] = {}
         super().setUp()
+        self._stand_in_for_disks()
+        self._let_hosts_know_their_names()
+
+    def _let_hosts_know_their_names(self) -> None:
+        """Give each host its own CONF.host, where Nova asks for it late."""
+        cleanup_resize = libvirt_driver.LibvirtDriver._cleanup_resize
+
+        def cleanup_resize_here(driver: Any, *args: Any) -> None:
+            with nova_fixtures.ConfPatcher(host=driver._ledger.host):
+                cleanup_resize(driver, *args)
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.virt.libvirt.driver.LibvirtDriver._cleanup_resize',
+                cleanup_resize_here,
+            )
+        )
+
+    def _stand_in_for_disks(self) -> None:
+        """Make no disks: neither on a host, nor on the way to another."""
+
+        def create_image(
+            driver: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
+        ) -> tuple[bool, bool]:
+            path = libvirt_utils.get_instance_path(instance)
+            pathlib.Path(path).mkdir(exist_ok=True)
+            return False, False
+
+        def migrate_disk_and_power_off(
+            driver: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
+        ) -> str:
+            driver.power_off(instance)
+            return '[]'
+
+        for name, stand_in in (
+            ('_create_image', create_image),
+            ('migrate_disk_and_power_off', migrate_disk_and_power_off),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    f'nova.virt.libvirt.driver.LibvirtDriver.{name}', stand_in
+                )
+            )
 
     def _setup_compute_service(self) -> None:
         novavirt.extend()
@@ -50,9 +96,7 @@ class Cloud(base.ServersTestBase):
 
     def _get_connection(self, *args: Any, **kwargs: Any) -> Any:
         hostname = kwargs.get('hostname') or args[-1]
-        return libvirt.Connection(
-            self.simulated[hostname], hostname=hostname
-        )
+        return libvirt.Connection(self.simulated[hostname], hostname=hostname)
 
     def start_gpu_host(self, name: str, kind: str) -> simulated.SimulatedHost:
         """Start nova-compute on a new simulated host.
@@ -74,9 +118,7 @@ class Cloud(base.ServersTestBase):
     def _load_driver_options(self, name: str) -> None:
         from nova.virt import gpuvirt  # noqa: F401
 
-        self.flags(
-            sysfs_root=str(self.simulated[name].root), group='gpuvirt'
-        )
+        self.flags(sysfs_root=str(self.simulated[name].root), group='gpuvirt')
 
     # What each side says
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import prettytable
 from lxml import etree
-
 from nova import version
+
 from nova_gpuvirt.cli import shell
 from nova_gpuvirt.testing import cloud
 from nova_gpuvirt.testing import hosts
@@ -34,8 +34,11 @@ class Demo(cloud.Cloud):
 
     def run_demo(self) -> None:
         """Go the whole way and print what each side says."""
-        _say(f'A host: {self._kind}', hosts.describe(self._kind))
-        shell.main(['discover', '--simulate', self._kind])
+        about = (hosts.HOSTS[self._kind].__doc__ or '').strip()
+        _say(f'The host {self._kind}', ' '.join(about.split()))
+        shell.main(
+            ['discover', '--simulate', self._kind, '--max-width', '120']
+        )
         self.start_gpu_host(_HOST, self._kind)
         _say(
             'The host in Placement',
@@ -95,9 +98,7 @@ class Demo(cloud.Cloud):
             name=f'server-{rc.lower()}', flavor_id=flavor, networks='none'
         )
         print(f'{server["name"]}: {server["status"]}\n')
-        providers = {
-            p['name']: p for p in self.gpu_providers(_HOST).values()
-        }
+        providers = {p['name']: p for p in self.gpu_providers(_HOST).values()}
         for name, resources in self.gpu_allocations(server).items():
             print(f'allocation  {resources} of {name}')
             print(_wrapped('traits      ', providers[name]['traits']))

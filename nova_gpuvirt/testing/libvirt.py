@@ -28,9 +28,7 @@ _MDEV = "hostdev[@type='mdev']/source/address"
 class Connection(fakelibvirt.Connection):
     """A connection to the libvirt of one simulated host."""
 
-    def __init__(
-        self, host: simulated.SimulatedHost, **kwargs: Any
-    ) -> None:
+    def __init__(self, host: simulated.SimulatedHost, **kwargs: Any) -> None:
         super().__init__('qemu:///system', **kwargs)
         self.simulated = host
         self.sysfs = sysfs.Sysfs(host.root)
@@ -221,7 +219,9 @@ class Domain(fakelibvirt.Domain):
             pci = element.tag == 'controller' and element.get('type') == 'pci'
             if element.tag == 'hostdev' or pci:
                 devices.append(etree.fromstring(etree.tostring(element)))
-        return etree.tostring(domain, encoding='unicode', pretty_print=True)
+        return str(
+            etree.tostring(domain, encoding='unicode', pretty_print=True)
+        )
 
 
 class Mdev:

@@ -41,9 +41,7 @@ class ReleaseTest(unittest.TestCase):
 class DriverTest(unittest.TestCase):
     def assert_begins(self, function, *parameters):
         found = _parameters(function)
-        self.assertEqual(
-            list(parameters), found[: len(parameters)], function
-        )
+        self.assertEqual(list(parameters), found[: len(parameters)], function)
 
     def test_overridden_methods_begin_with_what_we_name(self):
         for name, parameters in {
@@ -202,9 +200,7 @@ class OptionsTest(unittest.TestCase):
         conf = nova.conf.CONF
         self.assertIsNotNone(conf.pci.device_spec)
         self.assertIsNotNone(conf.devices.enabled_mdev_types)
-        self.assertTrue(
-            callable(whitelist.Whitelist(None).device_assignable)
-        )
+        self.assertTrue(callable(whitelist.Whitelist(None).device_assignable))
 
     def test_exceptions(self):
         for name in (

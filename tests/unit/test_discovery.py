@@ -99,10 +99,7 @@ class DiscoveryTest(CaptureTestCase):
         self.survey()
         self.assertEqual(
             ['vfio-pci', None, None],
-            [
-                self.gpus[f'0000:0{n}:00.0'].function.driver
-                for n in (5, 6, 7)
-            ],
+            [self.gpus[f'0000:0{n}:00.0'].function.driver for n in (5, 6, 7)],
         )
 
     def test_names_are_numbers_without_a_pci_ids(self):
@@ -205,9 +202,7 @@ class OtherHostsTest(CaptureTestCase):
 
     def test_host_without_pci(self):
         shutil.rmtree(self.root / 'sys')
-        host = discovery.discover(
-            sysfs.Sysfs(self.root), pciids.PciIds([])
-        )
+        host = discovery.discover(sysfs.Sysfs(self.root), pciids.PciIds([]))
         self.assertEqual((), host.gpus)
         self.assertFalse(host.has_iommu)
 

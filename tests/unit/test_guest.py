@@ -65,9 +65,7 @@ class GuestTest(unittest.TestCase):
         elements = self.add(*_card('3b'), *_card('5e'))
         ports = [e for e in elements if e.get('model') == 'pcie-root-port']
         self.assertEqual(['1', '2'], [p.get('index') for p in ports])
-        places = [
-            e.find('address') for e in elements if e.tag == 'hostdev'
-        ]
+        places = [e.find('address') for e in elements if e.tag == 'hostdev']
         self.assertEqual(
             ['0x01', '0x01', '0x02', '0x02'], [p.get('bus') for p in places]
         )

@@ -24,7 +24,10 @@ def _resource(identifier):
 class YoungTest(unittest.TestCase):
     def setUp(self):
         self.now = 1000.0
-        self.young = ledger.Young(clock=lambda: self.now)
+        self.under_way = True
+        self.young = ledger.Young(
+            under_way=lambda: self.under_way, clock=lambda: self.now
+        )
         self.record = collections.defaultdict(
             lambda: collections.defaultdict(set)
         )
@@ -56,6 +59,12 @@ class YoungTest(unittest.TestCase):
         self.claims.remove(self.claim)
         self.young.heal(self.record)
         self.assertEqual(set(), self.claims)
+        self.rebuild()
+        self.young.heal(self.record)
+        self.assertEqual(set(), self.claims)
+
+    def test_claim_that_went_with_its_instance_is_not_put_back(self):
+        self.under_way = False
         self.rebuild()
         self.young.heal(self.record)
         self.assertEqual(set(), self.claims)

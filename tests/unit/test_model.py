@@ -85,9 +85,7 @@ class SlotTest(unittest.TestCase):
 class ProfileTest(unittest.TestCase):
     def test_resource_class_is_one_that_placement_takes(self):
         profile = model.Profile('nvidia-t4-2q', 'GRID T4-2Q', 'nvidia-1', 0)
-        self.assertEqual(
-            'CUSTOM_VGPU_NVIDIA_T4_2Q', profile.resource_class
-        )
+        self.assertEqual('CUSTOM_VGPU_NVIDIA_T4_2Q', profile.resource_class)
 
     def test_globs_fit_slug_or_name(self):
         profile = model.Profile('nvidia-t4-2q', 'GRID T4-2Q', 'nvidia-1', 0)

@@ -211,9 +211,7 @@ class Life(stateful.RuleBasedStateMachine):
     def a_whole_card_excludes_its_parts(self):
         free = {o.resource_class: o.slots for o in self.offers()}
         whole = [
-            c
-            for c in self.claims
-            if c.slot.kind is model.Kind.PASSTHROUGH
+            c for c in self.claims if c.slot.kind is model.Kind.PASSTHROUGH
         ]
         if whole:
             assert not any(free.values()) and len(self.claims) == 1
@@ -224,9 +222,7 @@ class Life(stateful.RuleBasedStateMachine):
 
     @stateful.invariant()
     def nothing_is_withheld_when_nothing_is_pending(self):
-        whole = any(
-            c.slot.kind is model.Kind.PASSTHROUGH for c in self.claims
-        )
+        whole = any(c.slot.kind is model.Kind.PASSTHROUGH for c in self.claims)
         if whole or None in self.claims.values():
             return
         left = self.behaviour.available(list(self.existing.values()))
@@ -267,9 +263,7 @@ class DefaultProfileTest(unittest.TestCase):
         )
         existing = [(uuid.uuid4(), '102')]
         gpu = card(NVIDIA, existing)
-        self.assertEqual(
-            gpu.profiles[2], offers.default_profile(gpu, ())
-        )
+        self.assertEqual(gpu.profiles[2], offers.default_profile(gpu, ()))
 
     def test_profile_that_is_withheld_is_never_the_default(self):
         gpu = card(NVIDIA)
@@ -280,9 +274,7 @@ class DefaultProfileTest(unittest.TestCase):
                 for p in gpu.profiles
             ),
         )
-        self.assertEqual(
-            'nvidia-t4-16q', offers.default_profile(gpu, ()).slug
-        )
+        self.assertEqual('nvidia-t4-16q', offers.default_profile(gpu, ()).slug)
 
 
 class OffersTest(unittest.TestCase):
@@ -314,8 +306,7 @@ class OffersTest(unittest.TestCase):
             card(NVIDIA), whole_refusal='it is the boot VGA'
         )
         classes = {
-            o.resource_class
-            for o in offers.offers(gpu, (), gpu.profiles[0])
+            o.resource_class for o in offers.offers(gpu, (), gpu.profiles[0])
         }
         self.assertNotIn('PGPU', classes)
         self.assertIn('VGPU', classes)

@@ -16,9 +16,7 @@ VGPU = model.Claim('VGPU', f'mdev:{ADDRESS}/0@nvidia-t4-8q')
 
 
 def card(**changes):
-    return dataclasses.replace(
-        test_offers.card(test_offers.NVIDIA), **changes
-    )
+    return dataclasses.replace(test_offers.card(test_offers.NVIDIA), **changes)
 
 
 def report(gpus, known=None, unreadable=()):
@@ -28,9 +26,7 @@ def report(gpus, known=None, unreadable=()):
 def after(provider, claims=()):
     """What Placement knows when it was told of a provider."""
     return {
-        ADDRESS: placement.Known(
-            provider.inventories, provider.traits, claims
-        )
+        ADDRESS: placement.Known(provider.inventories, provider.traits, claims)
     }
 
 

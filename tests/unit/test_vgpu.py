@@ -40,9 +40,7 @@ class VgpuTest(unittest.TestCase):
         slot = model.Slot(model.Kind.MDEV, _ADDRESS, 0, 'nvidia-t4-2q')
         made = vgpu.uuid_of(slot, 'an-instance')
         other = model.PciAddress.parse('0000:5e:00.0')
-        self.assertIsNone(
-            vgpu.slot_of(made, slot.kind, other, slot.profile)
-        )
+        self.assertIsNone(vgpu.slot_of(made, slot.kind, other, slot.profile))
         self.assertIsNone(
             vgpu.slot_of(made, slot.kind, _ADDRESS, 'nvidia-t4-4q')
         )

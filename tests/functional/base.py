@@ -1,0 +1,52 @@
+"""What the functional tests have in common."""
+
+from nova_gpuvirt.testing import cloud
+from tests.functional import agreement
+
+VGPU = {'resources:VGPU': '1'}
+PGPU = {'resources:PGPU': '1'}
+
+
+class GpuTestCase(cloud.Cloud):
+    """A cloud in which every side has to agree."""
+
+    def boot(self, spec, **kwargs):
+        """Boot a server with a flavor of these extra specs."""
+        flavor = self._create_flavor(extra_spec=spec)
+        return self._create_server(flavor_id=flavor, networks='none', **kwargs)
+
+    def start_boot(self, spec, **kwargs):
+        """Ask for a server and don't wait for it."""
+        flavor = self._create_flavor(extra_spec=spec)
+        body = self._build_server(flavor_id=flavor, networks='none', **kwargs)
+        return self.api.post_server({'server': body})
+
+    def boot_refused(self, spec, **kwargs):
+        """Boot a server for which there is nothing, and return its fault."""
+        server = self.boot(spec, expected_state='ERROR', **kwargs)
+        self._delete_server(server)
+        return server['fault']['message']
+
+    def assert_agreed(self, *hosts):
+        """Check every side of these hosts, or of all."""
+        for host in hosts or self.computes:
+            agreement.check(self, host)
+
+    def slot(self, server):
+        """The identifier of the one thing that a server holds."""
+        (claim,) = self.claims(server)
+        return claim.identifier
+
+    def totals(self, host, rc):
+        """What each card of a host has left of a class, by address."""
+        return {
+            address: provider['inventories'][rc]['total']
+            - provider['inventories'][rc]['reserved']
+            - provider['usages'].get(rc, 0)
+            for address, provider in self.gpu_providers(host).items()
+            if rc in provider['inventories']
+        }
+
+    def log(self):
+        """What the services have logged."""
+        return self.stdlog.logger.output
