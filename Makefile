@@ -17,9 +17,9 @@ CHECK := $(BIN)python tools/check_skips.py
 # (whose tests do not pass in threads).
 export OS_NOVA_DISABLE_EVENTLET_PATCHING := $(if $(filter 33,$(NOVA)),0,1)
 # Show what a test prints only when it fails; end one that hangs (seconds).
-export OS_STDOUT_CAPTURE := 1
-export OS_STDERR_CAPTURE := 1
-export OS_TEST_TIMEOUT ?= 300
+test-%: export OS_STDOUT_CAPTURE := 1
+test-%: export OS_STDERR_CAPTURE := 1
+test-%: export OS_TEST_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
