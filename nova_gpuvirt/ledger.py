@@ -17,6 +17,7 @@ from typing import Any
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova import objects
+from nova.compute import vm_states
 from nova.scheduler import utils as scheduler_utils
 
 from nova_gpuvirt import exception
@@ -130,7 +131,8 @@ class Ledger:
 
     def _is_under_way(self) -> bool:
         return any(
-            instance.task_state is not None
+            instance.vm_state == vm_states.BUILDING
+            or instance.task_state is not None
             for instance in objects.InstanceList.get_by_host(
                 nova_context.get_admin_context(), self.host
             )

@@ -20,6 +20,7 @@ from nova.tests.functional.libvirt import base
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 
+import nova_gpuvirt.driver  # noqa: F401 (registers the options)
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt import placement
@@ -106,18 +107,16 @@ class Cloud(base.ServersTestBase):
         """
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.simulated[name] = hosts.simulated(kind, root)
-        self._load_driver_options(name)
+        self._use_sysfs_of(name)
         self.start_compute(hostname=name)
         return self.simulated[name]
 
     def restart_compute_service(self, hostname: str, **kw: Any) -> Any:
         """Restart nova-compute on a host, with its guests running."""
-        self._load_driver_options(hostname)
+        self._use_sysfs_of(hostname)
         return super().restart_compute_service(hostname, **kw)
 
-    def _load_driver_options(self, name: str) -> None:
-        from nova.virt import gpuvirt  # noqa: F401
-
+    def _use_sysfs_of(self, name: str) -> None:
         self.flags(sysfs_root=str(self.simulated[name].root), group='gpuvirt')
 
     # What each side says

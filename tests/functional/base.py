@@ -10,16 +10,17 @@ PGPU = {'resources:PGPU': '1'}
 class GpuTestCase(cloud.Cloud):
     """A cloud in which every side has to agree."""
 
+    def flavor(self, spec):
+        """Create a small flavor with these extra specs."""
+        return self._create_flavor(
+            memory_mb=256, vcpu=1, disk=1, ephemeral=0, extra_spec=spec
+        )
+
     def boot(self, spec, **kwargs):
         """Boot a server with a flavor of these extra specs."""
-        flavor = self._create_flavor(extra_spec=spec)
-        return self._create_server(flavor_id=flavor, networks='none', **kwargs)
-
-    def start_boot(self, spec, **kwargs):
-        """Ask for a server and don't wait for it."""
-        flavor = self._create_flavor(extra_spec=spec)
-        body = self._build_server(flavor_id=flavor, networks='none', **kwargs)
-        return self.api.post_server({'server': body})
+        return self._create_server(
+            flavor_id=self.flavor(spec), networks='none', **kwargs
+        )
 
     def boot_refused(self, spec, **kwargs):
         """Boot a server for which there is nothing, and return its fault."""

@@ -1,0 +1,99 @@
+"""Two servers that want the same thing at once: one gets it.
+
+Nova's harness does everything that follows from a request before it answers,
+so a race is made by a second request at the chosen moment of the first.
+"""
+
+import contextlib
+import pkgutil
+
+import fixtures
+
+from tests.functional import base
+
+_CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
+_CLAIM_IN_PLACEMENT = (
+    'nova.scheduler.client.report.SchedulerReportClient.claim_resources'
+)
+_BEFORE_FIRST_SAVE = 'nova.compute.manager.ComputeManager._allocate_network'
+
+
+class RaceTest(base.GpuTestCase):
+    @contextlib.contextmanager
+    def once_before(self, name, action):
+        """Do something before the next call of a function of Nova's."""
+        pending = [action]
+        original = pkgutil.resolve_name(name)
+
+        def wrapper(*args, **kwargs):
+            if pending:
+                pending.pop()()
+            return original(*args, **kwargs)
+
+        with fixtures.MonkeyPatch(name, wrapper):
+            yield
+        self.assertEqual([], pending, f'{name} was never called')
+
+    def test_two_boots_for_the_last_slot(self):
+        self.start_gpu_host('host1', 'gvtg')
+        self.boot(base.VGPU)
+        rivals = []
+        with self.once_before(
+            _CLAIM_IN_PLACEMENT, lambda: rivals.append(self.boot(base.VGPU))
+        ):
+            fault = self.boot_refused(base.VGPU)
+        self.assertIn('No valid host', fault)
+        self.assertEqual(1, len(self.claims(rivals[0])))
+        self.assert_agreed()
+
+    def test_whole_card_and_a_part_of_it(self):
+        for host in ('host1', 'host2'):
+            self.start_gpu_host(host, 't4')
+        for address in ('5e', 'af', 'd8'):
+            for host in self.simulated.values():
+                host.unplug(f'0000:{address}:00.0')
+        self.run_periodic()
+        rivals = []
+
+        def boot_rival():
+            (provider,) = self.allocated('PGPU')
+            host = provider.partition('_')[0]
+            rivals.append(self.boot(base.VGPU, host=host))
+
+        with self.once_before(_CLAIM_ON_HOST, boot_rival):
+            whole = self.boot(base.PGPU)
+        self.assertNotEqual(
+            rivals[0]['OS-EXT-SRV-ATTR:host'], whole['OS-EXT-SRV-ATTR:host']
+        )
+        self.assert_agreed()
+
+    def test_periodic_update_between_claim_and_save(self):
+        self.start_gpu_host('host1', 'gvtg')
+        with self.once_before(_BEFORE_FIRST_SAVE, self.run_periodic):
+            first = self.boot(base.VGPU)
+        self.assertEqual({'0000:00:02.0': 1}, self.totals('host1', 'VGPU'))
+        second = self.boot(base.VGPU)
+        self.assertNotEqual(self.slot(first), self.slot(second))
+        self.assert_agreed()
+
+    def test_claim_that_only_the_database_knows(self):
+        self.start_gpu_host('host1', 'workstation')
+        first = self.boot(base.PGPU)
+        self.computes['host1'].manager.rt.assigned_resources.clear()
+        self._delete_server_allocations(first['id'])
+        self.assertIn(
+            'Exceeded maximum number of retries', self.boot_refused(base.PGPU)
+        )
+        self.assertIn(
+            f'is claimed 2 times, also by instance {first["id"]}', self.log()
+        )
+        self.assertEqual(4, len(self.hostdevs('host1', first)))
+
+    def allocated(self, rc):
+        """The names of the providers of which a class is in use."""
+        return [
+            provider['name']
+            for host in self.computes
+            for provider in self.gpu_providers(host).values()
+            if provider['usages'].get(rc)
+        ]
