@@ -17,4 +17,6 @@ class Capture(fixtures.Fixture):
     def _setUp(self):
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         with tarfile.open(self._archive) as archive:
-            archive.extractall(self.root, filter='tar')
+            # Not as an argument: the Python of Debian 12 has none such.
+            archive.extraction_filter = getattr(tarfile, 'tar_filter', None)
+            archive.extractall(self.root)
