@@ -197,7 +197,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         config = super()._get_guest_config(instance, *args, **kw)
         try:
             devices = self._gpus.attach(
-                instance.uuid, self._ledger.slots(instance)
+                instance.uuid, self._ledger.claims(instance)
             )
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
@@ -220,7 +220,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     ) -> None:
         """Release what the instance has here, when its guest is gone."""
         super().cleanup(context, instance, *args, **kw)
-        self._gpus.release(instance.uuid, self._ledger.slots(instance))
+        self._gpus.release(instance.uuid, self._ledger.claims(instance))
 
     def confirm_migration(
         self,
@@ -233,16 +233,16 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Release what the instance had before; Nova calls no cleanup."""
         super().confirm_migration(context, migration, instance, *args, **kw)
         old = self._get_resources(instance, prefix='old_')
-        self._gpus.release(instance.uuid, self._ledger.slots(instance, old))
+        self._gpus.release(instance.uuid, self._ledger.claims(instance, old))
 
     # What can't be done with a GPU
 
     def suspend(self, context: Any, instance: objects.Instance) -> None:
         """Refuse for whole cards: their memory can't be saved."""
         cards = [
-            slot.address
-            for slot in self._ledger.slots(instance)
-            if slot.kind is model.Kind.PASSTHROUGH
+            claim.slot.address
+            for claim in self._ledger.claims(instance)
+            if claim.slot and claim.slot.kind is model.Kind.PASSTHROUGH
         ]
         if cards:
             raise nova_exception.InstanceFaultRollback(
@@ -257,10 +257,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
     ) -> Any:
         """Refuse for every GPU: Nova claims none on the other side."""
-        slots = self._ledger.slots(instance)
-        if slots:
+        claims = self._ledger.claims(instance)
+        if claims:
             raise nova_exception.MigrationPreCheckError(
-                reason=f'it has the GPU {slots[0]}; migrate it cold'
+                reason=f'it has {claims[0].identifier}; migrate it cold'
             )
         return super().check_can_live_migrate_source(
             context, instance, *args, **kw

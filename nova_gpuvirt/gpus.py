@@ -124,41 +124,40 @@ class Gpus:
         self._refusals = refusals
 
     def attach(
-        self, instance: str, slots: Collection[model.Slot]
+        self, instance: str, claims: Collection[model.Claim]
     ) -> tuple[model.GuestDevice, ...]:
         """Make an instance's devices ready and describe them for its guest.
 
         :raises PrepareFailed: when one can't be; none is left half-made
         """
+        if not claims:
+            return ()
         gpus = {gpu.address: gpu for gpu in self.survey().gpus}
         devices: list[model.GuestDevice] = []
-        made: list[model.Slot] = []
+        made: list[model.Claim] = []
         try:
-            for slot in sorted(slots, key=str):
-                gpu = gpus.get(slot.address)
-                if gpu is None or gpu.refusal is not None:
-                    raise exception.PrepareFailed(
-                        str(slot.address),
-                        wanted=f'{slot} for instance {instance}',
-                        found=(gpu and gpu.refusal) or 'no such GPU',
-                        remedy='see `nova-gpuvirt discover` on this host',
-                    )
+            for claim in sorted(claims, key=lambda c: c.identifier):
+                gpu, slot = _find(gpus, claim, instance)
                 backend = self._backends[slot.kind]
                 if backend.prepare(gpu, slot, instance):
-                    made.append(slot)
+                    made.append(claim)
                 devices.extend(backend.guest_devices(gpu, slot, instance))
         except exception.GpuvirtError:
             self.release(instance, made)
             raise
         return tuple(devices)
 
-    def release(self, instance: str, slots: Iterable[model.Slot]) -> None:
+    def release(self, instance: str, claims: Iterable[model.Claim]) -> None:
         """Take an instance's devices back.
 
-        What can't be taken back now is left to `reconcile`, with a warning:
-        a server must not become undeletable for it.
+        What can't be taken back now is left to the next periodic update,
+        with a warning: a server must not become undeletable for it.
         """
-        for slot in slots:
+        for claim in claims:
+            slot = claim.slot
+            if slot is None:
+                LOG.warning('Can not release %s: unknown', claim.identifier)
+                continue
             try:
                 self._backends[slot.kind].release(slot, instance)
             except exception.GpuvirtError as error:
@@ -188,3 +187,20 @@ class Gpus:
                     leftover.device,
                     leftover.slot,
                 )
+
+
+def _find(
+    gpus: Mapping[model.PciAddress, model.Gpu],
+    claim: model.Claim,
+    instance: str,
+) -> tuple[model.Gpu, model.Slot]:
+    slot = claim.slot
+    gpu = gpus.get(slot.address) if slot else None
+    if slot is not None and gpu is not None and gpu.refusal is None:
+        return gpu, slot
+    raise exception.PrepareFailed(
+        claim.identifier,
+        wanted=f'it for instance {instance}',
+        found=(gpu and gpu.refusal) or 'no such GPU on this host',
+        remedy='see `nova-gpuvirt discover` on this host',
+    )

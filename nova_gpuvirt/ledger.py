@@ -138,9 +138,9 @@ class Ledger:
             )
         )
 
-    def slots(
+    def claims(
         self, instance: objects.Instance, resources: Any = None
-    ) -> tuple[model.Slot, ...]:
+    ) -> tuple[model.Claim, ...]:
         """List what an instance holds of this host's GPUs.
 
         Identifiers of two hosts look the same, and Nova asks one host to
@@ -149,20 +149,15 @@ class Ledger:
 
         :param resources: its claims, where they are not the current ones
         """
-        claims = instance.resources if resources is None else resources
-        return tuple(
-            slot
-            for resource in claims or ()
-            if self._is_here(instance, resource)
-            if (slot := _claim(resource).slot) is not None
-        )
-
-    def _is_here(
-        self, instance: objects.Instance, resource: objects.Resource
-    ) -> bool:
-        if self._providers is None:
-            return bool(instance.host == self.host)
-        return resource.provider_uuid in self._providers
+        if resources is None:
+            resources = instance.resources
+        claims = ((r, _claim(r)) for r in resources or ())
+        if self._providers is not None:
+            ours = self._providers
+            return tuple(c for r, c in claims if r.provider_uuid in ours)
+        if instance.host != self.host:
+            return ()
+        return tuple(c for _, c in claims if c.slot is not None)
 
     def slots_in_database(self) -> frozenset[model.Slot]:
         """List every slot of this host that some instance holds."""

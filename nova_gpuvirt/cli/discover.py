@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import os_resource_classes as orc
 from cliff import columns
 from cliff import lister
 
@@ -28,9 +29,20 @@ _COLUMNS = (
     'IOMMU',
     'Companions',
     'VFs',
-    'Offers',
+    'PGPU',
+    'VGPU',
+    'VGPU is',
+    'Profiles',
     'Not offered because',
 )
+
+
+class Maybe(columns.FormattableColumn[Any]):
+    """A value that may be missing: null for programs, nothing for people."""
+
+    def human_readable(self) -> str:
+        """Leave out what is missing."""
+        return '' if self._value is None else str(self._value)
 
 
 class Lines(columns.FormattableColumn[list[str]]):
@@ -41,19 +53,12 @@ class Lines(columns.FormattableColumn[list[str]]):
         return '\n'.join(self._value)
 
 
-class Offered(columns.FormattableColumn[dict[str, Any]]):
-    """What a card offers: briefly in a table, whole in JSON and YAML."""
+class Profiles(columns.FormattableColumn[dict[str, int]]):
+    """The profiles' own classes: their number, or the amount of each."""
 
     def human_readable(self) -> str:
-        """Leave out the profiles' own classes, but for their number."""
-        amounts = self._value['resources']
-        lines = [
-            f'{rc} {amounts[rc]}' for rc in ('PGPU', 'VGPU') if rc in amounts
-        ]
-        if self._value['default_profile'] is not None:
-            lines[-1] += f' ({self._value["default_profile"]})'
-            lines.append(f'of {len(self._value["profiles"])} profiles')
-        return '\n'.join(lines)
+        """Count them."""
+        return str(len(self._value) or '')
 
 
 class Discover(lister.Lister):
@@ -106,47 +111,44 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
         yield (
             str(gpu.address),
             f'{gpu.vendor} {gpu.model}',
-            function.driver,
-            function.numa_node,
-            function.iommu_group,
+            Maybe(function.driver),
+            Maybe(function.numa_node),
+            Maybe(function.iommu_group),
             Lines([str(f.address) for f in gpu.companions]),
             len(function.virtfns),
-            Offered(_offered(gpu)),
+            *_offers(gpu),
             Lines(_reasons(gpu)),
         )
     for address, reason in host.unreadable.items():
         yield (
-            *(str(address), '?', None, None, None, Lines([]), None),
-            *(Offered(_NOTHING), Lines([reason])),
+            *(str(address), Maybe(None), Maybe(None), Maybe(None)),
+            *(Maybe(None), Lines([]), Maybe(None), Maybe(None)),
+            *(Maybe(None), Maybe(None), Profiles({}), Lines([reason])),
         )
 
 
-_NOTHING: dict[str, Any] = {
-    'resources': {},
-    'default_profile': None,
-    'profiles': [],
-}
-
-
-def _offered(gpu: model.Gpu) -> dict[str, Any]:
+def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
+    """Fill the columns from PGPU to Profiles."""
     default = offers.default_profile(gpu, ())
-    return {
-        'resources': {
-            offer.resource_class: len(offer.slots)
-            for offer in offers.offers(gpu, (), default)
-        },
-        'default_profile': default.slug if default else None,
-        'profiles': [f'{p.slug} ({p.name})' for p in gpu.profiles],
+    free = {
+        offer.resource_class: len(offer.slots)
+        for offer in offers.offers(gpu, (), default)
     }
+    return (
+        Maybe(free.pop(orc.PGPU, None)),
+        Maybe(free.pop(orc.VGPU, None)),
+        Maybe(default.slug if default else None),
+        Profiles(free),
+    )
 
 
 def _reasons(gpu: model.Gpu) -> list[str]:
     if gpu.refusal is not None:
         return [gpu.refusal]
     if gpu.whole_refusal is not None:
-        return [f'not whole: {gpu.whole_refusal}']
+        return [('not whole: ' if gpu.profiles else '') + gpu.whole_refusal]
     if gpu.vgpus:
-        return [f'not whole: it has {len(gpu.vgpus)} vGPUs']
+        return [f'not whole: {len(gpu.vgpus)} of its vGPUs exist']
     return []
 
 
