@@ -1,0 +1,79 @@
+"""`nova-gpuvirt discover` lists what is there, and says why nothing is."""
+
+import contextlib
+import io
+import json
+
+import testtools
+
+from nova_gpuvirt.cli import shell
+from nova_gpuvirt.testing import hosts
+from tests.unit import captures
+
+
+class DiscoverTest(testtools.TestCase):
+    def run_command(self, *arguments):
+        """Run the command and return its exit status, output and errors."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = shell.main(['discover', *arguments])
+        return status, out.getvalue(), err.getvalue()
+
+    def rows(self, *arguments):
+        """Run the command for programs, and return its rows by address."""
+        status, out, _ = self.run_command(*arguments, '-f', 'json')
+        self.assertEqual(0, status)
+        return {row['Address']: row for row in json.loads(out)}
+
+    def test_capture_of_a_real_kernel(self):
+        root = self.useFixture(captures.Capture('virtual-host')).root
+        rows = self.rows('--root', str(root))
+        self.assertEqual(7, len(rows))
+        self.assertEqual(['0000:01:00.1'], rows['0000:01:00.0']['Companions'])
+        self.assertEqual(4, rows['0000:03:00.0']['VFs'])
+        self.assertEqual(1, rows['0000:05:00.0']['PGPU'])
+        card = rows['0000:04:00.0']
+        self.assertEqual((0, 3), (card['PGPU'], card['VGPU']))
+        self.assertEqual('simvgpu-1q', card['VGPU is'])
+        self.assertEqual(3, len(card['Profiles']))
+        for address in ('0000:00:07.0', '0000:03:00.0', '0000:04:00.0'):
+            self.assertEqual(1, len(rows[address]['Not offered because']))
+
+    def test_simulated_hosts(self):
+        rows = self.rows('--simulate', 't4')
+        self.assertEqual(5, len(rows))
+        card = rows['0000:3b:00.0']
+        self.assertEqual('NVIDIA Tesla T4', card['GPU'])
+        self.assertEqual((1, 2), (card['PGPU'], card['VGPU']))
+        self.assertEqual(16, card['Profiles']['CUSTOM_VGPU_NVIDIA_T4_1Q'])
+        bmc = rows['0000:03:00.0']
+        self.assertIsNone(bmc['PGPU'])
+        self.assertIn('ASPEED', bmc['Not offered because'][0])
+
+    def test_host_without_gpus_says_why(self):
+        status, _, err = self.run_command('--simulate', 'none')
+        self.assertEqual(0, status)
+        self.assertIn('This host has no GPU: none of its', err)
+        self.assertIn('it has no IOMMU', err)
+
+    def test_folder_without_sysfs_says_so(self):
+        status, _, err = self.run_command('--root', '/nowhere')
+        self.assertEqual(0, status)
+        self.assertIn('no PCI functions below /nowhere/sys', err)
+
+    def test_card_that_cannot_be_read_is_listed(self):
+        root = self.useFixture(captures.Capture('virtual-host')).root
+        link = root / 'sys/bus/pci/devices/0000:05:00.0/class'
+        link.chmod(0o644)
+        link.write_text('?\n')
+        row = self.rows('--root', str(root))['0000:05:00.0']
+        self.assertIn('class', row['Not offered because'][0])
+        self.assertIsNone(row['PGPU'])
+
+    def test_every_format_is_printed(self):
+        for name in hosts.names():
+            for form in ('table', 'yaml', 'csv', 'value'):
+                status, _, _ = self.run_command(
+                    *('--simulate', name, '-f', form)
+                )
+                self.assertEqual(0, status)

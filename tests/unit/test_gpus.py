@@ -1,0 +1,202 @@
+"""Cards are attached, released and repaired on a host that refuses."""
+
+import pathlib
+import uuid
+
+import fixtures
+import testtools
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import gpus
+from nova_gpuvirt import model
+from nova_gpuvirt import pciids
+from nova_gpuvirt import sysfs
+from nova_gpuvirt import vgpu
+from nova_gpuvirt.testing import hosts
+
+_CARD = '0000:3b:00.0'
+_INSTANCE = str(uuid.uuid4())
+
+
+class Libvirt:
+    """As much of a hypervisor as a host without guests needs."""
+
+    def __init__(self, host):
+        self._host = host
+        self.guests = {}
+
+    def create_mdev(self, parent, type_id, mdev):
+        try:
+            self._host.write(
+                f'/sys/bus/pci/devices/{parent}/mdev_supported_types/'
+                f'{type_id}/create',
+                str(mdev),
+            )
+        except OSError as error:
+            raise exception.PrepareFailed(
+                str(parent), wanted=type_id, found=str(error), remedy='-'
+            ) from error
+
+    def remove_mdev(self, parent, mdev):
+        self._host.write(f'/sys/bus/mdev/devices/{mdev}/remove', '1')
+
+    def holder(self, mdev):
+        return self.guests.get(str(mdev))
+
+
+class GpusTestCase(testtools.TestCase):
+    kind = 't4'
+
+    def setUp(self):
+        super().setUp()
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.host = hosts.simulated(self.kind, root)
+        self.before = self.host.snapshot()
+        self.libvirt = Libvirt(self.host)
+        self.gpus = gpus.Gpus(
+            sysfs.Sysfs(root),
+            pciids.PciIds([root]),
+            self.libvirt,
+            gpus.Wishes(),
+        )
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def claim(self, index=0, profile='nvidia-t4-8q', card=_CARD):
+        return model.Claim('VGPU', f'mdev:{card}/{index}@{profile}')
+
+    def mdevs(self):
+        folder = self.host.root / 'sys/bus/mdev/devices'
+        return {path.name for path in folder.iterdir()}
+
+
+class VgpuTest(GpusTestCase):
+    def test_vgpu_is_made_once_and_removed_once(self):
+        claim = self.claim()
+        mdev = str(vgpu.uuid_of(claim.slot, _INSTANCE))
+        for _ in range(2):
+            (device,) = self.gpus.attach(_INSTANCE, [claim])
+            self.assertEqual(mdev, str(device.uuid))
+            self.assertEqual({mdev}, self.mdevs())
+        for _ in range(2):
+            self.gpus.release(_INSTANCE, [claim])
+            self.assertEqual(self.before, self.host.snapshot())
+
+    def test_release_leaves_the_vgpu_of_another_instance(self):
+        self.gpus.attach(_INSTANCE, [self.claim()])
+        self.gpus.release(str(uuid.uuid4()), [self.claim()])
+        self.assertEqual(1, len(self.mdevs()))
+
+    def test_what_was_made_goes_when_the_next_can_not_be_made(self):
+        self.gpus.attach(_INSTANCE, [self.claim(0)])
+        before = self.host.snapshot()
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            self.gpus.attach,
+            _INSTANCE,
+            [self.claim(0), self.claim(1), self.claim(2, 'nvidia-t4-4q')],
+        )
+        self.assertIn('Input/output error', str(error))
+        # The one that was there before stays: its guest may be running.
+        self.assertEqual(before, self.host.snapshot())
+
+    def test_vgpu_that_a_guest_has_is_not_removed(self):
+        claim = self.claim()
+        self.gpus.attach(_INSTANCE, [claim])
+        (mdev,) = self.mdevs()
+        self.libvirt.guests[mdev] = 'the-guest'
+        self.gpus.release(_INSTANCE, [claim])
+        self.assertEqual({mdev}, self.mdevs())
+        self.assertIn('the running guest the-guest has it', self.log.output)
+
+    def test_leftovers_are_those_that_nobody_claims(self):
+        claims = [self.claim(0), self.claim(1)]
+        self.gpus.attach(_INSTANCE, claims)
+        left = self.gpus.leftovers([claims[0].slot])
+        self.assertEqual([claims[1].slot], [x.slot for x in left])
+        self.gpus.discard(left)
+        self.assertEqual(1, len(self.mdevs()))
+
+    def test_profile_that_is_gone_is_named(self):
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            self.gpus.attach,
+            _INSTANCE,
+            [self.claim(profile='nvidia-t4-3q')],
+        )
+        for word in (_CARD, 'nvidia-t4-3q', 'nvidia-t4-8q', _INSTANCE):
+            self.assertIn(word, str(error))
+
+    def test_driver_that_lies_is_found_out(self):
+        self.libvirt.create_mdev = lambda *_: None
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            self.gpus.attach,
+            _INSTANCE,
+            [self.claim()],
+        )
+        self.assertIn('sysfs does not show it', str(error))
+
+
+class CardTest(GpusTestCase):
+    kind = 'workstation'
+
+    def setUp(self):
+        super().setUp()
+        self.card = model.Claim('PGPU', 'passthrough:0000:01:00.0')
+
+    def test_every_function_goes_into_one_slot(self):
+        devices = self.gpus.attach(_INSTANCE, [self.card])
+        self.assertEqual(
+            [f'0000:01:00.{n}' for n in range(4)],
+            [str(d.host) for d in devices],
+        )
+        self.assertEqual({'0000:01:00.0'}, {d.slot for d in devices})
+        self.assertEqual([0, 1, 2, 3], [d.function for d in devices])
+        self.assertTrue(all(d.managed for d in devices))
+        self.gpus.release(_INSTANCE, [self.card])
+        self.assertEqual(self.before, self.host.snapshot())
+
+    def test_card_that_may_not_be_given_any_more(self):
+        boot_vga = model.Claim('PGPU', 'passthrough:0000:00:02.0')
+        error = self.assertRaises(
+            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [boot_vga]
+        )
+        self.assertIn('boot VGA', str(error))
+
+    def test_card_that_is_gone_or_sick(self):
+        self.host.break_file('0000:01:00.0', 'resource', '?')
+        error = self.assertRaises(
+            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+        )
+        self.assertIn('resource', str(error))
+        self.host.unplug('0000:01:00.0')
+        error = self.assertRaises(
+            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+        )
+        self.assertIn('no such GPU', str(error))
+
+    def test_claim_of_another_version_is_refused_and_never_dropped(self):
+        strange = model.Claim('VGPU', 'vf:0000:01:00.4@nvidia-l40s-8q')
+        error = self.assertRaises(
+            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [strange]
+        )
+        self.assertIn('vf:0000:01:00.4', str(error))
+        self.gpus.release(_INSTANCE, [strange])
+        self.assertIn('vf:0000:01:00.4', self.log.output)
+
+
+class ReportTest(GpusTestCase):
+    def test_change_of_a_card_is_told_once(self):
+        self.gpus.report('node1', {})
+        self.host.break_file(_CARD, 'numa_node', '?')
+        for _ in range(3):
+            self.gpus.report('node1', {})
+        self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
+
+    def test_error_that_nobody_thought_of_is_the_cards_own(self):
+        path = f'sys/bus/pci/devices/{_CARD}/mdev_supported_types'
+        for devices in (self.host.root / path).glob('*/devices'):
+            (devices / 'no-uuid').symlink_to('.')
+        refused = [g for g in self.gpus.survey().gpus if g.refusal]
+        self.assertIn(_CARD, [str(g.address) for g in refused])
+        self.assertEqual(2, len(refused))  # and the management controller
