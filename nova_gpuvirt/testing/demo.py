@@ -9,6 +9,9 @@ servers get them.
 import nova.tests.functional  # isort: skip # noqa: F401
 
 import argparse
+import logging
+import pathlib
+import subprocess
 import sys
 import textwrap
 import unittest
@@ -18,11 +21,11 @@ import prettytable
 from lxml import etree
 from nova import version
 
-from nova_gpuvirt.cli import shell
 from nova_gpuvirt.testing import cloud
 from nova_gpuvirt.testing import hosts
 
 _HOST = 'gpu-host-1'
+_COLUMNS = ('Address', 'GPU', 'Driver', 'NUMA', 'PGPU', 'VGPU', 'VGPU is')
 
 
 class Demo(cloud.Cloud):
@@ -34,11 +37,12 @@ class Demo(cloud.Cloud):
 
     def run_demo(self) -> None:
         """Go the whole way and print what each side says."""
-        about = (hosts.HOSTS[self._kind].__doc__ or '').strip()
-        _say(f'The host {self._kind}', ' '.join(about.split()))
-        shell.main(
-            ['discover', '--simulate', self._kind, '--max-width', '120']
+        about = (hosts.HOSTS[self._kind].__doc__ or '').splitlines()[0]
+        _say(
+            f'The simulated host {self._kind}',
+            about.replace('Describe ', 'It has ', 1),
         )
+        self._discover()
         self.start_gpu_host(_HOST, self._kind)
         _say(
             'The host in Placement',
@@ -52,10 +56,21 @@ class Demo(cloud.Cloud):
             self._boot(rc)
         _say(
             'What is left',
-            f'{len(classes)} servers are ACTIVE. What shares hardware with '
-            'theirs was taken out of the inventories at once.',
+            'What shares hardware with what the servers have was taken out of '
+            'the inventories at once.',
         )
         self._show_providers()
+        # What the services say when they are stopped is no part of this.
+        logging.disable()
+
+    def _discover(self) -> None:
+        """Run the command, as an operator would on the host."""
+        command = pathlib.Path(sys.executable).with_name('nova-gpuvirt')
+        columns = [f'--column={name}' for name in _COLUMNS]
+        subprocess.run(
+            [command, 'discover', '--simulate', self._kind, *columns],
+            check=True,
+        )
 
     def _classes(self) -> list[str]:
         """Choose the classes to ask for: those that Nova knows by name."""
@@ -88,10 +103,10 @@ class Demo(cloud.Cloud):
 
     def _boot(self, rc: str) -> None:
         spec = {f'resources:{rc}': '1'}
-        _say(
-            f'A server with {rc}',
-            f'openstack flavor create --vcpus 2 --ram 2048 '
-            f'--property resources:{rc}=1 gpu.{rc.lower()}',
+        _say(f'A server with {rc}', 'Its flavor:')
+        print(
+            f'    openstack flavor create gpu.{rc.lower()} \\\n'
+            f'        --vcpus 2 --ram 2048 --property resources:{rc}=1\n'
         )
         flavor = self._create_flavor(extra_spec=spec)
         server = self._create_server(
@@ -111,7 +126,7 @@ class Demo(cloud.Cloud):
 
 def _say(title: str, text: str) -> None:
     print(f'\n{title}\n{"=" * len(title)}\n')
-    print(textwrap.fill(text, 78) + '\n')
+    print(textwrap.fill(text, 78) + '\n', flush=True)
 
 
 def _wrapped(label: str, words: list[str]) -> str:
