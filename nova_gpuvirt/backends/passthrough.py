@@ -75,7 +75,7 @@ class Passthrough(base.Backend):
 def _refusal(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> str | None:
     function = gpu.function
     if function.boot_vga:
-        return "it is the firmware's boot VGA, which the host's console needs"
+        return "it is the firmware's boot VGA"
     if function.iommu_group is None:
         return (
             'it has no IOMMU group: switch the IOMMU on in the firmware and '
