@@ -138,13 +138,12 @@ class Life(stateful.RuleBasedStateMachine):
 
     @stateful.rule(data=st.data())
     def claim(self, data):
-        free = [
-            model.Claim(offer.resource_class, str(slot))
-            for offer in self.offers()
-            for slot in offer.slots
-        ]
+        free = [offer for offer in self.offers() if offer.slots]
         if free:
-            self.claims[data.draw(st.sampled_from(free))] = None
+            offer = data.draw(st.sampled_from(free))
+            slot = data.draw(st.sampled_from(offer.slots))
+            claim = model.Claim(offer.resource_class, str(slot))
+            self.claims[claim] = None
 
     @stateful.rule(data=st.data())
     def build(self, data):
@@ -235,7 +234,7 @@ class Life(stateful.RuleBasedStateMachine):
 
 LifeTest = Life.TestCase
 LifeTest.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None
+    max_examples=100, stateful_step_count=30, deadline=None
 )
 
 
@@ -290,6 +289,17 @@ class OffersTest(unittest.TestCase):
         self.assertEqual(1, counts['CUSTOM_VGPU_NVIDIA_T4_8B'])
         self.assertEqual(0, counts['CUSTOM_VGPU_NVIDIA_T4_4Q'])
         self.assertEqual(0, counts['PGPU'])
+
+    def test_slot_of_a_leftover_is_not_given_out(self):
+        slot = model.Slot(model.Kind.MDEV, ADDRESS, 0, 'nvidia-t4-8q')
+        left = vgpu.uuid_of(slot, 'an instance that is gone')
+        gpu = card(NVIDIA, [(left, '106')])
+        self.assertEqual('GRID T4-8Q', gpu.profile('nvidia-t4-8q').name)
+        default = gpu.profile('nvidia-t4-8q')
+        free = {
+            o.resource_class: o.slots for o in offers.offers(gpu, (), default)
+        }
+        self.assertEqual([1], [s.index for s in free['VGPU']])
 
     def test_claim_that_cannot_be_read_leaves_nothing(self):
         claim = model.Claim('VGPU', 'vf:0000:3b:00.4@nvidia-l40s-8q')
