@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
+from nova_gpuvirt import model
 
 _GROUP = 'gpuvirt'
 
@@ -22,11 +23,24 @@ _OPTS = [
         help="""
 GPUs that are not offered to guests.
 
-Each item is a PCI address, or a glob of addresses. A GPU that
+Each item is a PCI address, or a glob of addresses. A server that has such a
+GPU keeps it until it is deleted or moved. A GPU that
 ``[pci]device_spec`` or ``[devices]enabled_mdev_types`` serves must stand
 here: nova-compute refuses to start while a card has two masters.
 
 Possible values: ``0000:3b:00.0``, ``0000:5e:*``
+""",
+    ),
+    cfg.ListOpt(
+        'kinds',
+        default=[kind.value for kind in model.Kind],
+        help="""
+The ways in which guests may have a GPU.
+
+A card whose host driver makes vGPUs can also be given whole, unless
+``passthrough`` is left out here.
+
+Possible values: ``passthrough``, ``mdev``
 """,
     ),
     cfg.ListOpt(
@@ -117,7 +131,20 @@ def wishes(conf: cfg.ConfigOpts) -> gpus.Wishes:
                 remedy='see `nova-gpuvirt discover` for the profiles',
             )
     return gpus.Wishes(
+        kinds=tuple(_kind(word) for word in conf.gpuvirt.kinds),
         exclude=tuple(conf.gpuvirt.exclude),
         profiles=tuple(conf.gpuvirt.profiles),
         default_profile=tuple(conf.gpuvirt.default_profile),
     )
+
+
+def _kind(word: str) -> model.Kind:
+    try:
+        return model.Kind(word)
+    except ValueError as error:
+        raise exception.InvalidOption(
+            '[gpuvirt]kinds',
+            wanted=', '.join(kind.value for kind in model.Kind),
+            found=repr(word),
+            remedy='leave the option out, to offer all',
+        ) from error

@@ -69,7 +69,8 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 ' and '.join(TESTED_RELEASES),
                 release,
             )
-        offered = [g for g in self._gpus.survey().gpus if g.refusal is None]
+        found = self._gpus.survey().gpus
+        offered = [g for g in found if placement.offers_anything(g)]
         try:
             overlap.check(CONF, offered)
         except exception.InvalidOption as error:

@@ -26,19 +26,42 @@ LOG = logging.getLogger(__name__)
 class Wishes:
     """What the operator wants, from the options of [gpuvirt].
 
-    `exclude` are globs of addresses that are not ours, `profiles` globs of
-    the profiles that are offered (all, where it is empty), and
-    `default_profile` globs of what the class VGPU stands for.
+    `exclude` are globs of addresses that are not offered, `kinds` the ways
+    in which guests may have a card, `profiles` globs of the profiles that
+    are offered (all, where it is empty), and `default_profile` globs of what
+    the class VGPU stands for.
     """
 
     exclude: Sequence[str] = ()
+    kinds: Sequence[model.Kind] = tuple(model.Kind)
     profiles: Sequence[str] = ()
     default_profile: Sequence[str] = ()
 
-    def offers(self, profile: model.Profile) -> bool:
-        """Tell whether guests may have a profile."""
-        return not self.profiles or any(
-            profile.matches(glob) for glob in self.profiles
+    def narrow(self, gpu: model.Gpu) -> model.Gpu:
+        """Mark what of a card is offered.
+
+        What is not offered is still there for those that have it already.
+        """
+        excluded = any(
+            fnmatch.fnmatchcase(str(gpu.address), glob.lower())
+            for glob in self.exclude
+        )
+        kinds = () if excluded else self.kinds
+        return dataclasses.replace(
+            gpu,
+            offered=model.Kind.PASSTHROUGH in kinds,
+            profiles=tuple(
+                dataclasses.replace(p, offered=self._offers(p, kinds))
+                for p in gpu.profiles
+            ),
+        )
+
+    def _offers(
+        self, profile: model.Profile, kinds: Sequence[model.Kind]
+    ) -> bool:
+        return model.Kind.MDEV in kinds and (
+            not self.profiles
+            or any(profile.matches(glob) for glob in self.profiles)
         )
 
 
@@ -48,15 +71,12 @@ def survey(
     """Find the GPUs of a host and what each can give."""
     host = discovery.discover(sysfs, names)
     return dataclasses.replace(
-        host, gpus=tuple(_inspect(sysfs, g, wishes) for g in host.gpus)
+        host,
+        gpus=tuple(wishes.narrow(_inspect(sysfs, g)) for g in host.gpus),
     )
 
 
-def _inspect(sysfs: sysfs_.Sysfs, gpu: model.Gpu, wishes: Wishes) -> model.Gpu:
-    if any(fnmatch.fnmatch(str(gpu.address), g) for g in wishes.exclude):
-        return dataclasses.replace(
-            gpu, refusal='[gpuvirt]exclude keeps it from guests'
-        )
+def _inspect(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
     if gpu.refusal is not None:
         return gpu
     try:
@@ -64,13 +84,7 @@ def _inspect(sysfs: sysfs_.Sysfs, gpu: model.Gpu, wishes: Wishes) -> model.Gpu:
             gpu = backend.discover(sysfs, gpu)
     except Exception as error:  # one bad card never hides the good ones
         return dataclasses.replace(gpu, refusal=str(error))
-    return dataclasses.replace(
-        gpu,
-        profiles=tuple(
-            dataclasses.replace(p, offered=wishes.offers(p))
-            for p in gpu.profiles
-        ),
-    )
+    return gpu
 
 
 class Gpus:
@@ -104,7 +118,7 @@ class Gpus:
         :param known: what it knows already, and the claims, by card
         """
         host = self.survey()
-        self._warn_of_change(host)
+        self._warn_of_change(host, known.keys())
         return placement.providers(
             node,
             host.gpus,
@@ -113,14 +127,22 @@ class Gpus:
             self._wishes.default_profile,
         )
 
-    def _warn_of_change(self, host: discovery.Host) -> None:
+    def _warn_of_change(
+        self, host: discovery.Host, known: Collection[model.PciAddress]
+    ) -> None:
         refusals = dict(host.unreadable)
         refusals |= {g.address: g.refusal for g in host.gpus if g.refusal}
+        present = {g.address for g in host.gpus} | refusals.keys()
+        refusals |= dict.fromkeys(
+            set(known) - present,
+            'it is gone: see whether it fell off the bus or was taken out; '
+            'its resource provider is kept',
+        )
         for address, reason in refusals.items():
             if self._refusals.get(address) != reason:
                 LOG.warning('%s is not offered: %s', address, reason)
-        for address in self._refusals.keys() - refusals.keys():
-            LOG.info('%s is offered again, or gone', address)
+        for address in self._refusals.keys() & present - refusals.keys():
+            LOG.info('%s is offered again', address)
         self._refusals = refusals
 
     def attach(

@@ -67,10 +67,8 @@ def _new_place(
     guest: vconfig.LibvirtConfigGuest, count: int
 ) -> tuple[int, int]:
     """Make a place for a card of several functions: its bus and slot."""
-    if not any(
-        isinstance(d, vconfig.LibvirtConfigGuestPCIeRootController)
-        for d in guest.devices
-    ):
+    machine = guest.os_mach_type or ''
+    if 'q35' not in machine and not machine.startswith('virt'):
         return 0, _FIRST_PCI_SLOT + count
     port = vconfig.LibvirtConfigGuestPCIeRootPortController()
     port.index = 1 + count

@@ -212,8 +212,9 @@ class Gpu:
 
     `companions` are the other functions that go with it to a guest (audio,
     USB). `refusal` says why nothing of it is offered, `whole_refusal` why it
-    is not offered whole; None where it is. `vgpus_per_guest` is how many
-    vGPUs of this card one guest may have, None for as many as fit.
+    can't be given whole; None where it can. `offered` is whether the operator
+    lets guests have it whole. `vgpus_per_guest` is how many vGPUs of this
+    card one guest may have, None for as many as fit.
     """
 
     function: PciFunction
@@ -222,6 +223,7 @@ class Gpu:
     model: str
     refusal: str | None = None
     whole_refusal: str | None = None
+    offered: bool = True
     profiles: tuple[Profile, ...] = ()
     vgpus: tuple[Vgpu, ...] = ()
     sharing: Sharing = Sharing.PROPORTIONAL

@@ -46,7 +46,7 @@ def offers(
     if gpu.refusal is not None:
         return ()
     result = []
-    if gpu.whole_refusal is None:
+    if gpu.whole_refusal is None and gpu.offered:
         result.append(Offer(orc.PGPU, _whole(gpu, claims)))
     left = _vgpus_left(gpu, claims)
     for profile in _offered(gpu):

@@ -104,7 +104,7 @@ def providers(
     offered = {
         gpu.address: gpu
         for gpu in gpus
-        if _offers_anything(gpu) or gpu.address in known
+        if offers_anything(gpu) or gpu.address in known
     }
     result = []
     for address in sorted(offered.keys() | known.keys()):
@@ -124,9 +124,11 @@ def providers(
     return tuple(result)
 
 
-def _offers_anything(gpu: model.Gpu) -> bool:
+def offers_anything(gpu: model.Gpu) -> bool:
+    """Tell whether guests may have anything of a card."""
     return gpu.refusal is None and (
-        gpu.whole_refusal is None or any(p.offered for p in gpu.profiles)
+        (gpu.whole_refusal is None and gpu.offered)
+        or any(p.offered for p in gpu.profiles)
     )
 
 
@@ -186,7 +188,7 @@ def _traits(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
         _custom('MODEL', gpu.model),
         _custom('ID', f'{function.vendor_id:04x}_{function.device_id:04x}'),
     }
-    if gpu.whole_refusal is None:
+    if gpu.whole_refusal is None and gpu.offered:
         traits.add(_custom('KIND', model.Kind.PASSTHROUGH.value))
     if default is not None:
         traits.add(_custom('KIND', model.Kind.MDEV.value))

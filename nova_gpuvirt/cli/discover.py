@@ -14,6 +14,7 @@ from cliff import columns
 from cliff import lister
 
 from nova_gpuvirt import discovery
+from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
@@ -92,6 +93,13 @@ class Discover(lister.Lister):
         """Find the GPUs and lay them out as rows."""
         with ExitStack() as stack:
             root = pathlib.Path(parsed_args.root)
+            if not (root / 'sys').is_dir():
+                raise exception.InvalidOption(
+                    '--root',
+                    wanted='a folder that holds "sys"',
+                    found=repr(str(root)),
+                    remedy='leave it out, to look at this machine',
+                )
             if parsed_args.simulate:
                 root = pathlib.Path(
                     stack.enter_context(tempfile.TemporaryDirectory())

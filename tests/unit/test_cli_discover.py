@@ -56,10 +56,10 @@ class DiscoverTest(testtools.TestCase):
         self.assertIn('This host has no GPU: none of its', err)
         self.assertIn('it has no IOMMU', err)
 
-    def test_folder_without_sysfs_says_so(self):
+    def test_folder_without_sysfs_is_refused(self):
         status, _, err = self.run_command('--root', '/nowhere')
-        self.assertEqual(0, status)
-        self.assertIn('no PCI functions below /nowhere/sys', err)
+        self.assertEqual(1, status)
+        self.assertIn('--root: wanted a folder that holds "sys"', err)
 
     def test_card_that_cannot_be_read_is_listed(self):
         root = self.useFixture(captures.Capture('virtual-host')).root

@@ -39,6 +39,10 @@ class ConfTest(unittest.TestCase):
         self.set('exclude', ['0000:3b:00.0', 'tesla'])
         self.assert_refused(conf.wishes, 'exclude', "'tesla'")
 
+    def test_kind_that_is_none_is_refused(self):
+        self.set('kinds', ['mdev', 'sriov'])
+        self.assert_refused(conf.wishes, 'kinds', "'sriov'")
+
     def test_empty_profile_is_refused(self):
         for option in ('profiles', 'default_profile'):
             self.set(option, ['a', ''])

@@ -108,9 +108,29 @@ class DiscoveryTest(CaptureTestCase):
         self.assertEqual(('10de', '1eb8'), (gpu.vendor, gpu.model))
 
     def test_excluded_card_is_not_offered(self):
-        self.survey(exclude=('0000:05:*',))
-        self.assertIn('exclude', self.gpus['0000:05:00.0'].refusal)
-        self.assertIsNone(self.gpus['0000:06:00.0'].refusal)
+        for glob in ('0000:05:*', '0000:05:00.0'):
+            self.survey(exclude=(glob,))
+            offered = {a for a, gpu in self.gpus.items() if gpu.offered}
+            self.assertNotIn('0000:05:00.0', offered)
+            self.assertIn('0000:06:00.0', offered)
+
+    def test_address_to_exclude_may_be_in_capitals(self):
+        devices = self.root / 'sys/bus/pci/devices'
+        (devices / '0000:c8:00.0').symlink_to(self.device('0000:05:00.0'))
+        self.survey(exclude=('0000:C8:00.0',))
+        self.assertFalse(self.gpus['0000:c8:00.0'].offered)
+
+    def test_kinds_and_profiles_that_are_not_wished_are_not_offered(self):
+        self.survey(kinds=(model.Kind.MDEV,), profiles=('simvgpu-1*',))
+        gpu = self.gpus['0000:04:00.0']
+        self.assertFalse(gpu.offered)
+        self.assertEqual(
+            [True, False, False], [p.offered for p in gpu.profiles]
+        )
+        self.survey(kinds=(model.Kind.PASSTHROUGH,))
+        gpu = self.gpus['0000:04:00.0']
+        self.assertTrue(gpu.offered)
+        self.assertFalse(any(p.offered for p in gpu.profiles))
 
 
 class NonsenseTest(CaptureTestCase):

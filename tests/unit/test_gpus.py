@@ -10,6 +10,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import pciids
+from nova_gpuvirt import placement
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import vgpu
 from nova_gpuvirt.testing import hosts
@@ -192,6 +193,16 @@ class ReportTest(GpusTestCase):
         for _ in range(3):
             self.gpus.report('node1', {})
         self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
+
+    def test_card_that_vanished_is_told_once(self):
+        address = model.PciAddress.parse(_CARD)
+        self.host.unplug(_CARD)
+        for _ in range(3):
+            self.gpus.report('node1', {address: placement.UNKNOWN})
+        self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
+        self.host.plug(_CARD)
+        self.gpus.report('node1', {address: placement.UNKNOWN})
+        self.assertIn(f'{_CARD} is offered again', self.log.output)
 
     def test_error_that_nobody_thought_of_is_the_cards_own(self):
         path = f'sys/bus/pci/devices/{_CARD}/mdev_supported_types'

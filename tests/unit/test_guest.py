@@ -61,8 +61,12 @@ class GuestTest(unittest.TestCase):
         self.assertNotIn('multifunction', places[1])
 
     def test_each_card_has_a_root_port_on_pci_express(self):
-        self.guest.add_device(vconfig.LibvirtConfigGuestPCIeRootController())
-        elements = self.add(*_card('3b'), *_card('5e'))
+        for machine in ('pc-q35-9.2', 'virt'):
+            self.guest = vconfig.LibvirtConfigGuest()
+            self.guest.os_mach_type = machine
+            self.check_root_ports(self.add(*_card('3b'), *_card('5e')))
+
+    def check_root_ports(self, elements):
         ports = [e for e in elements if e.get('model') == 'pcie-root-port']
         self.assertEqual(['1', '2'], [p.get('index') for p in ports])
         places = [e.find('address') for e in elements if e.tag == 'hostdev']

@@ -5,6 +5,7 @@ import unittest
 
 import os_traits
 
+from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import placement
 from tests.unit import test_offers
@@ -143,11 +144,11 @@ class GoneTest(unittest.TestCase):
 
     def test_card_that_cannot_be_read_is_quarantined(self):
         known = after(self.before)
-        for gpus, unreadable in (
+        for found, unreadable in (
             ([card(refusal='its class is nonsense')], ()),
             ([], (ADDRESS,)),
         ):
-            (provider,) = report(gpus, known, unreadable)
+            (provider,) = report(found, known, unreadable)
             self.assertEqual({'CUSTOM_GPU_QUARANTINED'}, self.own(provider))
             self.assertFalse(any(provider.resources.values()))
 
@@ -158,6 +159,15 @@ class GoneTest(unittest.TestCase):
         )
         (dropped,) = report([], after(emptied))
         self.assertEqual({}, dropped.inventories)
+
+    def test_card_that_is_withheld_keeps_what_is_claimed(self):
+        withheld = gpus.Wishes(exclude=('*',)).narrow(card())
+        (provider,) = report([withheld], after(self.before, (VGPU,)))
+        self.assertEqual({VGPU}, provider.resources['VGPU'])
+        self.assertEqual(1, provider.inventories['PGPU']['reserved'])
+        self.assertIn('CUSTOM_GPU_MODEL_TESLA_T4', provider.traits)
+        self.assertNotIn('CUSTOM_GPU_QUARANTINED', provider.traits)
+        self.assertEqual((), report([withheld]))
 
     def test_classes_stay_while_the_whole_card_is_claimed(self):
         # With vfio-pci bound, a card shows no profiles to its host.

@@ -5,7 +5,7 @@ import unittest
 
 from nova import objects
 
-from nova_gpuvirt import ledger
+from nova_gpuvirt import young_claims
 
 objects.register_all()
 
@@ -21,11 +21,11 @@ def _resource(identifier):
     )
 
 
-class YoungTest(unittest.TestCase):
+class YoungClaimsTest(unittest.TestCase):
     def setUp(self):
         self.now = 1000.0
         self.under_way = True
-        self.young = ledger.Young(
+        self.young = young_claims.YoungClaims(
             under_way=lambda: self.under_way, clock=lambda: self.now
         )
         self.record = collections.defaultdict(

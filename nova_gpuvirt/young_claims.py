@@ -1,0 +1,62 @@
+"""Claims that are made and not saved yet.
+
+Nova saves a claim with its instance, some steps after it was made; a
+periodic update of its tracker in between knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from nova import objects
+
+# A claim is saved with its instance within seconds; until then a periodic
+# update of the tracker, which reads the database, forgets it.
+_YOUNG_SECONDS = 60.0
+
+
+class YoungClaims:
+    """Put claims back that the tracker forgot before they were saved.
+
+    The tracker rebuilds its record from the database now and then. A claim
+    that is missing from the same record was released. One that is missing
+    from a rebuilt record was forgotten, if some instance is still under way;
+    else it was dropped with its instance.
+
+    :param under_way: tells whether Nova is at work on an instance here
+    """
+
+    def __init__(
+        self,
+        under_way: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._under_way = under_way
+        self._clock = clock
+        self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
+
+    def heal(self, assigned: Mapping[str, Mapping[str, set[Any]]]) -> None:
+        """Restore what was forgotten, and remember what is new.
+
+        To be called under the tracker's lock.
+
+        :param assigned: the tracker's record, by provider and class
+        """
+        now = self._clock()
+        for resource, (first_seen, record) in list(self._seen.items()):
+            current = assigned[resource.provider_uuid][resource.resource_class]
+            if resource in current:
+                continue
+            young = now - first_seen < _YOUNG_SECONDS
+            if current is not record and young and self._under_way():
+                current.add(resource)
+            else:
+                del self._seen[resource]
+        for classes in assigned.values():
+            for record in classes.values():
+                for resource in record:
+                    first_seen, _ = self._seen.get(resource, (now, record))
+                    self._seen[resource] = (first_seen, record)
