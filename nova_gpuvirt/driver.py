@@ -186,6 +186,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         super().finish_migration(context, migration, instance, *args, **kw)
 
     def _check(self, instance: objects.Instance) -> None:
+        # Nova saves the claim of an unshelved server only when its image is
+        # there, which takes minutes: until then others could not see it.
+        if 'resources' in instance.obj_what_changed():
+            instance.save()
         try:
             self._ledger.check(instance, self._gpus.survey().gpus)
         except exception.ClaimRefused as error:

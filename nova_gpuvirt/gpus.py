@@ -164,7 +164,7 @@ class Gpus:
                 if backend.prepare(gpu, slot, instance):
                     made.append(claim)
                 devices.extend(backend.guest_devices(gpu, slot, instance))
-        except exception.GpuvirtError:
+        except Exception:
             self.release(instance, made)
             raise
         return tuple(devices)
@@ -182,7 +182,7 @@ class Gpus:
                 continue
             try:
                 self._backends[slot.kind].release(slot, instance)
-            except exception.GpuvirtError as error:
+            except Exception as error:
                 LOG.warning('Could not release %s: %s', slot, error)
 
     def leftovers(
@@ -201,7 +201,7 @@ class Gpus:
         for leftover in leftovers:
             try:
                 self._backends[leftover.slot.kind].discard(leftover)
-            except exception.GpuvirtError as error:
+            except Exception as error:
                 LOG.warning('Could not discard %s: %s', leftover.slot, error)
             else:
                 LOG.warning(

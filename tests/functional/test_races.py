@@ -9,12 +9,14 @@ import pkgutil
 
 import fixtures
 
+from nova_gpuvirt import young_claims
 from tests.functional import base
 
 _CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
 _CLAIM_IN_PLACEMENT = (
     'nova.scheduler.client.report.SchedulerReportClient.claim_resources'
 )
+_IMAGE_COMES = 'nova.virt.libvirt.driver.LibvirtDriver._create_image'
 _BEFORE_FIRST_SAVE = 'nova.compute.manager.ComputeManager._allocate_network'
 
 
@@ -88,6 +90,27 @@ class RaceTest(base.GpuTestCase):
             f'is claimed 2 times, also by instance {first["id"]}', self.log()
         )
         self.assertEqual(4, len(self.hostdevs('host1', first)))
+
+    def test_claim_of_an_unshelved_server_is_saved_before_its_image_comes(
+        self,
+    ):
+        self.useFixture(
+            fixtures.MockPatchObject(young_claims.YoungClaims, 'heal')
+        )
+        self.start_gpu_host('host1', 'gvtg')
+        server = self.boot(base.VGPU)
+        self._shelve_server(server)
+        left = []
+
+        def update():
+            self.run_periodic()
+            # Another server takes what is left, while the image comes.
+            left.append(self.boot(base.VGPU))
+
+        with self.once_before(_IMAGE_COMES, update):
+            self._unshelve_server(server)
+        self.assertNotEqual(self.slot(server), self.slot(left[0]))
+        self.assert_agreed()
 
     def allocated(self, rc):
         """The names of the providers of which a class is in use."""

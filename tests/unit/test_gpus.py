@@ -1,5 +1,6 @@
 """Cards are attached, released and repaired on a host that refuses."""
 
+import errno
 import pathlib
 import uuid
 
@@ -116,6 +117,27 @@ class VgpuTest(GpusTestCase):
         self.assertEqual([claims[1].slot], [x.slot for x in left])
         self.gpus.discard(left)
         self.assertEqual(1, len(self.mdevs()))
+
+    def test_error_that_nobody_thought_of_leaves_nothing_half_made(self):
+        create = self.libvirt.create_mdev
+
+        def create_one(parent, type_id, mdev):
+            if self.mdevs():
+                raise RuntimeError('a bug')
+            create(parent, type_id, mdev)
+
+        self.libvirt.create_mdev = create_one
+        claims = [self.claim(0), self.claim(1)]
+        self.assertRaises(RuntimeError, self.gpus.attach, _INSTANCE, claims)
+        self.assertEqual(self.before, self.host.snapshot())
+
+    def test_release_goes_on_after_any_error(self):
+        claims = [self.claim(0), self.claim(1)]
+        self.gpus.attach(_INSTANCE, claims)
+        self.host.fail('*/remove', errno.EIO)
+        self.gpus.release(_INSTANCE, claims)
+        self.assertEqual(1, len(self.mdevs()))
+        self.assertIn('Could not release', self.log.output)
 
     def test_profile_that_is_gone_is_named(self):
         error = self.assertRaises(
