@@ -17,7 +17,6 @@ from nova_gpuvirt import sysfs as sysfs_
 # SNIA SDXI data mover, which is no GPU.
 _GPU_CLASSES = frozenset({0x0300, 0x0302, 0x0380, 0x1200})
 _SDXI = 0x120100
-_BRIDGE = 0x06
 # A server's management controller shows the console of the machine itself.
 _BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
@@ -89,7 +88,7 @@ def _gpu(
         companions = [
             _function(sysfs, a)
             for a in siblings
-            if a != address and classes[a] >> 16 != _BRIDGE
+            if a != address and classes[a] >> 8 != model.PCI_BRIDGE
         ]
     except exception.SysfsError as error:
         function = _bare_function(address, classes[address])
@@ -101,7 +100,7 @@ def _gpu(
         )
     return model.Gpu(
         function,
-        tuple(companions),
+        tuple(f for f in companions if f.iommu_group == function.iommu_group),
         vendor=names.vendor(function.vendor_id),
         model=names.device(function.vendor_id, function.device_id),
         refusal=refusal,
@@ -111,7 +110,7 @@ def _gpu(
 def _function(
     sysfs: sysfs_.Sysfs, address: model.PciAddress
 ) -> model.PciFunction:
-    numa_node = _number(sysfs, address, 'numa_node', None)
+    numa_node = _optional(sysfs, address, 'numa_node', -1)
     group = sysfs.link(address, 'iommu_group')
     physfn = sysfs.link(address, 'physfn')
     return model.PciFunction(
@@ -129,11 +128,7 @@ def _function(
         bars=_bars(sysfs, address),
         boot_vga=sysfs.read_if_there(address, 'boot_vga') == '1',
         physfn=None if physfn is None else model.PciAddress.parse(physfn),
-        sriov_totalvfs=(
-            _number(sysfs, address, 'sriov_totalvfs', None)
-            if sysfs.read_if_there(address, 'sriov_totalvfs') is not None
-            else 0
-        ),
+        sriov_totalvfs=_optional(sysfs, address, 'sriov_totalvfs', 0),
         virtfns=sysfs.virtfns(address),
     )
 
@@ -159,6 +154,18 @@ def _bare_function(
     )
 
 
+def _optional(
+    sysfs: sysfs_.Sysfs,
+    address: model.PciAddress,
+    attribute: str,
+    default: int,
+) -> int:
+    """Read a decimal number that not every kernel or function has."""
+    if sysfs.read_if_there(address, attribute) is None:
+        return default
+    return _number(sysfs, address, attribute, None)
+
+
 def _number(
     sysfs: sysfs_.Sysfs,
     address: model.PciAddress,
@@ -167,7 +174,8 @@ def _number(
 ) -> int:
     """Read a number: of so many bits in hexadecimal, or a decimal one.
 
-    All ones is what a card that fell off the bus answers.
+    All ones is no class and no vendor. (A card that falls off the bus later
+    is not seen here: the kernel keeps what it read first.)
     """
     text = sysfs.read(address, attribute)
     if bits is None:

@@ -14,6 +14,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova import version
 from nova.compute import provider_tree as provider_tree_
+from nova.compute import task_states
 from nova.compute import vm_states
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
@@ -100,7 +101,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 'of them is left as it was',
                 nodename,
             )
-            self._keep_claims(provider_tree, nodename)
+            try:
+                self._keep_claims(provider_tree, nodename)
+            except Exception:
+                LOG.exception('Not even the claims could be kept')
 
     def _report(
         self, tree: provider_tree_.ProviderTree, nodename: str
@@ -168,8 +172,15 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def spawn(
         self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
     ) -> None:
-        """Make sure of the claims, where Nova has not asked us to before."""
-        if instance.vm_state != vm_states.BUILDING:
+        """Make sure of the claims of a guest that arrives here.
+
+        A new one was checked in `prepare_for_spawn`, and one that is rebuilt
+        in its place has had its claims all along.
+        """
+        if instance.vm_state == vm_states.SHELVED_OFFLOADED:
+            self._ledger.save(instance)
+            self._check(instance)
+        elif instance.host != self._ledger.host:
             self._check(instance)
         super().spawn(context, instance, *args, **kw)
 
@@ -186,10 +197,6 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         super().finish_migration(context, migration, instance, *args, **kw)
 
     def _check(self, instance: objects.Instance) -> None:
-        # Nova saves the claim of an unshelved server only when its image is
-        # there, which takes minutes: until then others could not see it.
-        if 'resources' in instance.obj_what_changed():
-            instance.save()
         try:
             self._ledger.check(instance, self._gpus.survey().gpus)
         except exception.ClaimRefused as error:
@@ -211,12 +218,34 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
 
     def _refusal(
         self, instance: objects.Instance, error: exception.GpuvirtError
-    ) -> nova_exception.ComputeResourcesUnavailable:
+    ) -> nova_exception.NovaException:
         """Say in the log why; Nova hides it from the instance's fault."""
         LOG.error(
             'Refused on %s: %s', self._ledger.host, error, instance=instance
         )
+        rebuilding = instance.task_state == task_states.REBUILD_SPAWNING
+        if rebuilding and instance.host == self._ledger.host:
+            # Nova would take the other for an evacuation that is refused,
+            # and call a server ACTIVE whose guest is gone.
+            return nova_exception.InstanceDeployFailure(reason=str(error))
         return nova_exception.ComputeResourcesUnavailable(reason=str(error))
+
+    def resume(
+        self,
+        context: Any,
+        instance: objects.Instance,
+        network_info: Any,
+        *args: Any,
+        **kw: Any,
+    ) -> None:
+        """Make the vGPUs again that a reboot of the host took meanwhile."""
+        try:
+            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+        except exception.GpuvirtError as error:
+            raise nova_exception.InstanceResumeFailure(
+                reason=str(error)
+            ) from error
+        super().resume(context, instance, network_info, *args, **kw)
 
     # Taking back
 

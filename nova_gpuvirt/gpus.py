@@ -131,7 +131,7 @@ class Gpus:
         self, host: discovery.Host, known: Collection[model.PciAddress]
     ) -> None:
         refusals = dict(host.unreadable)
-        refusals |= {g.address: g.refusal for g in host.gpus if g.refusal}
+        refusals |= {g.address: why for g in host.gpus if (why := _why_not(g))}
         present = {g.address for g in host.gpus} | refusals.keys()
         refusals |= dict.fromkeys(
             set(known) - present,
@@ -209,6 +209,11 @@ class Gpus:
                     leftover.device,
                     leftover.slot,
                 )
+
+
+def _why_not(gpu: model.Gpu) -> str | None:
+    """Tell why nothing can be had of a card, if nothing can."""
+    return gpu.refusal or (None if gpu.profiles else gpu.whole_refusal)
 
 
 def _find(

@@ -7,6 +7,7 @@ is no other record of who has what: not here, and not on disk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -16,13 +17,18 @@ from typing import Any
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova import objects
+from nova.compute import task_states
 from nova.compute import vm_states
 from nova.scheduler import utils as scheduler_utils
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
+from nova_gpuvirt import placement
 from nova_gpuvirt import young_claims
+
+# The traits of a flavor that name a card or a profile.
+_TRAIT = re.compile(r'trait[^:]*:(CUSTOM_GPU_(?:ID|MODEL|PROFILE|VENDOR)_\w+)')
 
 
 class Ledger:
@@ -66,7 +72,8 @@ class Ledger:
         To be called under the tracker's lock.
         """
         record = self._tracker().assigned_resources
-        self._young.heal(record)
+        ours = self._providers or {}
+        self._young.heal(record, ours)
         claims = {
             provider: frozenset(
                 _claim(r) for resources in classes.values() for r in resources
@@ -75,7 +82,8 @@ class Ledger:
         }
         self.last_slots = frozenset(
             slot
-            for by_provider in claims.values()
+            for provider, by_provider in claims.items()
+            if provider in ours
             for claim in by_provider
             if (slot := claim.slot) is not None
         )
@@ -121,6 +129,24 @@ class Ledger:
             if (slot := claim.slot) is not None
         )
 
+    @staticmethod
+    def save(instance: objects.Instance) -> None:
+        """Save an instance's claims now, and nothing else of it.
+
+        Nova saves those of an unshelved server when its image has come,
+        minutes after they were made: until then nobody else could see them.
+        Some of its other fields are changed for the time of the build only.
+        """
+        if 'resources' not in instance.obj_what_changed():
+            return
+        saved = objects.Instance.get_by_uuid(
+            nova_context.get_admin_context(),
+            instance.uuid,
+            expected_attrs=['resources'],
+        )
+        saved.resources = instance.resources
+        saved.save()
+
     def check(
         self,
         instance: objects.Instance,
@@ -146,11 +172,18 @@ class Ledger:
             for uuid, claims in self._claims_in_database()
             if uuid != instance.uuid
         ]
+        traits: set[str] = set()
         for provider, claims in mine.items():
             gpu = by_address.get(self._providers[provider])
             if gpu is None:
                 continue  # preparing it fails, and says why
             self._check_card(instance, gpu, claims)
+            traits |= placement.card_traits(gpu)
+            traits |= {
+                placement.profile_trait(slot.profile)
+                for claim in claims
+                if (slot := claim.slot) is not None and slot.profile
+            }
             for other, theirs in others:
                 clash = offers.contradiction(
                     gpu, [*claims, *theirs.get(provider, ())]
@@ -159,6 +192,7 @@ class Ledger:
                     raise _refused(
                         gpu, instance, f'{clash}, also by instance {other}'
                     )
+        _check_traits(instance, traits)
 
     def _check_complete(
         self,
@@ -177,7 +211,7 @@ class Ledger:
                     f'instance {instance.uuid}',
                     wanted=f'{asked[rc]} of {rc} from this host',
                     found=f'{have} claimed',
-                    remedy='Nova tries another host',
+                    remedy='Nova tries another host, where it still can',
                 )
 
     @staticmethod
@@ -206,10 +240,7 @@ class Ledger:
         A resize under way holds them on both sides.
         """
         context = nova_context.get_admin_context()
-        for instance in objects.InstanceList.get_by_host(
-            context, self.host, expected_attrs=['resources']
-        ):
-            yield instance.uuid, self._by_provider(instance.resources)
+        # First what moves: what arrives meanwhile is found with the host.
         for (
             migration
         ) in objects.MigrationList.get_in_progress_by_host_and_node(
@@ -227,6 +258,26 @@ class Ledger:
                         migration.instance_uuid,
                         self._by_provider(getattr(moving, side)),
                     )
+        for instance in (
+            *self._reverting(context),
+            *objects.InstanceList.get_by_host(
+                context, self.host, expected_attrs=['resources']
+            ),
+        ):
+            yield instance.uuid, self._by_provider(instance.resources)
+
+    @staticmethod
+    def _reverting(context: Any) -> Any:
+        """List the servers on their way back, whose host is still the other.
+
+        Their migration is not in progress any more, and their claims are
+        those of the host that they come back to.
+        """
+        return objects.InstanceList.get_by_filters(
+            context,
+            {'task_state': task_states.RESIZE_REVERTING, 'deleted': False},
+            expected_attrs=['resources'],
+        )
 
     def _by_provider(self, resources: Any) -> dict[str, list[model.Claim]]:
         result: dict[str, list[model.Claim]] = {}
@@ -249,5 +300,25 @@ def _refused(
         f'{gpu.address} ({gpu.model})',
         wanted=f'it for instance {instance.uuid}',
         found=found,
-        remedy='Nova tries another host',
+        remedy='Nova tries another host, where it still can',
     )
+
+
+def _check_traits(instance: objects.Instance, have: set[str]) -> None:
+    """Make sure that the cards are still what the flavor asks for.
+
+    What VGPU stands for on a card may change between Placement's choice and
+    the claim, and a card may be another one since.
+    """
+    wanted = {
+        match[1]
+        for key, value in instance.flavor.extra_specs.items()
+        if value == 'required' and (match := _TRAIT.fullmatch(key))
+    }
+    if not wanted <= have:
+        raise exception.ClaimRefused(
+            f'instance {instance.uuid}',
+            wanted=', '.join(sorted(wanted - have)),
+            found=', '.join(sorted(have)),
+            remedy='Nova tries another host, where it still can',
+        )

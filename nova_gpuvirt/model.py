@@ -12,6 +12,11 @@ import fnmatch
 import re
 import uuid
 
+# The upper 16 bits of the class of a PCI-to-PCI bridge. VFIO leaves bridges
+# behind (kernel Documentation/driver-api/vfio.rst); others of the class 06,
+# such as NVSwitches, are endpoints.
+PCI_BRIDGE = 0x0604
+
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class PciAddress:

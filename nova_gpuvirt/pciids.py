@@ -6,10 +6,14 @@ devices follow, each indented by one tab.
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import re
 from collections.abc import Iterable
 
+LOG = logging.getLogger(__name__)
+
+_LINE = re.compile(r'(?P<tab>\t?)(?P<number>[0-9a-f]{4})  (?P<name>.*\S)')
 _PLACES = ('usr/share/hwdata/pci.ids', 'usr/share/misc/pci.ids')
 _COMPANY = re.compile(
     r',? *\b(Corporation|Corp|Incorporated|Inc|Limited|Ltd|Co)\b\.?'
@@ -24,22 +28,27 @@ class PciIds:
         self._devices: dict[tuple[int, int], str] = {}
         places = (root / place for root in roots for place in _PLACES)
         path = next((p for p in places if p.is_file()), None)
-        if path is not None:
+        if path is None:
+            return
+        try:
             self._load(path.read_text(errors='replace'))
+        except OSError as error:
+            LOG.warning('GPUs have numbers for names: %s', error)
 
     def _load(self, text: str) -> None:
         vendor = 0
         for line in text.splitlines():
             if line.startswith('C '):  # the classes end the devices
                 break
-            if not line or line[0] == '#' or line.startswith('\t\t'):
+            match = _LINE.fullmatch(line)
+            if match is None:
                 continue
-            number, _, name = line.strip().partition('  ')
-            if line[0] == '\t':
-                self._devices[vendor, int(number, 16)] = name
+            number = int(match['number'], 16)
+            if match['tab']:
+                self._devices[vendor, number] = match['name']
             else:
-                vendor = int(number, 16)
-                self._vendors[vendor] = name
+                vendor = number
+                self._vendors[vendor] = match['name']
 
     def vendor(self, vendor_id: int) -> str:
         """Name a vendor in short, by its number where it has no name.

@@ -144,7 +144,9 @@ def _provider(
     by_class = {offer.resource_class: offer for offer in free}
     resources = {}
     inventories = {}
-    for rc in sorted(by_class.keys() | claimed.keys() | _stale(known)):
+    # A class that the card has no more stays, empty: to remove it while an
+    # allocation of it is under way would fail every update of the host.
+    for rc in sorted({*by_class, *claimed, *known.inventories}):
         offer = by_class.get(rc, offers.Offer(rc, ()))
         resources[rc] = frozenset(claimed.get(rc, ())) | {
             model.Claim(rc, str(slot)) for slot in offer.slots
@@ -152,20 +154,6 @@ def _provider(
         inventories[rc] = _inventory(len(resources[rc]), offer.per_guest)
     foreign = {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
     return Provider(name, inventories, foreign | set(traits), resources)
-
-
-def _stale(known: Known) -> set[str]:
-    """List the classes to keep although the card has them no more.
-
-    A class goes in two steps, so that no allocation that is under way loses
-    it: with one update it is emptied, with a later one it is gone. While
-    the card is claimed it stays: a whole card shows no profiles to its host.
-    """
-    return {
-        rc
-        for rc, inventory in known.inventories.items()
-        if known.claims or inventory.get('reserved') != inventory['total']
-    }
 
 
 def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
@@ -181,20 +169,29 @@ def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
 
 
 def _traits(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
-    function = gpu.function
-    traits = {
-        os_traits.OWNER_NOVA,
-        _custom('VENDOR', gpu.vendor),
-        _custom('MODEL', gpu.model),
-        _custom('ID', f'{function.vendor_id:04x}_{function.device_id:04x}'),
-    }
+    traits = {os_traits.OWNER_NOVA, *card_traits(gpu)}
     if gpu.whole_refusal is None and gpu.offered:
         traits.add(_custom('KIND', model.Kind.PASSTHROUGH.value))
     if default is not None:
         traits.add(_custom('KIND', model.Kind.MDEV.value))
-        traits.add(_custom('PROFILE', default.slug))
+        traits.add(profile_trait(default.slug))
         traits |= _display_traits(default)
     return traits
+
+
+def card_traits(gpu: model.Gpu) -> set[str]:
+    """Name what a card is, whatever is claimed of it."""
+    function = gpu.function
+    return {
+        _custom('VENDOR', gpu.vendor),
+        _custom('MODEL', gpu.model),
+        _custom('ID', f'{function.vendor_id:04x}_{function.device_id:04x}'),
+    }
+
+
+def profile_trait(slug: str) -> str:
+    """Name a profile of vGPU."""
+    return _custom('PROFILE', slug)
 
 
 def _custom(what: str, value: str) -> str:

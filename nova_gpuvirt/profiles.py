@@ -40,9 +40,7 @@ def sharing(profiles: Collection[model.Profile]) -> model.Sharing:
     section 2.3), GVT-g's share an aperture (section 2.2); of any other
     driver only its own numbers are known.
     """
-    if all(
-        _NVIDIA.fullmatch(p.type_id) and p.framebuffer_mib for p in profiles
-    ):
+    if any(_NVIDIA.fullmatch(p.type_id) for p in profiles):
         return model.Sharing.EQUAL_SIZE
     if all(p.needs for p in profiles):
         return model.Sharing.APERTURE

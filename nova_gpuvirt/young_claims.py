@@ -6,12 +6,17 @@ periodic update of its tracker in between knows nothing of it.
 
 from __future__ import annotations
 
+import functools
+import logging
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
 from nova import objects
+
+LOG = logging.getLogger(__name__)
 
 # A claim is saved with its instance within seconds; until then a periodic
 # update of the tracker, which reads the database, forgets it.
@@ -38,25 +43,39 @@ class YoungClaims:
         self._clock = clock
         self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
 
-    def heal(self, assigned: Mapping[str, Mapping[str, set[Any]]]) -> None:
+    def heal(
+        self,
+        assigned: Mapping[str, Mapping[str, set[Any]]],
+        providers: Iterable[str],
+    ) -> None:
         """Restore what was forgotten, and remember what is new.
 
         To be called under the tracker's lock.
 
         :param assigned: the tracker's record, by provider and class
+        :param providers: those that are ours
         """
         now = self._clock()
+        under_way = functools.cache(self._is_under_way)
         for resource, (first_seen, record) in list(self._seen.items()):
             current = assigned[resource.provider_uuid][resource.resource_class]
             if resource in current:
                 continue
             young = now - first_seen < _YOUNG_SECONDS
-            if current is not record and young and self._under_way():
+            if current is not record and young and under_way():
                 current.add(resource)
             else:
                 del self._seen[resource]
-        for classes in assigned.values():
-            for record in classes.values():
+        for provider in providers:
+            for record in assigned[provider].values():
                 for resource in record:
                     first_seen, _ = self._seen.get(resource, (now, record))
                     self._seen[resource] = (first_seen, record)
+
+    def _is_under_way(self) -> bool:
+        """Ask, and take no answer for a yes: a claim too many does no harm."""
+        try:
+            return self._under_way()
+        except Exception:
+            LOG.exception('No answer whether an instance is under way here')
+            return True

@@ -30,29 +30,19 @@ class Mdev(base.Backend):
     @staticmethod
     def discover(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
-        profiles: dict[str, model.Profile] = {}
-        vgpus: list[model.Vgpu] = []
         type_ids = sysfs.mdev_types(gpu.address)
         if not type_ids:
             return gpu
-        for type_id in type_ids:
-            profile = profiles_.parse(
-                type_id,
-                sysfs.mdev_type(gpu.address, type_id, 'name'),
-                sysfs.mdev_type(gpu.address, type_id, 'description'),
-                sysfs.mdev_available(gpu.address, type_id),
-            )
+        vgpus, read = _read(sysfs, gpu.address, type_ids)
+        profiles: dict[str, model.Profile] = {}
+        for profile in read:
             profiles.setdefault(profile.slug, profile)
-            vgpus.extend(
-                model.Vgpu(u, type_id)
-                for u in sysfs.mdevs(gpu.address, type_id)
-            )
         ordered = tuple(profiles[slug] for slug in sorted(profiles))
         sharing = profiles_.sharing(ordered)
         return dataclasses.replace(
             gpu,
             profiles=ordered,
-            vgpus=tuple(vgpus),
+            vgpus=vgpus,
             sharing=sharing,
             # "More than one vGPU per VM from the same GPU is not generally
             # allowed" by NVIDIA (hardware-facts, section 2.3).
@@ -136,3 +126,42 @@ class Mdev(base.Backend):
             )
         self._hypervisor.remove_mdev(parent, mdev)
         LOG.info('Removed vGPU %s of %s', mdev, parent)
+
+
+def _read(
+    sysfs: sysfs_.Sysfs,
+    address: model.PciAddress,
+    type_ids: Collection[str],
+) -> tuple[tuple[model.Vgpu, ...], tuple[model.Profile, ...]]:
+    """Read the vGPUs and what room there is beside them, at one moment.
+
+    Builds and releases go on in other threads: what was read is taken when
+    the same vGPUs were there before and after.
+    """
+    before = None
+    vgpus = _vgpus(sysfs, address, type_ids)
+    while vgpus != before:
+        before = vgpus
+        profiles = tuple(
+            profiles_.parse(
+                type_id,
+                sysfs.mdev_type(address, type_id, 'name'),
+                sysfs.mdev_type(address, type_id, 'description'),
+                sysfs.mdev_available(address, type_id),
+            )
+            for type_id in type_ids
+        )
+        vgpus = _vgpus(sysfs, address, type_ids)
+    return vgpus, profiles
+
+
+def _vgpus(
+    sysfs: sysfs_.Sysfs,
+    address: model.PciAddress,
+    type_ids: Collection[str],
+) -> tuple[model.Vgpu, ...]:
+    return tuple(
+        model.Vgpu(mdev, type_id)
+        for type_id in type_ids
+        for mdev in sysfs.mdevs(address, type_id)
+    )

@@ -14,8 +14,6 @@ from nova_gpuvirt import model
 from nova_gpuvirt import sysfs as sysfs_
 from nova_gpuvirt.backends import base
 
-_BRIDGE = 0x06
-
 
 class Passthrough(base.Backend):
     """Hand over a card with its companions, as one slot of the guest."""
@@ -28,7 +26,7 @@ class Passthrough(base.Backend):
         return dataclasses.replace(gpu, whole_refusal=_refusal(sysfs, gpu))
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
-        """Make sure that the card is still what was claimed."""
+        """Make sure that the card can still be given."""
         if gpu.whole_refusal is not None:
             raise exception.PrepareFailed(
                 str(gpu.address),
@@ -112,4 +110,4 @@ def _others_of_groups(
 
 
 def _is_bridge(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> bool:
-    return sysfs.read(address, 'class').startswith(f'0x{_BRIDGE:02x}')
+    return sysfs.read(address, 'class').startswith(f'0x{model.PCI_BRIDGE:04x}')

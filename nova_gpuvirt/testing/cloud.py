@@ -169,9 +169,10 @@ class Cloud(base.ServersTestBase):
         domain = connection.lookupByUUIDString(server['id'])
         return list(etree.fromstring(domain.XMLDesc(0)).iter('hostdev'))
 
-    def run_periodic(self) -> None:
-        """Run the periodic update of every host's resources."""
-        for compute in self.computes.values():
+    def run_periodic(self, *hosts: str) -> None:
+        """Run the periodic update of these hosts' resources, or of all."""
+        for host in hosts or self.computes:
+            compute = self.computes[host]
             compute.manager.update_available_resource(
                 nova_context.get_admin_context()
             )

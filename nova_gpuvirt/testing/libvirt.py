@@ -20,7 +20,7 @@ from nova_gpuvirt.testing import simulated
 
 _VFIO = 'vfio-pci'
 _PCI = '/sys/bus/pci'
-_BRIDGE = '0x06'
+_BRIDGE = '0x0604'
 _PCI_MANAGED = "hostdev[@type='pci'][@managed='yes']/source/address"
 _MDEV = "hostdev[@type='mdev']/source/address"
 

@@ -170,8 +170,17 @@ class _Side:
         slot = model.Slot.parse(resource.identifier)
         if slot.kind is model.Kind.MDEV:
             return [str(vgpu.uuid_of(slot, instance))]
-        gpu = next(g for g in self._gpus() if g.address == slot.address)
-        return [str(f.address) for f in (gpu.function, *gpu.companions)]
+        functions = self.test.simulated[self.host].description.functions
+        card = next(f for f in functions if f.address == str(slot.address))
+        return [
+            f.address
+            for f in functions
+            if f.address == card.address
+            or (
+                f.address[:-1] == card.address[:-1]
+                and f.iommu_group == card.iommu_group
+            )
+        ]
 
     def _gpus(self):
         names = pciids.PciIds([])

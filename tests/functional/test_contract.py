@@ -62,6 +62,7 @@ class DriverTest(unittest.TestCase):
             '_get_guest_config': ('self', 'instance'),
             'cleanup': ('self', 'context', 'instance'),
             'suspend': ('self', 'context', 'instance'),
+            'resume': ('self', 'context', 'instance', 'network_info'),
             'check_can_live_migrate_source': ('self', 'context', 'instance'),
         }.items():
             self.assertIn(name, vars(driver.GpuLibvirtDriver))
@@ -151,6 +152,7 @@ class TrackerTest(unittest.TestCase):
             set(objects.MigrationContext.fields),
         )
         for method in (
+            objects.InstanceList.get_by_filters,
             objects.InstanceList.get_by_host,
             objects.MigrationList.get_in_progress_by_host_and_node,
             objects.MigrationContext.get_by_instance_uuid,
@@ -205,7 +207,9 @@ class OptionsTest(unittest.TestCase):
     def test_exceptions(self):
         for name in (
             'ComputeResourcesUnavailable',
+            'InstanceDeployFailure',
             'InstanceFaultRollback',
+            'InstanceResumeFailure',
             'InstanceSuspendFailure',
             'InvalidConfiguration',
             'MigrationContextNotFound',

@@ -46,7 +46,9 @@ class BootFailureTest(base.GpuTestCase):
             'resources2:CUSTOM_VGPU_NVIDIA_T4_4Q': '1',
             'group_policy': 'isolate',
         }
-        host.fail('*/mdev_supported_types/nvidia-*/create', errno.EIO)
+        # The cards are made ready in order of address: the last one fails.
+        for card in ('5e', 'af', 'd8'):
+            host.fail(f'*/0000:{card}:00.0/*/*/create', errno.EIO)
         self.boot_refused(spec)
         self.assert_agreed()
         self.assertEqual(before, host.snapshot())

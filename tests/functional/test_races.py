@@ -17,6 +17,7 @@ _CLAIM_IN_PLACEMENT = (
     'nova.scheduler.client.report.SchedulerReportClient.claim_resources'
 )
 _IMAGE_COMES = 'nova.virt.libvirt.driver.LibvirtDriver._create_image'
+_COMES_BACK = 'nova.compute.manager.ComputeManager._finish_revert_resize'
 _BEFORE_FIRST_SAVE = 'nova.compute.manager.ComputeManager._allocate_network'
 
 
@@ -78,6 +79,36 @@ class RaceTest(base.GpuTestCase):
         self.assertNotEqual(self.slot(first), self.slot(second))
         self.assert_agreed()
 
+    def test_what_vgpu_means_changes_before_the_claim(self):
+        self.start_gpu_host('host1', 't4')
+        for address in ('5e', 'af', 'd8'):
+            self.simulated['host1'].unplug(f'0000:{address}:00.0')
+        self.run_periodic()
+        small = {'resources:CUSTOM_VGPU_NVIDIA_T4_2Q': '1'}
+        large = base.VGPU | {
+            'trait:CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q': 'required'
+        }
+        with self.once_before(_CLAIM_ON_HOST, lambda: self.boot(small)):
+            self.boot_refused(large)
+        self.assertIn('wanted CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q', self.log())
+        self.assert_agreed()
+
+    def test_card_of_a_server_on_its_way_back(self):
+        for host in ('host1', 'host2'):
+            self.start_gpu_host(host, 'workstation')
+        mover = self._migrate_server(self.boot(base.PGPU, host='host1'))
+
+        def update_and_boot():
+            self.run_periodic('host1')
+            self.boot_refused(base.PGPU)
+
+        with self.once_before(_COMES_BACK, update_and_boot):
+            mover = self._revert_resize(mover)
+        self.assertEqual('host1', mover['OS-EXT-SRV-ATTR:host'])
+        self.assertEqual(4, len(self.hostdevs('host1', mover)))
+        self.run_periodic()
+        self.assert_agreed()
+
     def test_claim_that_only_the_database_knows(self):
         self.start_gpu_host('host1', 'workstation')
         first = self.boot(base.PGPU)
@@ -100,17 +131,25 @@ class RaceTest(base.GpuTestCase):
         self.start_gpu_host('host1', 'gvtg')
         server = self.boot(base.VGPU)
         self._shelve_server(server)
-        left = []
+        self.start_gpu_host('host2', 'gvtg')
+        self.disable('host1')
+        known = []
 
         def update():
-            self.run_periodic()
-            # Another server takes what is left, while the image comes.
-            left.append(self.boot(base.VGPU))
+            self.run_periodic('host2')
+            tracker = self.computes['host2'].manager.rt
+            for classes in tracker.assigned_resources.values():
+                known.extend(r.identifier for r in classes['VGPU'])
 
         with self.once_before(_IMAGE_COMES, update):
             self._unshelve_server(server)
-        self.assertNotEqual(self.slot(server), self.slot(left[0]))
-        self.assert_agreed()
+        self.assertEqual([self.slot(server)], known)
+        self.assert_agreed('host2')
+
+    def disable(self, host):
+        """Keep new servers from a host."""
+        service = next(s for s in self.api.get_services() if s['host'] == host)
+        self.api.put_service(service['id'], {'status': 'disabled'})
 
     def allocated(self, rc):
         """The names of the providers of which a class is in use."""

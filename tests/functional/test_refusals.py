@@ -1,6 +1,15 @@
 """What Nova would let through is refused, and leaves no trace."""
 
+import errno
+
+import fixtures
+from nova.tests.functional.api import client
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import ledger
 from tests.functional import base
+
+_IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class OneRequestTest(base.GpuTestCase):
@@ -37,6 +46,59 @@ class OneRequestTest(base.GpuTestCase):
             CUSTOM_VGPU_NVIDIA_T4_8Q=1,
             CUSTOM_VGPU_NVIDIA_T4_8C=1,
         )
+
+
+class MoveTest(base.GpuTestCase):
+    """A guest that arrives is refused where its claims don't hold."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_gpu_host('host1', 'gvtg')
+        self.server = self.boot(base.VGPU)
+
+    def refuse_everything(self):
+        refusal = exception.ClaimRefused(
+            'a card', wanted='it', found='a rival', remedy='none'
+        )
+        return fixtures.MockPatchObject(
+            ledger.Ledger, 'check', side_effect=refusal
+        )
+
+    def assert_fails(self, action, status):
+        """Do what fails; the harness answers with the error itself."""
+        self.assertRaises(
+            client.OpenStackApiException,
+            self.api.post_server_action,
+            *(self.server['id'], action),
+        )
+        self._wait_for_server_parameter(
+            self.server, {'status': status, 'OS-EXT-STS:task_state': None}
+        )
+
+    def test_unshelved_server_stays_shelved(self):
+        self._shelve_server(self.server)
+        with self.refuse_everything():
+            self.assert_fails({'unshelve': None}, 'SHELVED_OFFLOADED')
+        self.assertIn('found a rival', self.log())
+        self.assert_agreed()
+        self._unshelve_server(self.server)
+        self.assert_agreed()
+
+    def test_migrating_server_is_in_error_and_not_without_its_gpu(self):
+        self.start_gpu_host('host2', 'gvtg')
+        with self.refuse_everything():
+            self.assert_fails({'migrate': None}, 'ERROR')
+        self.assertIn('found a rival', self.log())
+
+    def test_rebuilt_server_is_not_asked_again(self):
+        with self.refuse_everything():
+            self._rebuild_server(self.server, _IMAGE)
+        self.assert_agreed()
+
+    def test_rebuild_that_fails_is_an_error_and_seen_as_one(self):
+        self.simulated['host1'].fail('*/*/*/create', errno.EIO)
+        self.assert_fails({'rebuild': {'imageRef': _IMAGE}}, 'ERROR')
+        self.assertIn('Refused on host1', self.log())
 
 
 class IncompleteClaimTest(base.GpuTestCase):

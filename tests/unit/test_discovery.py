@@ -186,6 +186,29 @@ class NonsenseTest(CaptureTestCase):
 
 
 class PassthroughRefusalTest(CaptureTestCase):
+    def test_function_of_another_group_stays_with_the_host(self):
+        link = self.device('0000:01:00.1') / 'iommu_group'
+        link.unlink()
+        link.symlink_to('../../../../kernel/iommu_groups/99')
+        member = 'sys/kernel/iommu_groups/13/devices/0000:01:00.1'
+        (self.root / member).unlink()
+        self.survey()
+        gpu = self.gpus['0000:01:00.0']
+        self.assertEqual((), gpu.companions)
+        self.assertIsNone(gpu.whole_refusal)
+
+    def test_nvswitch_in_the_group_is_no_bridge(self):
+        link = self.root / 'sys/kernel/iommu_groups/17/devices/0000:00:17.0'
+        link.symlink_to('../../../../devices/0000:00:17.0')
+        self.rewrite('0000:00:17.0', 'class', '0x068000\n')
+        self.survey()
+        self.assertIn('0000:00:17.0', self.gpus['0000:05:00.0'].whole_refusal)
+
+    def test_kernel_without_numa(self):
+        (self.device('0000:05:00.0') / 'numa_node').unlink()
+        self.survey()
+        self.assertIsNone(self.gpus['0000:05:00.0'].refusal)
+
     def test_card_without_an_iommu_group(self):
         (self.device('0000:05:00.0') / 'iommu_group').unlink()
         self.survey()

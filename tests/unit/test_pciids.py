@@ -51,6 +51,12 @@ class PciIdsTest(unittest.TestCase):
         nameless = pciids.PciIds([self.root / 'nowhere'])
         self.assertEqual('10de', nameless.vendor(0x10DE))
 
+    def test_nonsense_is_passed_over(self):
+        path = self.root / 'usr/share/misc/pci.ids'
+        path.write_text('zzzz  Nobody\n10de\n\t\n' + _TEXT)
+        names = pciids.PciIds([self.root])
+        self.assertEqual('Tesla T4', names.device(0x10DE, 0x1EB8))
+
     def test_first_root_that_has_a_file_is_taken(self):
         names = pciids.PciIds([self.root / 'nowhere', self.root])
         self.assertEqual('NVIDIA', names.vendor(0x10DE))

@@ -76,10 +76,15 @@ class SharingTest(unittest.TestCase):
         self.assertEqual(model.Sharing.APERTURE, profiles.sharing([gvtg]))
         self.assertEqual(model.Sharing.PROPORTIONAL, profiles.sharing([mtty]))
 
-    def test_a_description_that_says_less_is_shared_more_carefully(self):
+    def test_description_without_needs_is_shared_in_parts(self):
         silent = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', None, 1)
-        nameless = profiles.parse('nvidia-222', None, None, 9)
-        for profile in (silent, nameless):
-            self.assertEqual(
-                model.Sharing.PROPORTIONAL, profiles.sharing([profile])
-            )
+        self.assertEqual(
+            model.Sharing.PROPORTIONAL, profiles.sharing([silent])
+        )
+
+    def test_one_odd_type_does_not_undo_the_equal_size_rule(self):
+        types = [
+            profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
+            profiles.parse('nvidia-223', None, None, 9),
+        ]
+        self.assertEqual(model.Sharing.EQUAL_SIZE, profiles.sharing(types))

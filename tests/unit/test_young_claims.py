@@ -2,6 +2,7 @@
 
 import collections
 import unittest
+import unittest.mock
 
 from nova import objects
 
@@ -33,7 +34,7 @@ class YoungClaimsTest(unittest.TestCase):
         )
         self.claim = _resource('a')
         self.record[_PROVIDER][_CLASS].add(self.claim)
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
 
     @property
     def claims(self):
@@ -46,44 +47,54 @@ class YoungClaimsTest(unittest.TestCase):
 
     def test_forgotten_claim_is_put_back(self):
         self.rebuild()
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual({self.claim}, self.claims)
 
     def test_forgotten_claim_is_put_back_again_and_again(self):
         for _ in range(3):
             self.rebuild()
-            self.young.heal(self.record)
+            self.young.heal(self.record, [_PROVIDER])
         self.assertEqual({self.claim}, self.claims)
 
     def test_released_claim_is_not_put_back(self):
         self.claims.remove(self.claim)
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual(set(), self.claims)
         self.rebuild()
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual(set(), self.claims)
 
     def test_claim_that_went_with_its_instance_is_not_put_back(self):
         self.under_way = False
         self.rebuild()
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual(set(), self.claims)
 
     def test_claim_that_is_old_enough_to_be_saved_is_not_put_back(self):
         self.now += 61
         self.rebuild()
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual(set(), self.claims)
 
     def test_age_counts_from_the_first_sight(self):
         for _ in range(7):
             self.now += 10
             self.rebuild()
-            self.young.heal(self.record)
+            self.young.heal(self.record, [_PROVIDER])
         self.assertEqual(set(), self.claims)
+
+    def test_claim_is_kept_when_nobody_knows(self):
+        self.young = young_claims.YoungClaims(
+            under_way=unittest.mock.Mock(side_effect=RuntimeError('no DB')),
+            clock=lambda: self.now,
+        )
+        self.young.heal(self.record, [_PROVIDER])
+        self.rebuild()
+        self.young.heal(self.record, [_PROVIDER])
+        self.assertEqual({self.claim}, self.claims)
 
     def test_claims_of_others_are_left_alone(self):
         other = _resource('b')
         self.rebuild(other)
-        self.young.heal(self.record)
+        self.young.heal(self.record, [_PROVIDER])
         self.assertEqual({self.claim, other}, self.claims)
