@@ -36,9 +36,10 @@ def parse(
 def sharing(profiles: Collection[model.Profile]) -> model.Sharing:
     """Tell what vGPUs of these types take from each other.
 
-    NVIDIA's time-sliced vGPUs of one card have one size (hardware-facts,
-    section 2.3), GVT-g's share an aperture (section 2.2); of any other
-    driver only its own numbers are known.
+    NVIDIA's time-sliced vGPUs of one card have one size ("existing physical
+    GPUs can't address multiple guests having different types", Nova's
+    virtual-gpu.rst), GVT-g's share an aperture (drivers/gpu/drm/i915/gvt);
+    of any other driver only its own numbers are known.
     """
     if any(_NVIDIA.fullmatch(p.type_id) for p in profiles):
         return model.Sharing.EQUAL_SIZE

@@ -32,9 +32,8 @@ def _equal_size(
 ) -> dict[str, int]:
     """Keep one size of framebuffer on the card.
 
-    The vGPUs of one size share their number, whatever the series
-    (hardware-facts, section 2.3: after one RTXA6000-2Q of 24, both -2B and
-    -2Q show 23, and every other size 0).
+    The vGPUs of one size share their number, whatever the series: on hosts
+    with one RTXA6000-2Q of 24, -2B and -2Q both show 23, every other size 0.
     """
     sizes = {p.framebuffer_mib for p in profiles if pending[p.slug]}
     count = pending.total()

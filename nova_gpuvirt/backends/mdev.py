@@ -44,8 +44,8 @@ class Mdev(base.Backend):
             profiles=ordered,
             vgpus=vgpus,
             sharing=sharing,
-            # "More than one vGPU per VM from the same GPU is not generally
-            # allowed" by NVIDIA (hardware-facts, section 2.3).
+            # NVIDIA allows one vGPU of a card per guest; Nova's
+            # virtual-gpu.rst asks for several from several providers.
             vgpus_per_guest=(
                 1 if sharing is model.Sharing.EQUAL_SIZE else None
             ),
