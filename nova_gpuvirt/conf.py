@@ -11,8 +11,8 @@ import re
 from oslo_config import cfg
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import gpus
 from nova_gpuvirt import model
+from nova_gpuvirt import wishes as wishes_
 
 _GROUP = 'gpuvirt'
 
@@ -109,7 +109,7 @@ def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:
     return root
 
 
-def wishes(conf: cfg.ConfigOpts) -> gpus.Wishes:
+def wishes(conf: cfg.ConfigOpts) -> wishes_.Wishes:
     """Read what the operator wants.
 
     :raises InvalidOption: when a value can't be meant
@@ -130,7 +130,7 @@ def wishes(conf: cfg.ConfigOpts) -> gpus.Wishes:
                 found=repr(','.join(conf.gpuvirt[option])),
                 remedy='see `nova-gpuvirt discover` for the profiles',
             )
-    return gpus.Wishes(
+    return wishes_.Wishes(
         kinds=tuple(_kind(word) for word in conf.gpuvirt.kinds),
         exclude=tuple(conf.gpuvirt.exclude),
         profiles=tuple(conf.gpuvirt.profiles),

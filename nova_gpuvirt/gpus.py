@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import logging
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from nova_gpuvirt import backends
 from nova_gpuvirt import discovery
@@ -18,55 +16,13 @@ from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import sysfs as sysfs_
+from nova_gpuvirt import wishes as wishes_
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the operator wants, from the options of [gpuvirt].
-
-    `exclude` are globs of addresses that are not offered, `kinds` the ways
-    in which guests may have a card, `profiles` globs of the profiles that
-    are offered (all, where it is empty), and `default_profile` globs of what
-    the class VGPU stands for.
-    """
-
-    exclude: Sequence[str] = ()
-    kinds: Sequence[model.Kind] = tuple(model.Kind)
-    profiles: Sequence[str] = ()
-    default_profile: Sequence[str] = ()
-
-    def narrow(self, gpu: model.Gpu) -> model.Gpu:
-        """Mark what of a card is offered.
-
-        What is not offered is still there for those that have it already.
-        """
-        excluded = any(
-            fnmatch.fnmatchcase(str(gpu.address), glob.lower())
-            for glob in self.exclude
-        )
-        kinds = () if excluded else self.kinds
-        return dataclasses.replace(
-            gpu,
-            offered=model.Kind.PASSTHROUGH in kinds,
-            profiles=tuple(
-                dataclasses.replace(p, offered=self._offers(p, kinds))
-                for p in gpu.profiles
-            ),
-        )
-
-    def _offers(
-        self, profile: model.Profile, kinds: Sequence[model.Kind]
-    ) -> bool:
-        return model.Kind.MDEV in kinds and (
-            not self.profiles
-            or any(profile.matches(glob) for glob in self.profiles)
-        )
-
-
 def survey(
-    sysfs: sysfs_.Sysfs, names: pciids.PciIds, wishes: Wishes
+    sysfs: sysfs_.Sysfs, names: pciids.PciIds, wishes: wishes_.Wishes
 ) -> discovery.Host:
     """Find the GPUs of a host and what each can give."""
     host = discovery.discover(sysfs, names)
@@ -95,7 +51,7 @@ class Gpus:
         sysfs: sysfs_.Sysfs,
         names: pciids.PciIds,
         hypervisor: hypervisor_.Hypervisor,
-        wishes: Wishes,
+        wishes: wishes_.Wishes,
     ) -> None:
         self._sysfs = sysfs
         self._names = names

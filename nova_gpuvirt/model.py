@@ -57,14 +57,6 @@ class PciAddress:
         """The name that libvirt gives the function's node device."""
         return 'pci_' + str(self).replace(':', '_').replace('.', '_')
 
-    def same_slot(self, other: PciAddress) -> bool:
-        """Tell whether both are functions of one physical slot."""
-        return (self.domain, self.bus, self.slot) == (
-            other.domain,
-            other.bus,
-            other.slot,
-        )
-
 
 class Kind(enum.Enum):
     """How a guest gets a GPU; its value begins the identifiers of slots."""

@@ -53,10 +53,6 @@ class Sysfs:
             )
         )
 
-    def exists(self, address: model.PciAddress) -> bool:
-        """Tell whether the kernel still shows the function."""
-        return (self._devices / str(address)).exists()
-
     def read(self, address: model.PciAddress, attribute: str) -> str:
         """Read one attribute of a function, without its last newline.
 

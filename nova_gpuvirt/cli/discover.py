@@ -20,6 +20,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 
 _COLUMNS = (
@@ -107,7 +108,7 @@ class Discover(lister.Lister):
                 hosts.simulated(parsed_args.simulate, root)
             tree = sysfs.Sysfs(root)
             names = pciids.PciIds((root, pathlib.Path('/')))
-            host = gpus.survey(tree, names, gpus.Wishes())
+            host = gpus.survey(tree, names, wishes.Wishes())
             if not host.gpus:
                 self.app.stderr.write(_why_none(tree, host))
         return _COLUMNS, _rows(host)

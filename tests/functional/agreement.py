@@ -10,6 +10,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import vgpu
+from nova_gpuvirt import wishes
 
 _VFIO = 'vfio-pci'
 
@@ -184,7 +185,7 @@ class _Side:
 
     def _gpus(self):
         names = pciids.PciIds([])
-        return gpus.survey(self.sysfs, names, gpus.Wishes()).gpus
+        return gpus.survey(self.sysfs, names, wishes.Wishes()).gpus
 
     def _domains(self):
         connection = self.compute.driver._host.get_connection()

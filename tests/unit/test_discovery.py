@@ -10,6 +10,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import wishes
 from tests.unit import captures
 
 _MIB = 1 << 20
@@ -20,9 +21,9 @@ class CaptureTestCase(testtools.TestCase):
         super().setUp()
         self.root = self.useFixture(captures.Capture('virtual-host')).root
 
-    def survey(self, **wishes):
+    def survey(self, **wished):
         host = gpus.survey(
-            sysfs.Sysfs(self.root), pciids.PciIds([]), gpus.Wishes(**wishes)
+            sysfs.Sysfs(self.root), pciids.PciIds([]), wishes.Wishes(**wished)
         )
         self.gpus = {str(gpu.address): gpu for gpu in host.gpus}
         return host

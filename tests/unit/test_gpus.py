@@ -14,6 +14,7 @@ from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import vgpu
+from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 
 _CARD = '0000:3b:00.0'
@@ -59,7 +60,7 @@ class GpusTestCase(testtools.TestCase):
             sysfs.Sysfs(root),
             pciids.PciIds([root]),
             self.libvirt,
-            gpus.Wishes(),
+            wishes.Wishes(),
         )
         self.log = self.useFixture(fixtures.FakeLogger())
 

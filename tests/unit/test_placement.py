@@ -5,9 +5,9 @@ import unittest
 
 import os_traits
 
-from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import placement
+from nova_gpuvirt import wishes
 from tests.unit import test_offers
 
 ADDRESS = test_offers.ADDRESS
@@ -164,7 +164,7 @@ class GoneTest(unittest.TestCase):
             known = after(emptied)
 
     def test_card_that_is_withheld_keeps_what_is_claimed(self):
-        withheld = gpus.Wishes(exclude=('*',)).narrow(card())
+        withheld = wishes.Wishes(exclude=('*',)).narrow(card())
         (provider,) = report([withheld], after(self.before, (VGPU,)))
         self.assertEqual({VGPU}, provider.resources['VGPU'])
         self.assertEqual(1, provider.inventories['PGPU']['reserved'])
