@@ -40,16 +40,19 @@ class BootFailureTest(base.GpuTestCase):
 
     def test_second_device_that_fails_takes_the_first_with_it(self):
         host = self.start_gpu_host('host1', 't4')
+        for card in ('5e', 'af'):
+            host.unplug(f'0000:{card}:00.0')
+        self.run_periodic()
         before = host.snapshot()
         spec = {
             'resources1:CUSTOM_VGPU_NVIDIA_T4_8Q': '1',
             'resources2:CUSTOM_VGPU_NVIDIA_T4_4Q': '1',
             'group_policy': 'isolate',
         }
-        # The cards are made ready in order of address: the last one fails.
-        for card in ('5e', 'af', 'd8'):
-            host.fail(f'*/0000:{card}:00.0/*/*/create', errno.EIO)
+        # The cards are made ready in order of their addresses.
+        host.fail('*/0000:d8:00.0/*/*/create', errno.EIO)
         self.boot_refused(spec)
+        self.assertIn('Created vGPU', self.log())
         self.assert_agreed()
         self.assertEqual(before, host.snapshot())
         self.assertEqual(2, len(self.claims(self.boot(spec))))
