@@ -48,9 +48,12 @@ def offers(
     result = []
     if gpu.whole_refusal is None and gpu.offered:
         result.append(Offer(orc.PGPU, _whole(gpu, claims)))
-    left = _vgpus_left(gpu, claims)
+    made = _slots_made(gpu)
+    left = _vgpus_left(gpu, claims, made)
+    claimed = {slot for c in claims if (slot := c.slot) is not None}
+    taken = {slot.index for slot in claimed | made}
     for profile in _offered(gpu):
-        slots = _free_slots(gpu, claims, profile, left[profile.slug])
+        slots = _free_slots(gpu, profile, taken, left[profile.slug])
         classes = [profile.resource_class]
         if profile == default:
             classes.append(orc.VGPU)
@@ -129,9 +132,10 @@ def _takes_all(slot: model.Slot | None) -> bool:
 
 
 def _vgpus_left(
-    gpu: model.Gpu, claims: Collection[model.Claim]
+    gpu: model.Gpu,
+    claims: Collection[model.Claim],
+    made: Collection[model.Slot],
 ) -> dict[str, int]:
-    made = _slots_made(gpu)
     pending: Counter[str] = Counter()
     for claim in claims:
         slot = claim.slot
@@ -147,13 +151,11 @@ def _vgpus_left(
 
 def _free_slots(
     gpu: model.Gpu,
-    claims: Collection[model.Claim],
     profile: model.Profile,
+    taken: Collection[int | None],
     count: int,
 ) -> tuple[model.Slot, ...]:
     """Name the first slots that no claim has and no leftover stands for."""
-    taken = {slot.index for c in claims if (slot := c.slot) is not None}
-    taken |= {slot.index for slot in _slots_made(gpu)}
     free = (i for i in range(vgpu.MAX_INDEX + 1) if i not in taken)
     return tuple(
         model.Slot(model.Kind.MDEV, gpu.address, index, profile.slug)
