@@ -10,14 +10,28 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from nova_gpuvirt.testing import mdev
+from nova_gpuvirt.testing import pf_driver
 
 _ADDRESS = re.compile(r'([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])')
 
+Command = Callable[
+    [Callable[[str], pf_driver.Running | None], Sequence[str]], str
+]
+"""A vendor's command: it is given the host's drivers by the address of their
+PF, and its arguments, and returns what it prints.
+
+:raises subprocess.CalledProcessError: when it fails
+"""
+
 VGA = 0x030000
 DISPLAY_3D = 0x030200
+DISPLAY = 0x038000
 BRIDGE = 0x060400
 
 
@@ -72,6 +86,8 @@ class VirtualFunctions:
     :param class_code: the VFs' class, None for the PF's
     :param enabled: how many the host enables when it starts
     :param configurable: whether the PF's driver obeys ``sriov_numvfs``
+    :param vfio: whether the VFs' own driver offers them through VFIO itself
+    :param mdev: how a VF makes mdevs while its own driver has it
     """
 
     total: int
@@ -83,6 +99,8 @@ class VirtualFunctions:
     bars: tuple[Bar, ...] = ()
     enabled: int = 0
     configurable: bool = True
+    vfio: bool = False
+    mdev: mdev.Behaviour | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,6 +117,11 @@ class Function:
     :param aer: whether it counts errors (``aer_dev_*``)
     :param drm: the nodes that its own driver makes (``card0``)
     :param mdev: how it makes mdevs while its own driver has it
+    :param pf_driver: what its own driver shows beside the kernel's files
+    :param vfio: whether its own driver offers it through VFIO itself
+    :param physfn: of a VF, its PF
+    :param off_the_bus: whether it answers with nothing but ones, since after
+        the kernel read its ids
     """
 
     address: str
@@ -119,6 +142,10 @@ class Function:
     drm: tuple[str, ...] = ()
     vfs: VirtualFunctions | None = None
     mdev: mdev.Behaviour | None = None
+    pf_driver: pf_driver.PfDriver | None = None
+    vfio: bool = False
+    physfn: str | None = None
+    off_the_bus: bool = False
 
     def __post_init__(self) -> None:
         if not _ADDRESS.fullmatch(self.address):
@@ -156,6 +183,9 @@ class Function:
             bars=bars,
             link=self.link,
             reset_method='flr',
+            mdev=vfs.mdev,
+            vfio=vfs.vfio,
+            physfn=self.address,
         )
 
 
@@ -168,6 +198,14 @@ class Host:
     :param iommu: whether the kernel uses an IOMMU
     :param mdev: whether the mdev module is loaded
     :param drivers: PCI drivers that are loaded without a function
+    :param platform_drm: nodes of devices that are not on PCI, by their names
+    :param physical_bits: how wide the processor's addresses are
+    :param kernel: its release
+    :param libvirt: its version as libvirt counts, and `qemu` QEMU's
+    :param processes: the daemons that run, by name
+    :param parameters: of modules, by ``module/name``
+    :param files: other files that are there, relative to the root
+    :param commands: what can be run on it, by name
     """
 
     functions: tuple[Function, ...]
@@ -176,6 +214,17 @@ class Host:
     iommu: bool = True
     mdev: bool = True
     drivers: tuple[str, ...] = ('vfio-pci',)
+    platform_drm: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    physical_bits: int = 46
+    kernel: str = '6.8.0-31-generic'
+    libvirt: int = 10_000_000
+    qemu: int = 8_002_002
+    processes: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    commands: Mapping[str, Command] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         by_address = {f.address: f for f in self.functions}

@@ -79,6 +79,13 @@ class Folder:
         else:
             place.unlink(missing_ok=True)
 
+    def prune(self, path: str) -> None:
+        """Remove a directory and those above it, as far as they are empty."""
+        with contextlib.suppress(OSError):
+            while path:
+                (self.root / path).rmdir()
+                path = os.path.dirname(path)
+
     def close(self) -> None:
         """Leave nothing but the host's files."""
         with contextlib.suppress(FileNotFoundError):

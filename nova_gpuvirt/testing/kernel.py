@@ -3,43 +3,27 @@
 Every operation checks first and changes then, so a refused one leaves
 everything as it was.
 
-Sources: the kernel's drivers/base/{bus,dd}.c (bind, unbind, probe),
-drivers/pci/{pci-driver,pci-sysfs,iov}.c (ids, override, SR-IOV) and
-drivers/vfio/pci/vfio_pci_core.c.
+Sources: the kernel's drivers/base/{bus,dd}.c (bind, unbind, probe) and
+drivers/pci/{pci-sysfs,iov}.c (override, SR-IOV).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 from collections.abc import Iterable
 
 from nova_gpuvirt.testing import description
+from nova_gpuvirt.testing import device as device_
 from nova_gpuvirt.testing import folder
 from nova_gpuvirt.testing import iommu
+from nova_gpuvirt.testing import matching
 from nova_gpuvirt.testing import mdevs
 from nova_gpuvirt.testing import mdevtree
+from nova_gpuvirt.testing import pf_driver
+from nova_gpuvirt.testing import pf_drivers
+from nova_gpuvirt.testing import processes
 from nova_gpuvirt.testing import tree
 from nova_gpuvirt.testing.refusal import refusal
-
-_VFIO = 'vfio-pci'
-
-PciId = tuple[int, ...]
-"""What ``new_id`` takes: vendor, device, and their subsystem if told."""
-
-
-@dataclasses.dataclass(slots=True)
-class Device:
-    """The state of a PCI function."""
-
-    function: description.Function
-    group: int | None
-    pf: str | None = None
-    driver: str | None = None
-    override: str | None = None
-    vfio: int | None = None
-    autoprobe: bool = True
-    vfs: list[str] = dataclasses.field(default_factory=list)
 
 
 class Kernel:
@@ -47,7 +31,7 @@ class Kernel:
 
     def __init__(self, host: description.Host, place: folder.Folder) -> None:
         self.host = host
-        self.devices: dict[str, Device] = {}
+        self.devices: dict[str, device_.Device] = {}
         self.held: set[str] = set()
         self._folder = place
         self._tree = tree.Tree(place, host)
@@ -55,11 +39,14 @@ class Kernel:
         self._vfio = iommu.Numbers()
         files = mdevtree.MdevTree(place, self._tree)
         self.mdevs = mdevs.Mdevs(files, self._groups, self._vfio)
-        self._dynamic_ids: dict[str, set[PciId]] = {}
+        self.pf_drivers = pf_drivers.PfDrivers(place)
+        self.processes = processes.Processes(place, host)
+        self._matching = matching.Matching(host, self._tree.drivers)
 
     def boot(self, functions: Iterable[description.Function]) -> None:
         """Write the host as it is after a start with these functions."""
         self._tree.write()
+        self.processes.write()
         self.plug(functions)
 
     def plug(self, functions: Iterable[description.Function]) -> None:
@@ -67,14 +54,14 @@ class Kernel:
         added = []
         for function in functions:
             self._tree.add(function)
-            device = Device(function, self._groups.join(function))
+            device = device_.Device(function, self._groups.join(function))
             self.devices[function.address] = device
             added.append(device)
         for device in added:
             self._attach(device)
             vfs = device.function.vfs
-            if vfs and vfs.enabled:
-                self.set_numvfs(device.function.address, vfs.enabled)
+            if vfs and device.has_own_driver:
+                self._enable_vfs(device, vfs.enabled)
 
     def unplug(self, function: description.Function) -> None:
         """Show a function no longer; nothing may be behind it."""
@@ -91,11 +78,11 @@ class Kernel:
             probe says else
         """
         device = self._named(name)
-        if not self._matches(driver, device):
+        if not self._matching.matches(driver, device):
             raise refusal(errno.ENODEV, f'{driver} does not match {name}')
         if device.driver:
             raise refusal(errno.EBUSY, f'{name} is bound to {device.driver}')
-        refused = self._refused(driver, device)
+        refused = matching.refused(driver, device, self._pf(device))
         if refused:
             raise refused
         self._give(driver, device)
@@ -127,29 +114,24 @@ class Kernel:
         if device.driver is None:
             self._attach(device)
 
-    def add_id(self, driver: str, pci_id: PciId) -> None:
+    def add_id(self, driver: str, pci_id: matching.PciId) -> None:
         """Do what a write to ``new_id`` does: take all that match.
 
         :raises OSError: EEXIST when the driver has the id
         """
-        known = self._dynamic_ids.setdefault(driver, set())
-        own = (f for f in self.host.functions if f.driver == driver)
-        if pci_id in known or any(_has_id(f, pci_id) for f in own):
-            raise refusal(errno.EEXIST, f'{driver} has {pci_id}')
-        known.add(pci_id)
+        self._matching.add_id(driver, pci_id)
         for device in self.devices.values():
-            if device.driver is None and self._matches(driver, device):
+            if device.driver is None and self._matching.matches(
+                driver, device
+            ):
                 self._try(driver, device)
 
-    def remove_id(self, driver: str, pci_id: PciId) -> None:
+    def remove_id(self, driver: str, pci_id: matching.PciId) -> None:
         """Do what a write to ``remove_id`` does.
 
         :raises OSError: ENODEV when the driver does not have the id
         """
-        known = self._dynamic_ids.get(driver, set())
-        if pci_id not in known:
-            raise refusal(errno.ENODEV, f'{driver} does not have {pci_id}')
-        known.remove(pci_id)
+        self._matching.remove_id(driver, pci_id)
 
     def set_override(self, address: str, driver: str) -> None:
         """Do what a write to ``driver_override`` does; '' clears it."""
@@ -180,7 +162,7 @@ class Kernel:
             return
         if device.driver is None:
             raise refusal(errno.ENOENT, 'no driver bound to device')
-        if device.driver != device.function.driver or not vfs.configurable:
+        if not device.has_own_driver or not vfs.configurable:
             why = 'driver does not support SR-IOV configuration via sysfs'
             raise refusal(errno.ENOENT, why)
         if count and device.vfs:
@@ -208,69 +190,87 @@ class Kernel:
         self.mdevs.destroy(uuid)
 
     def hold(self, name: str) -> None:
-        """Let a process have a function or an mdev open."""
+        """Let a process have a function or an mdev open.
+
+        :raises OSError: what the driver of the function's PF says
+        """
+        device = self.devices.get(name)
+        running = device and self.pf_drivers.of(device.function.physfn)
+        if device and device.function.vfio and running:
+            running.opened(name)
         self.held.add(name)
+        group = device.group if device else self.mdevs.group(name)
+        self.processes.open(name, f'/dev/vfio/{group}')
         self._wake(name, 'D0')
 
     def release_hold(self, name: str) -> None:
         """Let the process close it."""
         self.held.discard(name)
+        self.processes.close(name)
         self._wake(name, 'D3hot')
+
+    def driver_store(self, path: str, text: str) -> None:
+        """Do what a write to a file of a vendor's driver does.
+
+        :raises OSError: what the driver says
+        :raises NotImplementedError: when the file's effect is not simulated
+        """
+        self.pf_drivers.store(path, text)
 
     def place(self, address: str) -> str:
         """Give the directory of a function, relative to the root."""
         return self._tree.place(self.devices[address].function)
 
-    def _matches(self, driver: str, device: Device) -> bool:
-        """Decide as the kernel's pci_match_device does."""
-        if device.override:
-            return device.override == driver
-        return driver == device.function.driver or any(
-            _has_id(device.function, pci_id)
-            for pci_id in self._dynamic_ids.get(driver, ())
-        )
-
-    def _attach(self, device: Device) -> None:
-        """Try the drivers that match, the function's own before others."""
-        own = device.function.driver
-        for driver in sorted(self._tree.drivers, key=lambda d: d != own):
-            if device.driver is None and self._matches(driver, device):
+    def _attach(self, device: device_.Device) -> None:
+        """Try the drivers that match, until one takes the function."""
+        for driver in self._matching.candidates(device):
+            if device.driver is None:
                 self._try(driver, device)
 
-    def _try(self, driver: str, device: Device) -> None:
+    def _try(self, driver: str, device: device_.Device) -> None:
         """Probe; the kernel only logs when that fails."""
-        if self._refused(driver, device) is None:
+        if matching.refused(driver, device, self._pf(device)) is None:
             self._give(driver, device)
 
-    def _refused(self, driver: str, device: Device) -> OSError | None:
-        """Say why the driver's probe fails, if it does."""
-        pf = self.devices[device.pf] if device.pf else None
-        if pf and not pf.autoprobe and not device.override:
-            why = 'sriov_drivers_autoprobe of the PF is 0'
-            return refusal(errno.ENODEV, why)
-        bridge = device.function.is_bridge
-        if driver == _VFIO and (bridge or device.group is None):
-            why = 'a bridge, or a function without an IOMMU group'
-            return refusal(errno.EINVAL, why)
-        return None
-
-    def _give(self, driver: str, device: Device) -> None:
+    def _give(self, driver: str, device: device_.Device) -> None:
         function = device.function
         device.driver = driver
         self._tree.bind(function, driver)
-        if driver == _VFIO:
+        if driver in matching.VFIO or (
+            device.has_own_driver and function.vfio
+        ):
             device.vfio = self._vfio.take()
             self._tree.add_vfio(self._tree.place(function), device.vfio)
-        if driver == function.driver:
+        if device.has_own_driver:
             self.mdevs.add_parent(function)
+            self._start_pf_driver(device)
+        self.pf_drivers.update(function.physfn)
 
-    def _quit(self, device: Device) -> None:
+    def _start_pf_driver(self, device: device_.Device) -> None:
+        driver = device.function.pf_driver
+        if driver is not None:
+            pf = pf_driver.Pf(
+                device.function.address,
+                device.vfs,
+                self.place,
+                self._has_own_driver,
+                self.held,
+                self.processes.runs,
+            )
+            self.pf_drivers.start(driver, pf)
+
+    def _has_own_driver(self, address: str) -> bool:
+        return self.devices[address].has_own_driver
+
+    def _quit(self, device: device_.Device) -> None:
         """Take the driver away, whatever holds the function."""
         if device.driver is None:
             return
         self._disable_vfs(device)
-        self.held.difference_update(self.mdevs.of(device.function))
-        if device.driver == device.function.driver:
+        for mdev in self.mdevs.of(device.function):
+            self.release_hold(mdev)
+        if device.has_own_driver:
+            self.pf_drivers.quit(device.function.address)
             self.mdevs.remove_parent(device.function)
         if device.vfio is not None:
             self._tree.remove_vfio(self._tree.place(device.function))
@@ -278,14 +278,15 @@ class Kernel:
             device.vfio = None
         self._tree.unbind(device.function, device.driver)
         device.driver = None
+        self.pf_drivers.update(device.function.physfn)
 
-    def _forget(self, device: Device) -> None:
+    def _forget(self, device: device_.Device) -> None:
         if device.group is not None:
             self._groups.leave(device.function, device.group)
-        self.held.discard(device.function.address)
+        self.release_hold(device.function.address)
         del self.devices[device.function.address]
 
-    def _refuse_if_held(self, device: Device) -> None:
+    def _refuse_if_held(self, device: device_.Device) -> None:
         own = {device.function.address, *self.mdevs.of(device.function)}
         if self.held & own:
             why = f'{sorted(self.held & own)} in use'
@@ -293,43 +294,52 @@ class Kernel:
         for vf in device.vfs:
             self._refuse_if_held(self.devices[vf])
 
-    def _enable_vfs(self, device: Device, count: int) -> None:
+    def _enable_vfs(self, device: device_.Device, count: int) -> None:
+        if not count:
+            return
         pf = device.function
         for number in range(count):
             vf = pf.vf(number, self._tree.resources.vf_bars(pf, number))
             self._tree.add_vf(pf, number, vf)
-            made = Device(vf, self._groups.join(vf), pf=pf.address)
+            made = device_.Device(vf, self._groups.join(vf))
             self.devices[vf.address] = made
             device.vfs.append(vf.address)
             self._attach(made)
         self._change(pf.address, 'sriov_numvfs', str(count))
+        self._tell_driver(pf.address)
 
-    def _disable_vfs(self, device: Device) -> None:
+    def _disable_vfs(self, device: device_.Device) -> None:
         if not device.vfs:
             return
-        for number, address in reversed(list(enumerate(device.vfs))):
+        while device.vfs:
+            address = device.vfs.pop()
             vf = self.devices[address]
             self._quit(vf)
             self._forget(vf)
+            number = len(device.vfs)
             self._tree.remove_vf(device.function, number, vf.function)
-        device.vfs.clear()
         self._change(device.function.address, 'sriov_numvfs', '0')
+        self._tell_driver(device.function.address)
+
+    def _tell_driver(self, address: str) -> None:
+        running = self.pf_drivers.of(address)
+        if running is not None:
+            running.enabled()
+            self.pf_drivers.update(address)
 
     def _change(self, address: str, name: str, text: str) -> None:
         self._folder.change(f'{self.place(address)}/{name}', f'{text}\n')
 
     def _wake(self, name: str, state: str) -> None:
         device = self.devices.get(name)
-        if device and device.driver == _VFIO:
+        if device and device.driver in matching.VFIO:
             self._change(name, 'power_state', state)
 
-    def _named(self, name: str) -> Device:
+    def _pf(self, device: device_.Device) -> device_.Device | None:
+        return self.devices.get(device.function.physfn or '')
+
+    def _named(self, name: str) -> device_.Device:
         device = self.devices.get(name)
         if device is None:
             raise refusal(errno.ENODEV, f'no function {name!r}')
         return device
-
-
-def _has_id(function: description.Function, pci_id: PciId) -> bool:
-    numbers = (function.vendor, function.device, *function.subsystem)
-    return pci_id == numbers[: len(pci_id)]

@@ -12,6 +12,8 @@ import errno
 from collections.abc import Sequence
 from typing import ClassVar
 
+from nova_gpuvirt.testing import nvidia
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MdevType:
@@ -41,55 +43,30 @@ class Behaviour(abc.ABC):
         """List the types that the parent supports."""
 
     @abc.abstractmethod
-    def available(self, existing: Sequence[str]) -> dict[str, int]:
-        """Say how many mdevs of each group can still be created.
+    def available(
+        self, own: Sequence[str], card: Sequence[str]
+    ) -> dict[str, int]:
+        """Say how many mdevs of each group the parent can still make.
 
-        :param existing: the group of each mdev that the parent has
+        :param own: the group of each mdev that the parent has
+        :param card: of each that its card has, all VFs of it together
         """
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NvidiaType:
-    """A time-sliced vGPU type of NVIDIA.
-
-    :param number: of ``nvidia-<number>``, which differs between branches
-    :param framebuffer: MiB, nominal
-    :param frl: frames a second
-    """
-
-    number: int
-    name: str
-    framebuffer: int
-    max_instance: int
-    heads: int
-    frl: int
-    resolution: str
-
-    @property
-    def description(self) -> str:
-        """Print it as the driver does, on one line."""
-        return (
-            f'num_heads={self.heads}, frl_config={self.frl}, '
-            f'framebuffer={self.framebuffer}M, '
-            f'max_resolution={self.resolution}, '
-            f'max_instance={self.max_instance}'
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Nvidia(Behaviour):
-    """A card with NVIDIA's vGPU driver, mdevs on the card itself.
-
-    All vGPUs of a card have one framebuffer size; the series may differ.
-    Source: dumps of several hosts with one vGPU created, where the types of
-    the same size show one less and all others 0.
+    """A card with NVIDIA's vGPU driver.
 
     Seen once in the field, not verified: a refused ``create`` fails with EIO
     ("I/O error", and in the kernel log "vGPU creation failed on device
     0x400. -5"), and the mdevs' driver is ``nvidia-vgpu-vfio``.
+
+    :param on_vfs: whether its mdevs are made on VFs, one on each, as on
+        Ampere
     """
 
-    vgpus: tuple[NvidiaType, ...]
+    vgpus: tuple[nvidia.VgpuType, ...]
+    on_vfs: bool = False
 
     driver: ClassVar[str] = 'nvidia-vgpu-vfio'
     no_capacity: ClassVar[int] = errno.EIO
@@ -101,21 +78,21 @@ class Nvidia(Behaviour):
             for vgpu in self.vgpus
         )
 
-    def available(self, existing: Sequence[str]) -> dict[str, int]:
-        """Apply the equal-size rule."""
-        sizes = {
-            vgpu.framebuffer
-            for vgpu in self.vgpus
-            if str(vgpu.number) in existing
-        }
-        return {
-            str(vgpu.number): (
-                max(vgpu.max_instance - len(existing), 0)
-                if sizes <= {vgpu.framebuffer}
-                else 0
-            )
-            for vgpu in self.vgpus
-        }
+    def available(
+        self, own: Sequence[str], card: Sequence[str]
+    ) -> dict[str, int]:
+        """Apply the equal-size rule to the card, and the VF's own limit."""
+        by_group = {str(vgpu.number): vgpu for vgpu in self.vgpus}
+        made = [nvidia.Made(by_group[group]) for group in card]
+        counts = {}
+        for group, vgpu in by_group.items():
+            count = 0
+            if nvidia.EqualSize().place(vgpu, made):
+                count = vgpu.max_instance - len(made)
+            if self.on_vfs:
+                count = 0 if own else min(count, 1)
+            counts[group] = count
+        return counts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,10 +152,12 @@ class Gvtg(Behaviour):
             for config in self._fitting()
         )
 
-    def available(self, existing: Sequence[str]) -> dict[str, int]:
+    def available(
+        self, own: Sequence[str], card: Sequence[str]
+    ) -> dict[str, int]:
         """Divide what is left of the three budgets, for each type anew."""
         configs = {self._group(c): c for c in self._fitting()}
-        taken = [configs[group] for group in existing] + [_GVTG_HOST]
+        taken = [configs[group] for group in own] + [_GVTG_HOST]
         low = self.aperture - sum(c.low for c in taken)
         high = self.ggtt - self.aperture - sum(c.high for c in taken)
         fences = self.fences - sum(c.fences for c in taken)

@@ -42,9 +42,14 @@ class Mdevs:
         self._groups = groups
         self._vfio = vfio
         self._mdevs: dict[str, _Mdev] = {}
+        self._parents: dict[str, description.Function] = {}
 
     def __contains__(self, uuid: object) -> bool:
         return uuid in self._mdevs
+
+    def group(self, uuid: str) -> int:
+        """Give the IOMMU group of an mdev."""
+        return self._mdevs[uuid].iommu_group
 
     def of(self, parent: description.Function) -> tuple[str, ...]:
         """List the mdevs of a parent, in order of creation."""
@@ -57,14 +62,15 @@ class Mdevs:
     def add_parent(self, function: description.Function) -> None:
         """Show the types of a function that its own driver got."""
         if function.mdev:
+            self._parents[function.address] = function
             self._files.add_parent(function, function.mdev)
-            self._show_available(function)
+            self._files.show_available(function, self._available(function))
 
     def remove_parent(self, function: description.Function) -> None:
         """Destroy the mdevs of a function, and show no types any more."""
         for uuid in self.of(function):
             self.destroy(uuid)
-        if function.mdev:
+        if self._parents.pop(function.address, None):
             self._files.remove_parent(function)
 
     def create(
@@ -113,9 +119,21 @@ class Mdevs:
 
     def _available(self, parent: description.Function) -> dict[str, int]:
         assert parent.mdev is not None, parent.address
-        uuids = self.of(parent)
-        existing = [self._mdevs[uuid].type_group for uuid in uuids]
-        return parent.mdev.available(existing)
+        mine = [self._mdevs[uuid].type_group for uuid in self.of(parent)]
+        card = [
+            mdev.type_group
+            for mdev in self._mdevs.values()
+            if _card(mdev.parent) == _card(parent)
+        ]
+        return parent.mdev.available(mine, card)
 
-    def _show_available(self, parent: description.Function) -> None:
-        self._files.show_available(parent, self._available(parent))
+    def _show_available(self, changed: description.Function) -> None:
+        """Show anew what all parents of a card have left."""
+        for parent in self._parents.values():
+            if _card(parent) == _card(changed):
+                self._files.show_available(parent, self._available(parent))
+
+
+def _card(parent: description.Function) -> str:
+    """Name the card: VFs are parts of their PF."""
+    return parent.physfn or parent.address

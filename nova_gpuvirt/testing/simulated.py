@@ -13,12 +13,25 @@ import os
 import pathlib
 import stat
 import threading
+from collections.abc import Sequence
 
 from nova_gpuvirt.testing import description
 from nova_gpuvirt.testing import folder
 from nova_gpuvirt.testing import kernel
 from nova_gpuvirt.testing import store
 from nova_gpuvirt.testing.refusal import refusal
+
+# A host has thousands of files, which a disk makes ten times as slowly.
+_MEMORY = '/dev/shm'
+_ENOUGH = 256 << 20
+
+
+def memory() -> str | None:
+    """Name a folder in memory that has room for hosts, None without one."""
+    if not os.access(_MEMORY, os.W_OK):
+        return None
+    status = os.statvfs(_MEMORY)
+    return _MEMORY if status.f_bavail * status.f_frsize > _ENOUGH else None
 
 
 @dataclasses.dataclass(slots=True)
@@ -76,6 +89,8 @@ class SimulatedHost:
         """Let a process (QEMU) have a function or an mdev open.
 
         :raises LookupError: without such a function or mdev
+        :raises OSError: what the driver says: ENODEV for a VF of NVIDIA's
+            that is no vGPU
         """
         with self._lock:
             known = name in self._kernel.devices or name in self._kernel.mdevs
@@ -87,6 +102,26 @@ class SimulatedHost:
         """Let the process close it; nothing to close is no error."""
         with self._lock:
             self._kernel.release_hold(name)
+
+    def end(self, process: str) -> None:
+        """End a daemon of the host.
+
+        :raises LookupError: when no daemon of that name runs
+        """
+        with self._lock:
+            self._kernel.processes.end(process)
+
+    def run(self, argv: Sequence[str]) -> str:
+        """Run a command and return what it prints.
+
+        :raises FileNotFoundError: when the host has no such command
+        :raises subprocess.CalledProcessError: when it fails
+        """
+        with self._lock:
+            command = self.description.commands.get(argv[0])
+            if command is None:
+                raise refusal(errno.ENOENT, f'no command {argv[0]}')
+            return command(self._kernel.pf_drivers.of, argv[1:])
 
     def held(self, name: str) -> bool:
         """Tell whether a process has it open."""
@@ -101,6 +136,7 @@ class SimulatedHost:
         """
         with self._lock:
             self._folder.remove('sys')
+            self._folder.remove('proc')
             self._folder.frozen.clear()
             self._kernel = self._boot()
 
@@ -127,8 +163,10 @@ class SimulatedHost:
             device = self._kernel.devices.get(address)
             if device is None:
                 raise LookupError(f'{address}: no such function')
-            if device.pf:
-                raise ValueError(f'{address} is a VF: unplug {device.pf}')
+            if device.function.physfn:
+                raise ValueError(
+                    f'{address} is a VF: unplug {device.function.physfn}'
+                )
             for function in (*self._behind(address), device.function):
                 if function.address in self._kernel.devices:
                     self._kernel.unplug(function)

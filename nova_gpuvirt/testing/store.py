@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from nova_gpuvirt.testing import kernel
+from nova_gpuvirt.testing import matching
 from nova_gpuvirt.testing.refusal import refusal
 
 _PAGE = 4096
@@ -26,7 +27,7 @@ def store(host: kernel.Kernel, path: str, text: str) -> None:
         if match:
             operation(host, match.groups(), text)
             return
-    raise NotImplementedError(f'a write to {path} is not simulated')
+    host.driver_store(path, text)
 
 
 _Groups = tuple[str, ...]
@@ -124,7 +125,7 @@ def _truth(text: str) -> bool:
     return match[1] is not None
 
 
-def _pci_id(text: str) -> kernel.PciId:
+def _pci_id(text: str) -> matching.PciId:
     """Parse what ``new_id`` takes: two to seven hexadecimal numbers.
 
     Class, mask and driver data are not looked at.

@@ -66,9 +66,19 @@ class Tree:
         if self._host.mdev:
             self._folder.directory('sys/bus/mdev/devices')
             self._folder.directory('sys/class/mdev_bus')
-        if any(f.drm for f in self._host.functions):
+        for device, nodes in self._host.platform_drm.items():
+            for node in nodes:
+                self._add_drm(f'sys/devices/platform/{device}', node)
+        drm = (f.drm for f in self._host.functions)
+        if any((*drm, self._host.platform_drm)):
             version = 'drm 1.1.0 20060810\n'
             self._folder.file('sys/class/drm/version', version, 0o444)
+        for name, value in self._host.parameters.items():
+            module, _, parameter = name.partition('/')
+            path = f'sys/module/{module}/parameters/{parameter}'
+            self._folder.file(path, f'{value}\n', 0o444)
+        for path in self._host.files:
+            self._folder.file(path, '', 0o755)
         if self._host.pci_ids:
             names = 'usr/share/misc/pci.ids'
             self._folder.file(names, self._host.pci_ids, 0o644)
@@ -89,9 +99,12 @@ class Tree:
             self._folder.file(f'{place}/{file.name}', file.text, file.mode)
         text = self.resources.text(function)
         self._folder.file(f'{place}/resource', text, 0o444)
+        config = attributes.config(function)
+        self._folder.file(f'{place}/config', config, 0o644)
         self._folder.directory(f'{place}/link')
         self._folder.link(f'{place}/subsystem', 'sys/bus/pci')
-        if function.driver is None:
+        # VFs have no node of the firmware, so nothing that could supply them.
+        if function.driver is None and function.physfn is None:
             self._folder.file(f'{place}/waiting_for_supplier', '0\n', 0o444)
         if self._host.iommu:
             self._folder.link(f'{place}/iommu', _IOMMU)

@@ -1,6 +1,5 @@
 """What the tests of simulated hosts share."""
 
-import os
 import pathlib
 
 import fixtures
@@ -14,9 +13,6 @@ MDEVS = '/sys/bus/mdev/devices'
 UUID_1 = '5f0b1f3e-2c6c-4a1e-9b0e-0d6b8a6a0001'
 UUID_2 = '5f0b1f3e-2c6c-4a1e-9b0e-0d6b8a6a0002'
 UUID_3 = '5f0b1f3e-2c6c-4a1e-9b0e-0d6b8a6a0003'
-
-# A host has a thousand files, which a disk makes ten times as slowly.
-_MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 
 
 class TestCase(testtools.TestCase):
@@ -32,7 +28,8 @@ class TestCase(testtools.TestCase):
 
     def root(self):
         """Give a new empty folder."""
-        return pathlib.Path(self.useFixture(fixtures.TempDir(_MEMORY)).path)
+        folder = fixtures.TempDir(simulated.memory())
+        return pathlib.Path(self.useFixture(folder).path)
 
     def path(self, path):
         """Give the place of a file of the host."""

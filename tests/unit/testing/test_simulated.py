@@ -222,7 +222,7 @@ class RootTest(base.TestCase):
         root = self.root()
         host = hosts.simulated('none', root / 'a' / 'host')
         self.assertEqual(
-            ['sys', 'usr'], sorted(p.name for p in host.root.iterdir())
+            ['proc', 'sys', 'usr'], sorted(p.name for p in host.root.iterdir())
         )
 
 
