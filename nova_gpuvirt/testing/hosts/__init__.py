@@ -8,18 +8,50 @@ from collections.abc import Mapping
 
 from nova_gpuvirt.testing import description
 from nova_gpuvirt.testing import simulated as _simulated
+from nova_gpuvirt.testing.hosts import a40
+from nova_gpuvirt.testing.hosts import alder_lake
+from nova_gpuvirt.testing.hosts import battlemage
+from nova_gpuvirt.testing.hosts import flex
+from nova_gpuvirt.testing.hosts import gvtd
 from nova_gpuvirt.testing.hosts import gvtg
 from nova_gpuvirt.testing.hosts import h100
+from nova_gpuvirt.testing.hosts import h100_mig
+from nova_gpuvirt.testing.hosts import l40s
+from nova_gpuvirt.testing.hosts import mi300x
+from nova_gpuvirt.testing.hosts import mixed
 from nova_gpuvirt.testing.hosts import none
+from nova_gpuvirt.testing.hosts import off_bus
+from nova_gpuvirt.testing.hosts import rtx_pro_6000
+from nova_gpuvirt.testing.hosts import s7150x2
 from nova_gpuvirt.testing.hosts import t4
+from nova_gpuvirt.testing.hosts import v710
+from nova_gpuvirt.testing.hosts import vgem
 from nova_gpuvirt.testing.hosts import workstation
 
 HOSTS: Mapping[str, Callable[[], description.Host]] = {
+    'a40': a40.host,
+    'alder-lake': alder_lake.host,
+    'alder-lake-no-vfs': alder_lake.host_without_vfs,
+    'b50': battlemage.host_b50,
+    'b60': battlemage.host_b60,
+    'domain-1': rtx_pro_6000.host_in_domain_1,
+    'flex140': flex.host_140,
+    'flex170': flex.host_170,
+    'gvtd': gvtd.host,
     'gvtg': gvtg.host,
     'gvtg-1g': gvtg.host_1g,
     'h100': h100.host,
+    'h100-mig': h100_mig.host,
+    'l40s': l40s.host,
+    'mi300x': mi300x.host,
+    'mixed': mixed.host,
     'none': none.host,
+    'off-bus': off_bus.host,
+    'rtx-pro-6000': rtx_pro_6000.host,
+    's7150x2': s7150x2.host,
     't4': t4.host,
+    'v710': v710.host,
+    'vgem': vgem.host,
     'workstation': workstation.host,
 }
 

@@ -17,6 +17,7 @@ Function = description.Function
 Link = description.Link
 
 GEN3 = Link()
+GEN4 = Link('16.0 GT/s PCIe', 16, '16.0 GT/s PCIe', 16)
 GEN5 = Link('32.0 GT/s PCIe', 16, '32.0 GT/s PCIe', 16)
 # An endpoint inside the processor has the capability and no link.
 INTEGRATED = Link('Unknown', 0, 'Unknown', 255)

@@ -13,6 +13,7 @@ import re
 
 from nova_gpuvirt.testing import description
 from nova_gpuvirt.testing import mdev
+from nova_gpuvirt.testing import nvidia
 from nova_gpuvirt.testing.hosts import parts
 from nova_gpuvirt.testing.hosts import pci_ids
 
@@ -49,7 +50,7 @@ def vgpus() -> mdev.Nvidia:
     for number, profile, (heads, frl, resolution) in _SERIES:
         gib = int(re.split('[A-Z]', profile)[0])
         types.append(
-            mdev.NvidiaType(
+            nvidia.VgpuType(
                 number,
                 f'GRID T4-{profile}',
                 framebuffer=1024 * gib,
