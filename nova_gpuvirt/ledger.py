@@ -45,7 +45,7 @@ class Ledger:
         self._young = young_claims.YoungClaims(self._is_under_way)
         # Our providers and the classes they have, known from the first
         # update of the provider tree on.
-        self._providers: Mapping[str, model.PciAddress] | None = None
+        self._providers: Mapping[str, model.Device] | None = None
         self._classes: frozenset[str] = frozenset()
         # Every slot that was claimed at the last update.
         self.last_slots: frozenset[model.Slot] = frozenset()
@@ -58,7 +58,7 @@ class Ledger:
     def learn(
         self,
         node: str,
-        providers: Mapping[str, model.PciAddress],
+        providers: Mapping[str, model.Device],
         classes: frozenset[str],
     ) -> None:
         """Take note of our providers, by UUID, and of their classes."""
@@ -119,11 +119,17 @@ class Ledger:
             return ()
         return tuple(c for _, c in claims if c.slot is not None)
 
-    def slots_in_database(self) -> frozenset[model.Slot]:
-        """List every slot of this host that some instance holds."""
+    def slots_in_database(
+        self, but: str | None = None
+    ) -> frozenset[model.Slot]:
+        """List every slot of this host that some instance holds.
+
+        :param but: the UUID of an instance that does not count
+        """
         return frozenset(
             slot
-            for _, claims in self._claims_in_database()
+            for uuid, claims in self._claims_in_database()
+            if uuid != but
             for by_provider in claims.values()
             for claim in by_provider
             if (slot := claim.slot) is not None
@@ -223,14 +229,20 @@ class Ledger:
         clash = offers.contradiction(gpu, claims)
         if clash is not None:
             raise _refused(gpu, instance, clash)
-        limit = gpu.vgpus_per_guest
-        if limit is not None and len(claims) > limit:
-            raise _refused(
-                gpu,
-                instance,
-                f'{len(claims)} vGPUs of it for one guest, and its driver '
-                f'allows {limit}',
+        for share in gpu.shares:
+            limit = share.per_guest
+            count = sum(
+                slot.kind == share.kind
+                for claim in claims
+                if (slot := claim.slot) is not None
             )
+            if limit is not None and count > limit:
+                raise _refused(
+                    gpu,
+                    instance,
+                    f'{count} parts of it for one guest, which may '
+                    f'have {limit} ({share.kind})',
+                )
 
     def _claims_in_database(
         self,

@@ -1,16 +1,20 @@
 """The data of nova-gpuvirt: what stands in a host, and what is claimed of it.
 
 Everything here is a frozen value with no I/O. What has a text form
-(`PciAddress`, `Slot`) prints and parses without loss.
+(`PciAddress`, `RenderNode`, `Slot`) prints and parses without loss.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import enum
 import fnmatch
 import re
-import uuid
+from collections import Counter
+from collections.abc import Collection
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 # The upper 16 bits of the class of a PCI-to-PCI bridge. VFIO leaves bridges
 # behind (kernel Documentation/driver-api/vfio.rst); others of the class 06,
@@ -58,11 +62,42 @@ class PciAddress:
         return 'pci_' + str(self).replace(':', '_').replace('.', '_')
 
 
-class Kind(enum.Enum):
-    """How a guest gets a GPU; its value begins the identifiers of slots."""
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class RenderNode:
+    """A DRM render node of the host, as ``renderD128``."""
 
-    PASSTHROUGH = 'passthrough'
-    MDEV = 'mdev'
+    minor: int
+
+    @classmethod
+    def parse(cls, text: str) -> RenderNode:
+        """Parse the node's name.
+
+        :raises ValueError: when the text is no such name
+        """
+        match = re.fullmatch(r'renderD(\d{1,7})', text)
+        if match is None:
+            raise ValueError(f'{text!r} is no render node such as renderD128')
+        return cls(int(match[1]))
+
+    def __str__(self) -> str:
+        return f'renderD{self.minor}'
+
+
+Device = PciAddress | RenderNode
+
+
+def parse_device(text: str) -> Device:
+    """Parse the name of what has a provider or stands in a slot.
+
+    :raises ValueError: when the text is neither a PCI address nor a node
+    """
+    if text.startswith('renderD'):
+        return RenderNode.parse(text)
+    return PciAddress.parse(text)
+
+
+# The kind of a slot that is a whole card; every other kind is a part.
+WHOLE = 'passthrough'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,20 +105,24 @@ class Slot:
     """One thing that one instance can hold; its text is Nova's identifier.
 
     ``passthrough:0000:3b:00.0`` is a whole card,
-    ``mdev:0000:3b:00.0/3@nvidia-t4-2q`` the card's fourth vGPU, of a profile.
+    ``mdev:0000:3b:00.0/3@nvidia-t4-2q`` the card's fourth vGPU, of a profile,
+    ``sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-1of8`` a virtual function.
+    `kind` is that of the backend which serves it.
     """
 
-    kind: Kind
-    address: PciAddress
+    kind: str
+    device: Device
     index: int | None = None
     profile: str | None = None
 
-    _VGPU = re.compile(r'(?P<address>[^/]+)/(?P<index>\d+)@(?P<profile>.+)')
+    _FORMAT = re.compile(
+        r'(?P<kind>[a-z][a-z-]*):(?P<device>[^/@]+)'
+        r'(?:/(?P<index>\d+))?(?:@(?P<profile>.+))?'
+    )
 
     def __post_init__(self) -> None:
-        whole = self.kind is Kind.PASSTHROUGH
-        if whole != (self.index is None) or whole != (self.profile is None):
-            raise ValueError('a vGPU has an index and a profile, a card none')
+        if (self.kind == WHOLE) != (self.profile is None):
+            raise ValueError('a part has a profile, and a whole card none')
 
     @classmethod
     def parse(cls, text: str) -> Slot:
@@ -91,24 +130,26 @@ class Slot:
 
         :raises ValueError: when the text is no identifier of this version
         """
-        prefix, _, rest = text.partition(':')
-        kind = Kind(prefix)
-        if kind is Kind.PASSTHROUGH:
-            return cls(kind, PciAddress.parse(rest))
-        match = cls._VGPU.fullmatch(rest)
+        match = cls._FORMAT.fullmatch(text)
         if match is None:
-            raise ValueError(f'{text!r} is no identifier of a vGPU')
+            raise ValueError(f'{text!r} is no identifier of a slot')
         return cls(
-            kind,
-            PciAddress.parse(match['address']),
-            int(match['index']),
+            match['kind'],
+            parse_device(match['device']),
+            None if match['index'] is None else int(match['index']),
             match['profile'],
         )
 
+    @property
+    def place(self) -> tuple[str, Device, int | None, str | None]:
+        """What one instance alone can have: a VF, whatever it becomes."""
+        profile = None if self.index is None else self.profile
+        return self.kind, self.device, self.index, profile
+
     def __str__(self) -> str:
-        if self.kind is Kind.PASSTHROUGH:
-            return f'{self.kind.value}:{self.address}'
-        return f'{self.kind.value}:{self.address}/{self.index}@{self.profile}'
+        index = '' if self.index is None else f'/{self.index}'
+        profile = '' if self.profile is None else f'@{self.profile}'
+        return f'{self.kind}:{self.device}{index}{profile}'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,23 +168,25 @@ class Claim:
             return None
 
 
-class Sharing(enum.Enum):
-    """What the vGPUs of one card take from each other."""
+class Display(enum.Enum):
+    """How a vGPU can show its screen to the guest's console."""
 
-    EQUAL_SIZE = 'equal-size'
-    APERTURE = 'aperture'
-    PROPORTIONAL = 'proportional'
+    REGION = 'region'
+    DMABUF = 'dma-buf'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Profile:
-    """A type of vGPU that a card can be cut into, in its driver's words.
+    """A part of a card that can be had, in its driver's words.
 
     `available` is how many more the driver would make now. `max_instances`
     is how many an empty card has room for, where the driver tells it.
-    `offered` is whether the operator lets guests have it.
-    `needs` is, for `Sharing.APERTURE`, what one vGPU takes of each budget:
-    low graphics memory (MiB), high graphics memory (MiB), fences.
+    `places` are the VFs that each are one of this profile, or can become
+    one; None where the driver finds the place. `offered` is whether the
+    operator lets guests have it. `needs` is what one vGPU of GVT-g takes of
+    each budget: low graphics memory (MiB), high graphics memory (MiB),
+    fences. `traits` are those that stand for what a guest gets.
+    `is_vgpu` is False for what the class VGPU can't stand for.
     """
 
     slug: str
@@ -156,12 +199,17 @@ class Profile:
     resolution: tuple[int, int] | None = None
     frame_rate_limit: int | None = None
     needs: tuple[int, ...] = ()
+    display: Display | None = None
+    places: tuple[PciAddress, ...] | None = None
+    traits: frozenset[str] = frozenset()
+    is_vgpu: bool = True
     offered: bool = True
 
     @property
     def resource_class(self) -> str:
         """The profile's own resource class, ``CUSTOM_VGPU_NVIDIA_T4_2Q``."""
-        return 'CUSTOM_VGPU_' + re.sub(r'[^A-Z0-9]+', '_', self.slug.upper())
+        prefix = 'CUSTOM_VGPU_' if self.is_vgpu else 'CUSTOM_GPU_'
+        return prefix + re.sub(r'[^A-Z0-9]+', '_', self.slug.upper())
 
     def matches(self, glob: str) -> bool:
         """Tell whether a glob fits the slug or the driver's name."""
@@ -173,10 +221,64 @@ class Profile:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Vgpu:
-    """A vGPU that exists on a card, whoever made it."""
+    """A vGPU that exists on a card, whoever made it.
 
-    uuid: uuid.UUID
-    type_id: str
+    `device` is the UUID of an mdev or the address of a VF. `profile` is its
+    profile's slug, and `slot` the slot that it stands for; None where they
+    can't be told.
+    """
+
+    device: str
+    profile: str | None
+    slot: Slot | None = None
+
+
+class Rule(abc.ABC):
+    """What the parts of one card take from each other."""
+
+    @abc.abstractmethod
+    def left(
+        self, profiles: Sequence[Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        """Count what is left of each profile.
+
+        It starts from the driver's own word (`Profile.available`), which
+        counts every vGPU that exists, and takes away those that are claimed
+        and not made yet.
+
+        :param pending: how many vGPUs of each slug are claimed and not made;
+            a slug that no profile has stands for something unknown
+        :returns: by slug, how many more of that profile alone would fit
+        """
+
+    def clash(self, profiles: Collection[Profile]) -> str | None:
+        """Tell why vGPUs of these profiles can't share a card, if so."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Share:
+    """One way to cut a card into parts.
+
+    `device` is what the indexes of its slots count on, None where each slot
+    is a VF. `vgpus` are the parts that exist. `per_guest` is how many parts
+    of one card a guest may have, None for as many as fit. `refusal` says why
+    none can be had now, None where they can. `withheld` says it of single
+    VFs, when others can be had.
+    """
+
+    kind: str
+    rule: Rule
+    device: Device | None = None
+    profiles: tuple[Profile, ...] = ()
+    vgpus: tuple[Vgpu, ...] = ()
+    per_guest: int | None = None
+    refusal: str | None = None
+    withheld: Mapping[Device, str] = dataclasses.field(default_factory=dict)
+
+    def profile(self, slug: str | None) -> Profile | None:
+        """Find the profile of that slug."""
+        return next((p for p in self.profiles if p.slug == slug), None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,54 +309,64 @@ class PciFunction:
 class Gpu:
     """One physical GPU: its functions, and what can be had of it.
 
-    `companions` are the other functions that go with it to a guest (audio,
-    USB). `refusal` says why nothing of it is offered, `whole_refusal` why it
-    can't be given whole; None where it can. `offered` is whether the operator
-    lets guests have it whole. `vgpus_per_guest` is how many vGPUs of this
-    card one guest may have, None for as many as fit.
+    `function` is None for a renderer that is no PCI card; it has a
+    `render_node`. `companions` are the other functions that go with a card
+    to a guest (audio, USB). `refusal` says why nothing of it is offered,
+    `whole_refusal` why it can't be given whole; None where it can. `offered`
+    is whether the operator lets guests have it whole. `shares` are the ways
+    to cut it into parts. `traits` are what its driver says of the card.
     """
 
-    function: PciFunction
+    function: PciFunction | None
     companions: tuple[PciFunction, ...]
     vendor: str
     model: str
+    render_node: RenderNode | None = None
     refusal: str | None = None
     whole_refusal: str | None = None
     offered: bool = True
-    profiles: tuple[Profile, ...] = ()
-    vgpus: tuple[Vgpu, ...] = ()
-    sharing: Sharing = Sharing.PROPORTIONAL
-    vgpus_per_guest: int | None = None
+    shares: tuple[Share, ...] = ()
+    traits: frozenset[str] = frozenset()
 
     @property
-    def address(self) -> PciAddress:
+    def address(self) -> Device:
         """The address that names the card everywhere."""
-        return self.function.address
+        if self.function is not None:
+            return self.function.address
+        assert self.render_node is not None
+        return self.render_node
+
+    @property
+    def virtfns(self) -> tuple[PciAddress, ...]:
+        """The card's VFs, in order of their number."""
+        return self.function.virtfns if self.function else ()
+
+    @property
+    def functions(self) -> tuple[PciFunction, ...]:
+        """The card and its companions, in order of address."""
+        if self.function is None:
+            return ()
+        functions = (self.function, *self.companions)
+        return tuple(sorted(functions, key=lambda f: f.address))
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """The profiles of all parts."""
+        return tuple(p for share in self.shares for p in share.profiles)
+
+    @property
+    def vgpus(self) -> tuple[Vgpu, ...]:
+        """The parts that exist."""
+        return tuple(v for share in self.shares for v in share.vgpus)
+
+    def share(self, kind: str) -> Share | None:
+        """Find the share of that kind."""
+        return next((s for s in self.shares if s.kind == kind), None)
 
     def profile(self, slug: str) -> Profile | None:
         """Find the profile of that slug."""
         return next((p for p in self.profiles if p.slug == slug), None)
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GuestPci:
-    """A host's PCI function that a guest gets.
-
-    Functions with the same `slot` go into one slot of the guest, each as the
-    `function` that is given; with no `slot`, libvirt chooses the place.
-    """
-
-    host: PciAddress
-    managed: bool
-    slot: str | None = None
-    function: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GuestMdev:
-    """A mediated device that a guest gets."""
-
-    uuid: uuid.UUID
-
-
-GuestDevice = GuestPci | GuestMdev
+    def holds(self, device: Device) -> bool:
+        """Tell whether a slot of that device is one of this card."""
+        return device in (self.address, self.render_node, *self.virtfns)

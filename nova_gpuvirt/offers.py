@@ -10,12 +10,12 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
-from nova_gpuvirt import sharing
 from nova_gpuvirt import vgpu
 
 
@@ -48,16 +48,19 @@ def offers(
     result = []
     if gpu.whole_refusal is None and gpu.offered:
         result.append(Offer(orc.PGPU, _whole(gpu, claims)))
-    made = _slots_made(gpu)
-    left = _vgpus_left(gpu, claims, made)
     claimed = {slot for c in claims if (slot := c.slot) is not None}
-    taken = {slot.index for slot in claimed | made}
-    for profile in _offered(gpu):
-        slots = _free_slots(gpu, profile, taken, left[profile.slug])
-        classes = [profile.resource_class]
-        if profile == default:
-            classes.append(orc.VGPU)
-        result.extend(Offer(rc, slots, gpu.vgpus_per_guest) for rc in classes)
+    for share in gpu.shares:
+        made = {vgpu.slot for vgpu in share.vgpus if vgpu.slot is not None}
+        left = _left(gpu, share, claims, made)
+        taken = {s for s in claimed | made if s.kind == share.kind}
+        for profile in share.profiles:
+            if not profile.offered:
+                continue
+            slots = _free_slots(share, profile, taken, left[profile.slug])
+            classes = [profile.resource_class]
+            if default is not None and profile.slug == default.slug:
+                classes.append(orc.VGPU)
+            result.extend(Offer(rc, slots, share.per_guest) for rc in classes)
     return tuple(result)
 
 
@@ -82,9 +85,9 @@ def default_profile(
         {slug: n for slug, n in _present(gpu, claims).items() if n}
     )
     for slug, _ in present.most_common():
-        profile_present = gpu.profile(slug)
-        if profile_present is not None and profile_present.offered:
-            return profile_present
+        for profile in _offered(gpu):
+            if profile.slug == slug:
+                return profile
     return max(_offered(gpu), key=_rank, default=None)
 
 
@@ -95,27 +98,34 @@ def contradiction(
 
     What only the card's driver can judge is left to it.
     """
-    identifiers = Counter(c.identifier for c in claims)
-    for identifier, count in identifiers.items():
-        if count > 1:
-            return f'{identifier} is claimed {count} times'
     slots = [c.slot for c in claims]
+    identifiers = Counter(c.identifier for c in claims)
+    places = Counter(slot.place for slot in slots if slot is not None)
+    for claim, slot in zip(claims, slots, strict=True):
+        count = max(
+            identifiers[claim.identifier], places[slot.place] if slot else 0
+        )
+        if count > 1:
+            return f'{claim.identifier} is claimed {count} times'
     if len(slots) > 1 and any(_takes_all(slot) for slot in slots):
         return 'the whole card is claimed beside ' + ', '.join(
             sorted(s for s in identifiers if not s.startswith('passthrough:'))
         )
-    if gpu.sharing is model.Sharing.EQUAL_SIZE:
-        profiles = [gpu.profile(s.profile) for s in slots if s and s.profile]
-        sizes = {p.framebuffer_mib: p.name for p in profiles if p}
-        if len(sizes) > 1:
-            return 'vGPUs of different sizes are claimed: ' + ', '.join(
-                sorted(sizes.values())
-            )
+    for share in gpu.shares:
+        profiles = [
+            share.profile(s.profile)
+            for s in slots
+            if s and s.kind == share.kind
+        ]
+        clash = share.rule.clash([p for p in profiles if p is not None])
+        if clash is not None:
+            return clash
     return None
 
 
 def _offered(gpu: model.Gpu) -> tuple[model.Profile, ...]:
-    return tuple(p for p in gpu.profiles if p.offered)
+    """List what the class VGPU may stand for."""
+    return tuple(p for p in gpu.profiles if p.offered and p.is_vgpu)
 
 
 def _whole(
@@ -123,68 +133,67 @@ def _whole(
 ) -> tuple[model.Slot, ...]:
     if claims or gpu.vgpus:
         return ()
-    return (model.Slot(model.Kind.PASSTHROUGH, gpu.address),)
+    return (model.Slot(model.WHOLE, gpu.address),)
 
 
 def _takes_all(slot: model.Slot | None) -> bool:
     """Tell whether a claim leaves nothing; one we can't read may."""
-    return slot is None or slot.kind is model.Kind.PASSTHROUGH
+    return slot is None or slot.kind == model.WHOLE
 
 
-def _vgpus_left(
+def _left(
     gpu: model.Gpu,
+    share: model.Share,
     claims: Collection[model.Claim],
     made: Collection[model.Slot],
 ) -> dict[str, int]:
+    nothing = {profile.slug: 0 for profile in share.profiles}
+    if share.refusal is not None:
+        return nothing
     pending: Counter[str] = Counter()
     for claim in claims:
         slot = claim.slot
-        if slot is None or slot.profile is None or _takes_all(slot):
-            return {profile.slug: 0 for profile in gpu.profiles}
-        if gpu.profile(slot.profile) is None:
-            # Of a profile that the driver has no more: it can't be weighed.
-            return {profile.slug: 0 for profile in gpu.profiles}
-        if slot not in made:
-            pending[slot.profile] += 1
-    return sharing.left(gpu.sharing, gpu.profiles, pending)
+        if slot is None or _takes_all(slot) or gpu.share(slot.kind) is None:
+            return nothing
+        if slot.kind == share.kind and slot not in made:
+            pending[slot.profile or ''] += 1
+    return share.rule.left(share.profiles, pending)
 
 
 def _free_slots(
-    gpu: model.Gpu,
+    share: model.Share,
     profile: model.Profile,
-    taken: Collection[int | None],
+    taken: Collection[model.Slot],
     count: int,
 ) -> tuple[model.Slot, ...]:
     """Name the first slots that no claim has and no leftover stands for."""
-    free = (i for i in range(vgpu.MAX_INDEX + 1) if i not in taken)
-    return tuple(
-        model.Slot(model.Kind.MDEV, gpu.address, index, profile.slug)
-        for index in itertools.islice(free, count)
-    )
-
-
-def _slots_made(gpu: model.Gpu) -> set[model.Slot]:
-    """List the slots for which a vGPU of ours exists."""
-    slugs = {p.type_id: p.slug for p in gpu.profiles}
-    slots = (
-        vgpu.slot_of(v.uuid, model.Kind.MDEV, gpu.address, slugs[v.type_id])
-        for v in gpu.vgpus
-        if v.type_id in slugs
-    )
-    return {slot for slot in slots if slot is not None}
+    free: Iterable[model.Slot]
+    if profile.places is not None:
+        devices = {slot.device for slot in taken}
+        free = (
+            model.Slot(share.kind, vf, profile=profile.slug)
+            for vf in profile.places
+            if vf not in devices
+        )
+    else:
+        assert share.device is not None
+        indexes = {slot.index for slot in taken}
+        free = (
+            model.Slot(share.kind, share.device, index, profile.slug)
+            for index in range(vgpu.MAX_INDEX + 1)
+            if index not in indexes
+        )
+    return tuple(itertools.islice(free, count))
 
 
 def _present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
-    """Count the vGPUs of a card by slug, claimed ones and others."""
-    by_type = {p.type_id: p.slug for p in gpu.profiles}
+    """Count the parts of a card by slug, claimed ones and others."""
     claimed = Counter(
         slot.profile
         for c in claims
         if (slot := c.slot) is not None and slot.profile is not None
     )
-    existing = Counter(
-        by_type[v.type_id] for v in gpu.vgpus if v.type_id in by_type
-    )
+    existing = Counter(v.profile for v in gpu.vgpus if v.profile is not None)
     return claimed | existing
 
 

@@ -24,6 +24,7 @@ import os_traits
 
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
+from nova_gpuvirt import profiles as profiles_
 
 MISSING = 'CUSTOM_GPU_MISSING'
 QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
@@ -31,15 +32,21 @@ QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
 _INFIX = '_gpuvirt_'
 # The beginnings of every trait that is ours to set and to take away.
 _OWN_TRAITS = (
+    'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
+    'CUSTOM_GPU_FRAMEBUFFER_',
+    'CUSTOM_GPU_FRAME_RATE_LIMIT_',
     'CUSTOM_GPU_ID_',
     'CUSTOM_GPU_KIND_',
     'CUSTOM_GPU_MODEL_',
     'CUSTOM_GPU_PROFILE_',
     'CUSTOM_GPU_VENDOR_',
+    'HW_GPU_API_',
+    'HW_GPU_CUDA_COMPUTE_CAPABILITY_',
     'HW_GPU_MAX_DISPLAY_HEADS_',
     'HW_GPU_RESOLUTION_',
     MISSING,
     QUARANTINED,
+    profiles_.MIG_BACKED,
 )
 
 
@@ -69,18 +76,18 @@ class Known:
 UNKNOWN = Known({}, (), ())
 
 
-def provider_name(node: str, address: model.PciAddress) -> str:
+def provider_name(node: str, address: model.Device) -> str:
     """Name the provider of a card."""
     return f'{node}{_INFIX}{address}'
 
 
-def address_of(node: str, provider: str) -> model.PciAddress | None:
+def address_of(node: str, provider: str) -> model.Device | None:
     """Read the card from a provider's name, None where it is not ours."""
     prefix = node + _INFIX
     if not provider.startswith(prefix):
         return None
     try:
-        return model.PciAddress.parse(provider.removeprefix(prefix))
+        return model.parse_device(provider.removeprefix(prefix))
     except ValueError:
         return None
 
@@ -88,8 +95,8 @@ def address_of(node: str, provider: str) -> model.PciAddress | None:
 def providers(
     node: str,
     gpus: Iterable[model.Gpu],
-    unreadable: Collection[model.PciAddress],
-    known: Mapping[model.PciAddress, Known],
+    unreadable: Collection[model.Device],
+    known: Mapping[model.Device, Known],
     wishes: Sequence[str] = (),
 ) -> tuple[Provider, ...]:
     """Tell how every provider of ours shall be.
@@ -107,7 +114,7 @@ def providers(
         if offers_anything(gpu) or gpu.address in known
     }
     result = []
-    for address in sorted(offered.keys() | known.keys()):
+    for address in sorted(offered.keys() | known.keys(), key=str):
         gpu = offered.get(address)
         before = known.get(address, UNKNOWN)
         if gpu is not None and gpu.refusal is None:
@@ -126,9 +133,17 @@ def providers(
 
 def offers_anything(gpu: model.Gpu) -> bool:
     """Tell whether guests may have anything of a card."""
-    return gpu.refusal is None and (
+    return can_give(gpu) and (
         (gpu.whole_refusal is None and gpu.offered)
-        or any(p.offered for p in gpu.profiles)
+        or any(parts_of(share) for share in gpu.shares)
+    )
+
+
+def can_give(gpu: model.Gpu) -> bool:
+    """Tell whether anything of a card could be had, if it was allowed."""
+    return gpu.refusal is None and (
+        gpu.whole_refusal is None
+        or any(s.refusal is None and s.profiles for s in gpu.shares)
     )
 
 
@@ -168,25 +183,38 @@ def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
     }
 
 
+def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
+    """List the parts that guests may have in one way."""
+    if share.refusal is not None:
+        return ()
+    return tuple(p for p in share.profiles if p.offered)
+
+
 def _traits(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
     traits = {os_traits.OWNER_NOVA, *card_traits(gpu)}
     if gpu.whole_refusal is None and gpu.offered:
-        traits.add(_custom('KIND', model.Kind.PASSTHROUGH.value))
+        traits.add(_custom('KIND', model.WHOLE))
+    for share in gpu.shares:
+        parts = parts_of(share)
+        if parts:
+            traits.add(_custom('KIND', share.kind))
+        # Of vGPUs, the traits are those of what VGPU stands for.
+        traits |= {t for p in parts if not p.is_vgpu for t in p.traits}
     if default is not None:
-        traits.add(_custom('KIND', model.Kind.MDEV.value))
         traits.add(profile_trait(default.slug))
-        traits |= _display_traits(default)
+        traits |= default.traits | _display_traits(default)
     return traits
 
 
 def card_traits(gpu: model.Gpu) -> set[str]:
     """Name what a card is, whatever is claimed of it."""
-    function = gpu.function
-    return {
-        _custom('VENDOR', gpu.vendor),
-        _custom('MODEL', gpu.model),
-        _custom('ID', f'{function.vendor_id:04x}_{function.device_id:04x}'),
-    }
+    traits = {_custom('MODEL', gpu.model), *gpu.traits}
+    if gpu.vendor:
+        traits.add(_custom('VENDOR', gpu.vendor))
+    if gpu.function is not None:
+        ids = gpu.function.vendor_id, gpu.function.device_id
+        traits.add(_custom('ID', '{:04x}_{:04x}'.format(*ids)))
+    return traits
 
 
 def profile_trait(slug: str) -> str:
@@ -200,14 +228,19 @@ def _custom(what: str, value: str) -> str:
 
 
 def _display_traits(profile: model.Profile) -> set[str]:
-    """Name what a guest's display can be, where os-traits has the word."""
-    words = set()
+    """Name what a guest sees, in the words of os-traits where it has them."""
+    standard = set()
+    traits = set()
     if profile.heads is not None:
-        words.add(f'HW_GPU_MAX_DISPLAY_HEADS_{profile.heads}')
+        standard.add(f'HW_GPU_MAX_DISPLAY_HEADS_{profile.heads}')
     if profile.resolution is not None:
         width, height = profile.resolution
-        words.add(f'HW_GPU_RESOLUTION_W{width}H{height}')
-    return words & set(os_traits.get_traits('HW_GPU_'))
+        standard.add(f'HW_GPU_RESOLUTION_W{width}H{height}')
+    if profile.framebuffer_mib is not None:
+        traits.add(_custom('FRAMEBUFFER', f'{profile.framebuffer_mib}M'))
+    if profile.frame_rate_limit is not None:
+        traits.add(_custom('FRAME_RATE_LIMIT', str(profile.frame_rate_limit)))
+    return traits | standard & set(os_traits.get_traits('HW_GPU_'))
 
 
 def classes(providers: Iterable[Provider]) -> frozenset[str]:

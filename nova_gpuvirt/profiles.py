@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection
 
+import os_traits as traits
+
 from nova_gpuvirt import model
+from nova_gpuvirt import sharing
 
 _NVIDIA = re.compile(r'nvidia-\d+')
 _GVTG = re.compile(r'i915-GVTg_\w+')
 # What one vGPU of GVT-g takes: drivers/gpu/drm/i915/gvt/kvmgt.c prints it.
 _GVTG_NEEDS = ('low_gm_size', 'high_gm_size', 'fence')
+# What Intel publishes for its guests: DirectX 11.1 and 12, OpenGL 4.2,
+# OpenCL 1.2.
+_GVTG_APIS = frozenset(
+    {
+        traits.HW_GPU_API_DIRECT3D_V11_1,
+        traits.HW_GPU_API_DIRECT3D_V12_0,
+        traits.HW_GPU_API_DIRECTX_V11,
+        traits.HW_GPU_API_DIRECTX_V12,
+        traits.HW_GPU_API_OPENCL_V1_2,
+        traits.HW_GPU_API_OPENGL_V4_2,
+    }
+)
+# "L40S-8Q" and, in a GPU instance of one slice, "H100-1-10C"; the letters
+# that may follow tell the instance's media engines ("1-10CME").
+_SERIES = re.compile(r'-(?:(?P<slices>\d)-)?(?P<gib>\d+)[ABCQ]\w*$')
+MIG_BACKED = 'CUSTOM_GPU_MIG_BACKED'
 
 
 def parse(
@@ -27,14 +47,14 @@ def parse(
     :param available: how many more the driver would make now
     """
     if _NVIDIA.fullmatch(type_id) and name:
-        return _nvidia(type_id, name, description or '', available)
+        return _nvidia_mdev(type_id, name, description or '', available)
     if _GVTG.fullmatch(type_id):
         return _gvtg(type_id, description or '', available)
-    return model.Profile(_slug(type_id), name or type_id, type_id, available)
+    return model.Profile(slug(type_id), name or type_id, type_id, available)
 
 
-def sharing(profiles: Collection[model.Profile]) -> model.Sharing:
-    """Tell what vGPUs of these types take from each other.
+def rule(profiles: Collection[model.Profile]) -> model.Rule:
+    """Tell what mdevs of these types take from each other.
 
     NVIDIA's time-sliced vGPUs of one card have one size ("existing physical
     GPUs can't address multiple guests having different types", Nova's
@@ -42,43 +62,60 @@ def sharing(profiles: Collection[model.Profile]) -> model.Sharing:
     of any other driver only its own numbers are known.
     """
     if any(_NVIDIA.fullmatch(p.type_id) for p in profiles):
-        return model.Sharing.EQUAL_SIZE
+        return sharing.EQUAL_SIZE
     if all(p.needs for p in profiles):
-        return model.Sharing.APERTURE
-    return model.Sharing.PROPORTIONAL
+        return sharing.APERTURE
+    return sharing.PROPORTIONAL
 
 
-def _nvidia(
-    type_id: str, name: str, description: str, available: int
-) -> model.Profile:
-    # "NVIDIA RTX Pro 6000 Blackwell DC-1-24Q": the last word is the type.
+def nvidia_slug(name: str) -> str:
+    """Make the slug of one of NVIDIA's types.
+
+    ``NVIDIA RTX Pro 6000 Blackwell DC-1-24Q`` is ``nvidia-dc-1-24q``: the
+    last word is the type, and its number differs between driver branches.
+    """
+    return slug(f'nvidia-{name.split()[-1]}')
+
+
+def nvidia(name: str, type_id: str, available: int) -> model.Profile:
+    """Read what the name of one of NVIDIA's types tells."""
     short = name.split()[-1]
-    words = dict(re.findall(r'(\w+)\s*=\s*([^,\s]+)', description))
-    resolution = re.fullmatch(r'(\d+)x(\d+)', words.get('max_resolution', ''))
+    series = _SERIES.search(short)
     return model.Profile(
-        _slug(f'nvidia-{short}'),
+        nvidia_slug(name),
         name,
         type_id,
         available,
+        framebuffer_mib=(
+            # 0 stands for 512 MiB, as in M60-0Q.
+            (int(series['gib']) * 1024 or 512) if series else None
+        ),
+        traits=frozenset({MIG_BACKED} if series and series['slices'] else ()),
+    )
+
+
+def _nvidia_mdev(
+    type_id: str, name: str, description: str, available: int
+) -> model.Profile:
+    words = dict(re.findall(r'(\w+)\s*=\s*([^,\s]+)', description))
+    resolution = re.fullmatch(r'(\d+)x(\d+)', words.get('max_resolution', ''))
+    named = nvidia(name, type_id, available)
+    # Compute types have a head, and nothing that shows it.
+    compute = re.search(r'\dC\w*$', name)
+    return dataclasses.replace(
+        named,
         max_instances=_int(words.get('max_instance')),
         framebuffer_mib=(
             _int(words.get('framebuffer', '').removesuffix('M'))
-            or _framebuffer_of_name(short)
+            or named.framebuffer_mib
         ),
         heads=_int(words.get('num_heads')),
         resolution=(
             (int(resolution[1]), int(resolution[2])) if resolution else None
         ),
         frame_rate_limit=_int(words.get('frl_config')),
+        display=None if compute else model.Display.REGION,
     )
-
-
-def _framebuffer_of_name(short: str) -> int | None:
-    """Read ``T4-2Q`` as 2 GiB; 0 stands for 512 MiB, as in ``M60-0Q``."""
-    match = re.search(r'-(\d+)[ABCQ]\w*$', short)
-    if match is None:
-        return None
-    return int(match[1]) * 1024 or 512
 
 
 def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
@@ -86,7 +123,7 @@ def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
     resolution = words.get('resolution', '').split('x')
     needs = tuple(_int(words.get(key)) or 0 for key in _GVTG_NEEDS)
     return model.Profile(
-        _slug('intel-' + type_id.removeprefix('i915-')),
+        slug('intel-' + type_id.removeprefix('i915-')),
         type_id.removeprefix('i915-'),
         type_id,
         available,
@@ -96,10 +133,13 @@ def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
             else None
         ),
         needs=needs if all(needs) else (),
+        display=model.Display.DMABUF,
+        traits=_GVTG_APIS,
     )
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Write a name in lower case, with nothing but dashes between."""
     return re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')
 
 

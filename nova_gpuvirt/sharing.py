@@ -1,4 +1,4 @@
-"""How many vGPUs of each profile a card has room for, beside those pending.
+"""What the parts of a card take from each other, rule by rule.
 
 Each rule starts from the driver's own word (`Profile.available`), which
 counts every vGPU that exists, and takes away those that are claimed and not
@@ -7,87 +7,209 @@ made yet. So a rule only has to be right about what the driver can't know.
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 from collections import Counter
+from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from fractions import Fraction
 
 from nova_gpuvirt import model
 
 
-def left(
-    sharing: model.Sharing,
-    profiles: Sequence[model.Profile],
-    pending: Counter[str],
-) -> dict[str, int]:
-    """Count what is left of each profile.
+class Independent(model.Rule):
+    """Parts that take nothing from each other: VFs that are cut already."""
 
-    :param pending: how many vGPUs of each slug are claimed and not made yet
-    :returns: by slug, how many more vGPUs of that profile alone would fit
-    """
-    return _RULES[sharing](profiles, pending)
+    def left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        """Take away what is pending of the profile itself."""
+        return {
+            p.slug: max(0, p.available - pending[p.slug]) for p in profiles
+        }
 
 
-def _equal_size(
-    profiles: Sequence[model.Profile], pending: Counter[str]
-) -> dict[str, int]:
-    """Keep one size of framebuffer on the card.
+class _Common(model.Rule):
+    """Parts of one budget: what is unknown may take all of it."""
+
+    def left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        """Leave nothing beside a pending part that can't be weighed."""
+        if pending.keys() - {p.slug for p in profiles}:
+            return {p.slug: 0 for p in profiles}
+        return self._left(profiles, pending)
+
+    @abc.abstractmethod
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        """Count what is left beside known parts."""
+
+
+class EqualSize(_Common):
+    """One size of framebuffer on a card.
 
     The vGPUs of one size share their number, whatever the series: on hosts
     with one RTXA6000-2Q of 24, -2B and -2Q both show 23, every other size 0.
     """
-    sizes = {p.framebuffer_mib for p in profiles if pending[p.slug]}
-    count = pending.total()
-    return {
-        p.slug: max(0, p.available - count)
-        if not sizes or sizes == {p.framebuffer_mib}
-        else 0
-        for p in profiles
-    }
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        sizes = {p.framebuffer_mib for p in profiles if pending[p.slug]}
+        count = pending.total()
+        return {
+            p.slug: max(0, p.available - count)
+            if not sizes or sizes == {p.framebuffer_mib}
+            else 0
+            for p in profiles
+        }
+
+    def clash(self, profiles: Collection[model.Profile]) -> str | None:
+        """Refuse two sizes."""
+        sizes = {p.framebuffer_mib: p.name for p in profiles}
+        if len(sizes) < 2:
+            return None
+        names = ', '.join(sorted(sizes.values()))
+        return f'vGPUs of different sizes are claimed: {names}'
 
 
-def _aperture(
-    profiles: Sequence[model.Profile], pending: Counter[str]
-) -> dict[str, int]:
-    """Divide several budgets, of which each vGPU takes a part.
+class Aperture(_Common):
+    """Several budgets, of which each vGPU takes a part.
 
     The budgets can't be read. What is left of one is at least what the
     driver would still make of any one profile; the rest stays unused rather
     than promised (drivers/gpu/drm/i915/gvt/vgpu.c).
     """
-    budgets = [
-        max(p.available * p.needs[i] for p in profiles)
-        - sum(pending[p.slug] * p.needs[i] for p in profiles)
-        for i in range(len(profiles[0].needs))
-    ]
-    return {
-        p.slug: max(
-            0, min(b // n for b, n in zip(budgets, p.needs, strict=True))
-        )
-        for p in profiles
-    }
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        budgets = [
+            max(p.available * p.needs[i] for p in profiles)
+            - sum(pending[p.slug] * p.needs[i] for p in profiles)
+            for i in range(len(profiles[0].needs))
+        ]
+        return {
+            p.slug: max(
+                0, min(b // n for b, n in zip(budgets, p.needs, strict=True))
+            )
+            for p in profiles
+        }
 
 
-def _proportional(
-    profiles: Sequence[model.Profile], pending: Counter[str]
-) -> dict[str, int]:
-    """Divide what nobody told us, in parts of what is left of the card.
+class Proportional(_Common):
+    """Parts of what is left of a card, of budgets that nobody tells.
 
     Whatever a vGPU takes, and of however many budgets, n of those of which
     `available` fit take at most n/available of each. So parts that add up to
     less than one always fit; where that is too strict, the driver's word is
     taken again as soon as the pending ones are made.
     """
-    unused = Fraction(1)
-    for profile in profiles:
-        if pending[profile.slug]:
-            unused -= Fraction(
-                pending[profile.slug], max(profile.available, 1)
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        unused = Fraction(1)
+        for profile in profiles:
+            if pending[profile.slug]:
+                unused -= Fraction(
+                    pending[profile.slug], max(profile.available, 1)
+                )
+        return {p.slug: max(0, int(unused * p.available)) for p in profiles}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MixedSizes(_Common):
+    """Any sizes of framebuffer on a card: one of which n fit takes 1/n.
+
+    Where each may begin is the driver's to know: a card that is full of
+    holes holds less than this, and its lists say when nothing fits.
+
+    :ivar unused: the part of the card that no vGPU has
+    """
+
+    unused: Fraction
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        unused = self.unused - sum(
+            Fraction(pending[p.slug], p.max_instances or 1) for p in profiles
+        )
+        return {
+            p.slug: max(0, min(p.available, int(unused * p.max_instances)))
+            if p.max_instances
+            else 0
+            for p in profiles
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GpuInstances(_Common):
+    """vGPUs that live in MIG's GPU instances.
+
+    A GPU instance holds vGPUs of one framebuffer size, at most `per_instance`
+    of them; a profile of vGPU needs a GPU instance of its own profile.
+
+    :ivar kinds: the id of the GPU instance profile, by slug
+    :ivar per_instance: how many vGPUs one GPU instance holds, by slug
+    """
+
+    kinds: Mapping[str, int]
+    per_instance: Mapping[str, int]
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        return {
+            p.slug: max(
+                0,
+                p.available
+                - sum(
+                    self._taken(p, other, pending[other.slug])
+                    for other in profiles
+                    if pending[other.slug]
+                ),
             )
-    return {p.slug: max(0, int(unused * p.available)) for p in profiles}
+            for p in profiles
+        }
+
+    def _taken(
+        self, profile: model.Profile, other: model.Profile, count: int
+    ) -> int:
+        """Count what so many pending ones of another may take from one.
+
+        The driver chooses the GPU instance: of another size, each may get
+        one of its own.
+        """
+        kind = self.kinds.get(profile.slug)
+        if kind is None or kind != self.kinds.get(other.slug):
+            return 0
+        if profile.framebuffer_mib == other.framebuffer_mib:
+            return count
+        return count * self.per_instance[profile.slug]
 
 
-_RULES = {
-    model.Sharing.EQUAL_SIZE: _equal_size,
-    model.Sharing.APERTURE: _aperture,
-    model.Sharing.PROPORTIONAL: _proportional,
-}
+class OneAtATime(_Common):
+    """Parts of which only the driver knows how many more would fit.
+
+    It says that one would: so one is offered, and asked for again when that
+    one is made.
+    """
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        return {
+            p.slug: 0 if pending else min(1, p.available) for p in profiles
+        }
+
+
+INDEPENDENT = Independent()
+EQUAL_SIZE = EqualSize()
+APERTURE = Aperture()
+PROPORTIONAL = Proportional()
+ONE_AT_A_TIME = OneAtATime()

@@ -31,7 +31,7 @@ def uuid_of(slot: model.Slot, instance: str) -> uuid.UUID:
     """
     assert slot.index is not None and slot.index <= MAX_INDEX
     return uuid.UUID(
-        int=_card_digest(slot.kind, slot.address, slot.profile or '') << 80
+        int=_card_digest(slot.kind, slot.device, slot.profile or '') << 80
         | _VERSION
         | slot.index << 64
         | _VARIANT
@@ -41,28 +41,26 @@ def uuid_of(slot: model.Slot, instance: str) -> uuid.UUID:
 
 def slot_of(
     vgpu: uuid.UUID,
-    kind: model.Kind,
-    address: model.PciAddress,
+    kind: str,
+    card: model.Device,
     profile: str,
 ) -> model.Slot | None:
     """Tell which slot a vGPU stands for, whoever the instance.
 
-    :param address: the card that has the vGPU
+    :param card: the card that has the vGPU
     :param profile: the slug of the profile that it is of
     :returns: None where the vGPU is not one of ours
     """
     ours = vgpu.version == 8 and vgpu.int >> 80 == _card_digest(
-        kind, address, profile
+        kind, card, profile
     )
     if not ours:
         return None
-    return model.Slot(kind, address, vgpu.int >> 64 & MAX_INDEX, profile)
+    return model.Slot(kind, card, vgpu.int >> 64 & MAX_INDEX, profile)
 
 
-def _card_digest(
-    kind: model.Kind, address: model.PciAddress, profile: str
-) -> int:
-    return _digest(f'{kind.value}:{address}@{profile}', 48)
+def _card_digest(kind: str, card: model.Device, profile: str) -> int:
+    return _digest(f'{kind}:{card}@{profile}', 48)
 
 
 def _digest(text: str, bits: int) -> int:

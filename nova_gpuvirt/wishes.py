@@ -15,12 +15,12 @@ class Wishes:
 
     `exclude` are globs of addresses that are not offered, `kinds` the ways
     in which guests may have a card, `profiles` globs of the profiles that
-    are offered (all, where it is empty), and `default_profile` globs of what
-    the class VGPU stands for.
+    are offered (all, where one of the two is empty), and `default_profile`
+    globs of what the class VGPU stands for.
     """
 
     exclude: Sequence[str] = ()
-    kinds: Sequence[model.Kind] = tuple(model.Kind)
+    kinds: Sequence[str] = ()
     profiles: Sequence[str] = ()
     default_profile: Sequence[str] = ()
 
@@ -33,20 +33,32 @@ class Wishes:
             fnmatch.fnmatchcase(str(gpu.address), glob.lower())
             for glob in self.exclude
         )
-        kinds = () if excluded else self.kinds
         return dataclasses.replace(
             gpu,
-            offered=model.Kind.PASSTHROUGH in kinds,
-            profiles=tuple(
-                dataclasses.replace(p, offered=self._offers(p, kinds))
-                for p in gpu.profiles
+            offered=not excluded and self._allows(model.WHOLE),
+            shares=tuple(
+                dataclasses.replace(
+                    share,
+                    profiles=tuple(
+                        dataclasses.replace(
+                            p,
+                            offered=not excluded
+                            and self._allows(share.kind)
+                            and self._names(p),
+                        )
+                        for p in share.profiles
+                    ),
+                )
+                for share in gpu.shares
             ),
         )
 
-    def _offers(
-        self, profile: model.Profile, kinds: Sequence[model.Kind]
-    ) -> bool:
-        return model.Kind.MDEV in kinds and (
+    def _allows(self, kind: str) -> bool:
+        return not self.kinds or kind in self.kinds
+
+    def _names(self, profile: model.Profile) -> bool:
+        return (
             not self.profiles
+            or not profile.is_vgpu
             or any(profile.matches(glob) for glob in self.profiles)
         )

@@ -16,11 +16,19 @@ addresses = st.builds(
 )
 slugs = st.from_regex(r'[a-z0-9]+(-[a-z0-9]+)*', fullmatch=True)
 slots = st.one_of(
-    st.builds(model.Slot, st.just(model.Kind.PASSTHROUGH), addresses),
+    st.builds(model.Slot, st.just(model.WHOLE), addresses),
     st.builds(
         model.Slot,
-        st.just(model.Kind.MDEV),
+        st.just('mdev'),
         addresses,
+        st.integers(0, 4095),
+        slugs,
+    ),
+    st.builds(model.Slot, st.just('vendor-vfio'), addresses, profile=slugs),
+    st.builds(
+        model.Slot,
+        st.just('api'),
+        st.builds(model.RenderNode, st.integers(0, 255)),
         st.integers(0, 4095),
         slugs,
     ),
@@ -62,13 +70,16 @@ class SlotTest(unittest.TestCase):
         for text in (
             'passthrough:0000:3b:00.0',
             'mdev:0000:3b:00.0/3@nvidia-t4-2q',
+            'sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-nps4-1of8',
+            'vendor-vfio:0000:41:00.5@nvidia-l40s-8q',
+            'api:renderD128/2@api-session',
         ):
             self.assertEqual(text, str(model.Slot.parse(text)))
 
     def test_other_identifiers_are_no_slots(self):
         for text in (
             'ns_0',
-            'vf:0000:3b:00.4@nvidia-l40s-8q',
+            'set:0000:17:00.0+0000:2a:00.0',
             'mdev:0000:3b:00.0',
             'passthrough:0000:3b:00.0/1@x',
         ):
@@ -77,9 +88,9 @@ class SlotTest(unittest.TestCase):
     def test_a_card_has_no_index(self):
         address = model.PciAddress.parse('0000:3b:00.0')
         with self.assertRaises(ValueError):
-            model.Slot(model.Kind.PASSTHROUGH, address, 1, 'x')
+            model.Slot(model.WHOLE, address, 1, 'x')
         with self.assertRaises(ValueError):
-            model.Slot(model.Kind.MDEV, address)
+            model.Slot('mdev', address)
 
 
 class ProfileTest(unittest.TestCase):

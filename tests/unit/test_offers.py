@@ -17,6 +17,7 @@ from nova_gpuvirt import offers
 from nova_gpuvirt import profiles
 from nova_gpuvirt import vgpu
 from nova_gpuvirt.testing import mdev
+from nova_gpuvirt.testing import nvidia
 
 ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 
@@ -36,7 +37,7 @@ class Ports(mdev.Behaviour):
             for n in range(len(self.needs))
         )
 
-    def available(self, existing):
+    def available(self, existing, card):
         left = [
             budget - sum(self.needs[int(e)][i] for e in existing)
             for i, budget in enumerate(self.budgets)
@@ -48,7 +49,7 @@ class Ports(mdev.Behaviour):
 
 
 def _nvidia(number, size, series, most):
-    return mdev.NvidiaType(
+    return nvidia.VgpuType(
         number, f'GRID T4-{size}{series}', size * 1024, most, 4, 60, '1x1'
     )
 
@@ -64,16 +65,18 @@ NVIDIA = mdev.Nvidia(
 PREFIX = {mdev.Nvidia: 'nvidia', mdev.Gvtg: 'i915', Ports: 'ports'}
 
 
-def card(behaviour, existing=()):
+def card(behaviour, existing=(), per_guest=None):
     """A card of which these vGPUs exist, as discovery would read it."""
     prefix = PREFIX[type(behaviour)]
-    available = behaviour.available([group for _, group in existing])
+    groups = [group for _, group in existing]
+    available = behaviour.available(groups, groups)
     read = tuple(
         profiles.parse(
             f'{prefix}-{t.group}', t.name, t.description, available[t.group]
         )
         for t in behaviour.types()
     )
+    slugs = {p.type_id: p.slug for p in read}
     function = model.PciFunction(
         ADDRESS,
         class_code=0x030200,
@@ -94,11 +97,32 @@ def card(behaviour, existing=()):
         (),
         'NVIDIA',
         'Tesla T4',
-        profiles=read,
-        vgpus=tuple(
-            model.Vgpu(u, f'{prefix}-{group}') for u, group in existing
+        shares=(
+            model.Share(
+                'mdev',
+                profiles.rule(read),
+                ADDRESS,
+                read,
+                tuple(
+                    _vgpu(u, slugs[f'{prefix}-{group}'])
+                    for u, group in existing
+                ),
+                per_guest=per_guest,
+            ),
         ),
-        sharing=profiles.sharing(read),
+    )
+
+
+def _vgpu(mdev_uuid, slug):
+    slot = vgpu.slot_of(mdev_uuid, 'mdev', ADDRESS, slug)
+    return model.Vgpu(str(mdev_uuid), slug, slot)
+
+
+def with_share(gpu, **changes):
+    """The same card, with changes to the way in which it is shared."""
+    (share,) = gpu.shares
+    return dataclasses.replace(
+        gpu, shares=(dataclasses.replace(share, **changes),)
     )
 
 
@@ -150,13 +174,15 @@ class Life(stateful.RuleBasedStateMachine):
         waiting = [
             c
             for c, made in self.claims.items()
-            if made is None and c.slot.kind is model.Kind.MDEV
+            if made is None and c.slot.kind == 'mdev'
         ]
         if waiting:
             claim = data.draw(st.sampled_from(waiting))
             made = vgpu.uuid_of(claim.slot, str(uuid.uuid4()))
             group = self.group_of(claim.slot.profile)
-            left = self.behaviour.available(list(self.existing.values()))
+            left = self.behaviour.available(
+                *[list(self.existing.values())] * 2
+            )
             assert left[group] > 0, f'{claim} was promised and is refused'
             self.existing[made] = group
             self.claims[claim] = made
@@ -187,17 +213,17 @@ class Life(stateful.RuleBasedStateMachine):
         pending = [
             self.group_of(c.slot.profile)
             for c, made in self.claims.items()
-            if made is None and c.slot.kind is model.Kind.MDEV
+            if made is None and c.slot.kind == 'mdev'
         ]
         for offer in self.offers():
             built = list(self.existing.values())
             wanted = [
                 self.group_of(slot.profile)
                 for slot in offer.slots
-                if slot.kind is model.Kind.MDEV
+                if slot.kind == 'mdev'
             ]
             for group in [*pending, *wanted]:
-                assert self.behaviour.available(built)[group] > 0, offer
+                assert self.behaviour.available(built, built)[group] > 0, offer
                 built.append(group)
 
     @stateful.invariant()
@@ -209,9 +235,7 @@ class Life(stateful.RuleBasedStateMachine):
     @stateful.invariant()
     def a_whole_card_excludes_its_parts(self):
         free = {o.resource_class: o.slots for o in self.offers()}
-        whole = [
-            c for c in self.claims if c.slot.kind is model.Kind.PASSTHROUGH
-        ]
+        whole = [c for c in self.claims if c.slot.kind == model.WHOLE]
         if whole:
             assert not any(free.values()) and len(self.claims) == 1
         elif self.claims or self.existing:
@@ -221,13 +245,13 @@ class Life(stateful.RuleBasedStateMachine):
 
     @stateful.invariant()
     def nothing_is_withheld_when_nothing_is_pending(self):
-        whole = any(c.slot.kind is model.Kind.PASSTHROUGH for c in self.claims)
+        whole = any(c.slot.kind == model.WHOLE for c in self.claims)
         if whole or None in self.claims.values():
             return
-        left = self.behaviour.available(list(self.existing.values()))
+        left = self.behaviour.available(*[list(self.existing.values())] * 2)
         for offer in self.offers():
             for slot in offer.slots[:1]:
-                if slot.kind is model.Kind.MDEV:
+                if slot.kind == 'mdev':
                     group = self.group_of(slot.profile)
                     assert len(offer.slots) == left[group]
 
@@ -266,7 +290,7 @@ class DefaultProfileTest(unittest.TestCase):
 
     def test_profile_that_is_withheld_is_never_the_default(self):
         gpu = card(NVIDIA)
-        gpu = dataclasses.replace(
+        gpu = with_share(
             gpu,
             profiles=tuple(
                 dataclasses.replace(p, offered=p.slug == 'nvidia-t4-16q')
@@ -291,7 +315,7 @@ class OffersTest(unittest.TestCase):
         self.assertEqual(0, counts['PGPU'])
 
     def test_slot_of_a_leftover_is_not_given_out(self):
-        slot = model.Slot(model.Kind.MDEV, ADDRESS, 0, 'nvidia-t4-8q')
+        slot = model.Slot('mdev', ADDRESS, 0, 'nvidia-t4-8q')
         left = vgpu.uuid_of(slot, 'an instance that is gone')
         gpu = card(NVIDIA, [(left, '106')])
         self.assertEqual('GRID T4-8Q', gpu.profile('nvidia-t4-8q').name)

@@ -85,13 +85,15 @@ class ProviderTest(unittest.TestCase):
         self.assertEqual(0, provider.inventories['PGPU']['reserved'])
 
     def test_one_vgpu_a_guest_where_the_driver_wants_it(self):
-        (provider,) = report([card(vgpus_per_guest=1)])
+        (provider,) = report(
+            [test_offers.card(test_offers.NVIDIA, per_guest=1)]
+        )
         self.assertEqual(1, provider.inventories['VGPU']['max_unit'])
-        (provider,) = report([card(vgpus_per_guest=None)])
+        (provider,) = report([test_offers.card(test_offers.NVIDIA)])
         self.assertEqual(2, provider.inventories['VGPU']['max_unit'])
 
     def test_card_that_gives_nothing_has_no_provider(self):
-        nothing = card(whole_refusal='boot VGA', profiles=())
+        nothing = card(whole_refusal='boot VGA', shares=())
         self.assertEqual((), report([nothing]))
         self.assertEqual((), report([card(refusal='a BMC')]))
 
@@ -108,6 +110,8 @@ class TraitsTest(unittest.TestCase):
                 'CUSTOM_GPU_KIND_PASSTHROUGH',
                 'CUSTOM_GPU_KIND_MDEV',
                 'CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q',
+                'CUSTOM_GPU_FRAMEBUFFER_8192M',
+                'CUSTOM_GPU_FRAME_RATE_LIMIT_60',
                 'HW_GPU_MAX_DISPLAY_HEADS_4',
             },
             provider.traits,
@@ -174,7 +178,7 @@ class GoneTest(unittest.TestCase):
 
     def test_classes_stay_while_the_whole_card_is_claimed(self):
         # With vfio-pci bound, a card shows no profiles to its host.
-        bound = card(profiles=())
+        bound = card(shares=())
         known = after(self.before, (WHOLE,))
         for _ in range(3):
             (provider,) = report([bound], known)

@@ -4,6 +4,7 @@ import unittest
 
 from nova_gpuvirt import model
 from nova_gpuvirt import profiles
+from nova_gpuvirt import sharing
 
 _T4_1Q = (
     'num_heads=4, frl_config=60, framebuffer=1024M, '
@@ -28,6 +29,7 @@ class NvidiaTest(unittest.TestCase):
                 heads=4,
                 resolution=(5120, 2880),
                 frame_rate_limit=60,
+                display=model.Display.REGION,
             ),
             profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
         )
@@ -51,6 +53,26 @@ class NvidiaTest(unittest.TestCase):
             profile = profiles.parse('nvidia-1', name, 'num_heads=4', 0)
             self.assertEqual(size, profile.framebuffer_mib)
 
+    def test_compute_types_show_no_screen(self):
+        for name, display in {
+            'GRID T4-4C': None,
+            'GRID T4-4Q': model.Display.REGION,
+            'GRID T4-1B': model.Display.REGION,
+        }.items():
+            profile = profiles.parse('nvidia-1', name, 'num_heads=1', 0)
+            self.assertEqual(display, profile.display)
+
+    def test_name_tells_what_lives_in_a_gpu_instance(self):
+        for name, mig in {
+            'NVIDIA H100-1-10C': True,
+            'NVIDIA H100-1-10CME': True,
+            'NVIDIA RTX Pro 6000 Blackwell DC-1-24Q': True,
+            'NVIDIA RTX6000-Ada-2Q': False,
+            'NVIDIA L40S-8Q': False,
+        }.items():
+            profile = profiles.nvidia(name, '1', 0)
+            self.assertEqual(mig, profiles.MIG_BACKED in profile.traits)
+
 
 class GvtgTest(unittest.TestCase):
     def test_lines_of_the_description_are_read(self):
@@ -62,6 +84,17 @@ class GvtgTest(unittest.TestCase):
                 1,
                 resolution=(1920, 1200),
                 needs=(128, 512, 4),
+                display=model.Display.DMABUF,
+                traits=frozenset(
+                    {
+                        'HW_GPU_API_DIRECT3D_V11_1',
+                        'HW_GPU_API_DIRECT3D_V12_0',
+                        'HW_GPU_API_DIRECTX_V11',
+                        'HW_GPU_API_DIRECTX_V12',
+                        'HW_GPU_API_OPENCL_V1_2',
+                        'HW_GPU_API_OPENGL_V4_2',
+                    }
+                ),
             ),
             profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1),
         )
@@ -72,19 +105,17 @@ class SharingTest(unittest.TestCase):
         nvidia = profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9)
         gvtg = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1)
         mtty = profiles.parse('mtty-2', 'Dual port serial', None, 12)
-        self.assertEqual(model.Sharing.EQUAL_SIZE, profiles.sharing([nvidia]))
-        self.assertEqual(model.Sharing.APERTURE, profiles.sharing([gvtg]))
-        self.assertEqual(model.Sharing.PROPORTIONAL, profiles.sharing([mtty]))
+        self.assertEqual(sharing.EQUAL_SIZE, profiles.rule([nvidia]))
+        self.assertEqual(sharing.APERTURE, profiles.rule([gvtg]))
+        self.assertEqual(sharing.PROPORTIONAL, profiles.rule([mtty]))
 
     def test_description_without_needs_is_shared_in_parts(self):
         silent = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', None, 1)
-        self.assertEqual(
-            model.Sharing.PROPORTIONAL, profiles.sharing([silent])
-        )
+        self.assertEqual(sharing.PROPORTIONAL, profiles.rule([silent]))
 
     def test_one_odd_type_does_not_undo_the_equal_size_rule(self):
         types = [
             profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
             profiles.parse('nvidia-223', None, None, 9),
         ]
-        self.assertEqual(model.Sharing.EQUAL_SIZE, profiles.sharing(types))
+        self.assertEqual(sharing.EQUAL_SIZE, profiles.rule(types))

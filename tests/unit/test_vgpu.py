@@ -12,7 +12,7 @@ from tests.unit import test_model
 
 _ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 
-vgpu_slots = test_model.slots.filter(lambda s: s.kind is model.Kind.MDEV)
+vgpu_slots = test_model.slots.filter(lambda s: s.kind == 'mdev')
 
 
 class VgpuTest(unittest.TestCase):
@@ -22,7 +22,7 @@ class VgpuTest(unittest.TestCase):
         self.assertEqual(8, made.version)
         self.assertEqual(uuid.RFC_4122, made.variant)
         self.assertEqual(
-            slot, vgpu.slot_of(made, slot.kind, slot.address, slot.profile)
+            slot, vgpu.slot_of(made, slot.kind, slot.device, slot.profile)
         )
 
     @given(vgpu_slots, st.uuids(), st.uuids())
@@ -33,11 +33,11 @@ class VgpuTest(unittest.TestCase):
     @given(st.uuids(version=4))
     def test_the_vgpus_of_others_are_not_ours(self, foreign):
         self.assertIsNone(
-            vgpu.slot_of(foreign, model.Kind.MDEV, _ADDRESS, 'nvidia-t4-2q')
+            vgpu.slot_of(foreign, 'mdev', _ADDRESS, 'nvidia-t4-2q')
         )
 
     def test_another_cards_vgpu_is_not_this_cards(self):
-        slot = model.Slot(model.Kind.MDEV, _ADDRESS, 0, 'nvidia-t4-2q')
+        slot = model.Slot('mdev', _ADDRESS, 0, 'nvidia-t4-2q')
         made = vgpu.uuid_of(slot, 'an-instance')
         other = model.PciAddress.parse('0000:5e:00.0')
         self.assertIsNone(vgpu.slot_of(made, slot.kind, other, slot.profile))
