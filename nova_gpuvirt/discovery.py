@@ -20,6 +20,11 @@ _SDXI = 0x120100
 # A server's management controller shows the console of the machine itself.
 _BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
+# Why a function can't go to a guest.
+NO_IOMMU = (
+    'it has no IOMMU group: switch the IOMMU on in the firmware and on the '
+    'kernel command line (intel_iommu=on, on AMD it is on by itself)'
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Host:
     """
 
     gpus: tuple[model.Gpu, ...]
-    unreadable: Mapping[model.PciAddress, str]
+    unreadable: Mapping[model.Device, str]
     has_iommu: bool
 
 
@@ -43,7 +48,7 @@ def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
     unusable, with the reason, and nothing else.
     """
     classes: dict[model.PciAddress, int] = {}
-    unreadable: dict[model.PciAddress, str] = {}
+    unreadable: dict[model.Device, str] = {}
     for address in sysfs.addresses():
         try:
             classes[address] = _number(sysfs, address, 'class', 24)
@@ -54,7 +59,35 @@ def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
         gpu = next((a for a in siblings if _is_gpu(classes[a])), None)
         if gpu is not None:
             gpus.append(_gpu(sysfs, names, gpu, siblings, classes))
+    gpus = _with_render_nodes(sysfs, gpus)
     return Host(tuple(gpus), unreadable, sysfs.has_iommu())
+
+
+def _with_render_nodes(
+    sysfs: sysfs_.Sysfs, gpus: Sequence[model.Gpu]
+) -> list[model.Gpu]:
+    """Give each card its render node, and those without a card one apart."""
+    nodes: dict[str, model.RenderNode] = {}
+    for node, device in sorted(sysfs.render_nodes().items()):
+        nodes.setdefault(device, node)
+    found = [
+        dataclasses.replace(gpu, render_node=nodes.pop(str(gpu.address), None))
+        for gpu in gpus
+    ]
+    found.extend(
+        model.Gpu(None, (), vendor='', model=device, render_node=node)
+        for device, node in nodes.items()
+        if not _is_pci(device)
+    )
+    return found
+
+
+def _is_pci(device: str) -> bool:
+    try:
+        model.PciAddress.parse(device)
+    except ValueError:
+        return False
+    return True
 
 
 def _physical_slots(
@@ -93,16 +126,23 @@ def _gpu(
     except exception.SysfsError as error:
         function = _bare_function(address, classes[address])
         refusal = str(error)
+    if refusal is None and sysfs.is_off_the_bus(address):
+        refusal = (
+            'it answers with nothing but ones: it has fallen off the bus; '
+            'look for it in the kernel log, and reset or replace it'
+        )
     if function.vendor_id in _BMC_VENDORS:
         refusal = (
             f'it is the display chip of a management controller '
             f'({_BMC_VENDORS[function.vendor_id]})'
         )
+    vendor = names.vendor(function.vendor_id)
+    name = names.device(function.vendor_id, function.device_id)
     return model.Gpu(
         function,
         tuple(f for f in companions if f.iommu_group == function.iommu_group),
-        vendor=names.vendor(function.vendor_id),
-        model=names.device(function.vendor_id, function.device_id),
+        vendor=vendor,
+        model=name.removeprefix(f'{vendor} '),
         refusal=refusal,
     )
 
@@ -125,7 +165,7 @@ def _function(
         driver=sysfs.link(address, 'driver'),
         numa_node=None if numa_node < 0 else numa_node,
         iommu_group=None if group is None else int(group),
-        bars=_bars(sysfs, address),
+        bars=bars(sysfs, address),
         boot_vga=sysfs.read_if_there(address, 'boot_vga') == '1',
         physfn=None if physfn is None else model.PciAddress.parse(physfn),
         sriov_totalvfs=_optional(sysfs, address, 'sriov_totalvfs', 0),
@@ -192,8 +232,11 @@ def _number(
     raise _nonsense(address, attribute, kind, text)
 
 
-def _bars(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> tuple[int, ...]:
-    """Read the sizes of the standard BARs: ``0xSTART 0xEND 0xFLAGS`` each."""
+def bars(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> tuple[int, ...]:
+    """Read the sizes of the standard BARs: ``0xSTART 0xEND 0xFLAGS`` each.
+
+    :raises SysfsError: when the file makes no sense
+    """
     text = sysfs.read(address, 'resource')
     sizes = []
     for line in text.splitlines()[:_BARS]:

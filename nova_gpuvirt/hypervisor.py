@@ -6,6 +6,8 @@ tests another module stands in for libvirt.
 
 from __future__ import annotations
 
+import dataclasses
+import platform
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,15 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_QEMU_WITH_VENUS = 9_002_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Renderer:
+    """What QEMU and libvirt can forward: OpenGL (virgl), Vulkan (venus)."""
+
+    virgl: bool
+    venus: bool
 
 
 class Hypervisor:
@@ -81,20 +92,73 @@ class Hypervisor:
                 remedy='it is tried again with each periodic update',
             ) from error
 
-    def holder(self, mdev: uuid.UUID) -> str | None:
-        """Name the running guest that has an mdev, None where there is none.
+    def holder(self, device: uuid.UUID | model.PciAddress) -> str | None:
+        """Name the running guest that has a device, None where none has.
 
         :raises ReleaseFailed: when libvirt doesn't answer
         """
         try:
             for domain in self._connect().listAllDomains(_ACTIVE):
-                if str(mdev) in domain.XMLDesc(0):
+                if device in _hostdevs(domain.XMLDesc(0)):
                     return str(domain.UUIDString())
         except Exception as error:
             raise exception.ReleaseFailed(
-                str(mdev),
+                str(device),
                 wanted='to know that no guest has it',
                 found=f'no answer from libvirt: {error}',
                 remedy='it is tried again with each periodic update',
             ) from error
         return None
+
+    def renderer(self) -> Renderer:
+        """Tell how guests of this host can draw with the host's GPUs.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        connection = self._connect()
+        capabilities = ElementTree.fromstring(
+            connection.getDomainCapabilities(
+                None, platform.machine(), None, None, 0
+            )
+        )
+        words = {
+            f'{kind}:{value.text}'
+            for kind in ('graphics', 'video')
+            for value in capabilities.iterfind(f'devices/{kind}/enum/value')
+        }
+        return Renderer(
+            virgl={'graphics:egl-headless', 'video:virtio'} <= words,
+            venus=connection.getVersion() >= _QEMU_WITH_VENUS,
+        )
+
+
+class Absent(Hypervisor):
+    """The libvirt of a host that is only looked at: what it can is assumed."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def renderer(self) -> Renderer:
+        """Assume what every QEMU of a distribution can."""
+        return Renderer(virgl=True, venus=False)
+
+
+def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:
+    """Read which of the host's devices a guest has."""
+    found: set[uuid.UUID | model.PciAddress] = set()
+    for address in ElementTree.fromstring(xml).iterfind(
+        'devices/hostdev/source/address'
+    ):
+        name = address.get('uuid')
+        if name is not None:
+            found.add(uuid.UUID(name))
+        elif address.get('slot') is not None:
+            found.add(
+                model.PciAddress(
+                    *(
+                        int(address.get(part, '0'), 16)
+                        for part in ('domain', 'bus', 'slot', 'function')
+                    )
+                )
+            )
+    return found

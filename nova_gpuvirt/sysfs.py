@@ -4,34 +4,44 @@ Only what is named here is ever read: some vendors' files act when they are
 read (`reset_gpu` of AMD's gim resets the card), so nothing is globbed.
 
 The formats are those of the kernel's Documentation/ABI/testing/sysfs-bus-pci
-and sysfs-bus-vfio-mdev.
+and sysfs-bus-vfio-mdev, and of the drivers that are named beside them.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import re
 import uuid
+from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt import rootonly
 
-_ATTRIBUTES = frozenset(
-    {
-        'boot_vga',
-        'class',
-        'device',
-        'numa_node',
-        'resource',
-        'sriov_totalvfs',
-        'subsystem_device',
-        'subsystem_vendor',
-        'vendor',
-    }
+# Files of a function that may be read, relative to its directory.
+_FILES = re.compile(
+    '|'.join(
+        (
+            'boot_vga|class|device|numa_node|resource|sriov_totalvfs',
+            'subsystem_device|subsystem_vendor|vendor',
+            r'mdev_supported_types/[\w-]+/(available_instances|description|name)',
+            # NVIDIA's vGPU on kernels without its mdevs, on VFs
+            'nvidia/(creatable_vgpu_types|current_vgpu_type|gpu_instance_id)',
+            # SR-IOV of Intel's i915 (not of the kernel's own) and xe
+            r'drm/card\d+/(prelim_)?iov/vf\d+/gt\d?/lmem_quota',
+            r'sriov_admin/vf\d+/profile/vram_quota',
+            # XGMI of AMD's amdgpu
+            'xgmi_hive_info/xgmi_hive_id',
+        )
+    )
+)
+_FOLDERS = re.compile(
+    r'drm|mdev_supported_types|drm/card\d+/(prelim_)?iov(/vf\d+)?'
 )
 _LINKS = frozenset({'driver', 'iommu_group', 'physfn'})
-_MDEV_TYPE_ATTRIBUTES = frozenset({'description', 'name'})
+_ALL_ONES = b'\xff' * 4
 
 
 class Sysfs:
@@ -39,10 +49,17 @@ class Sysfs:
 
     :param root: the folder that holds ``sys``; ``/`` is this machine, and a
         copy of another machine's sysfs, or a simulated one, does as well
+    :param rootly: who may do there what only root may; None where nothing
+        can be changed
     """
 
-    def __init__(self, root: str | os.PathLike[str] = '/') -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = '/',
+        rootly: rootonly.Rootly | None = None,
+    ) -> None:
         self.root = pathlib.Path(root)
+        self._rootly = rootly
         self._devices = self.root / 'sys/bus/pci/devices'
 
     def addresses(self) -> tuple[model.PciAddress, ...]:
@@ -53,25 +70,179 @@ class Sysfs:
             )
         )
 
-    def read(self, address: model.PciAddress, attribute: str) -> str:
-        """Read one attribute of a function, without its last newline.
+    def read(self, address: model.PciAddress, name: str) -> str:
+        """Read a file of a function, without its last newline.
 
+        :param name: relative to the function's directory
         :raises SysfsError: when the file can't be read
         """
-        assert attribute in _ATTRIBUTES, attribute
-        return self._text(address, attribute)
+        assert _FILES.fullmatch(name), name
+        path = self._devices / str(address) / name
+        try:
+            return path.read_text().rstrip('\n')
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(address, name, error) from error
 
     def read_if_there(
-        self, address: model.PciAddress, attribute: str
+        self, address: model.PciAddress, name: str
     ) -> str | None:
-        """Read an attribute that not every function has.
+        """Read a file that not every function has.
 
         :raises SysfsError: when the file is there and can't be read
         """
-        assert attribute in _ATTRIBUTES, attribute
-        if not os.path.lexists(self._devices / str(address) / attribute):
+        if not os.path.lexists(self._devices / str(address) / name):
             return None
-        return self._text(address, attribute)
+        return self.read(address, name)
+
+    def number(self, address: model.PciAddress, name: str) -> int:
+        """Read a decimal number.
+
+        :raises SysfsError: when the file can't be read or is no number
+        """
+        text = self.read(address, name)
+        if not text.isdecimal():
+            raise exception.SysfsError(
+                str(address),
+                wanted=f'a number as {name}',
+                found=repr(text),
+                remedy="see what the card's driver says in the kernel log",
+            )
+        return int(text)
+
+    def read_rootonly(
+        self, address: model.PciAddress, name: str
+    ) -> str | None:
+        """Read a file that only root may read, None where there is none.
+
+        :param name: one of the list in `rootonly`
+        :raises SysfsError: when it can't be read
+        """
+        try:
+            try:
+                return rootonly.read(self.root, address, name)
+            except PermissionError:
+                if self._rootly is None:
+                    raise
+                return self._rootly.read(str(address), name)
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise exception.SysfsError(
+                str(address),
+                wanted=f'to read its {name}',
+                found=str(error),
+                remedy='run this as root',
+            ) from error
+        except OSError as error:
+            raise _unreadable(address, name, error) from error
+
+    def set_vgpu_type(self, vf: model.PciAddress, number: int) -> None:
+        """Write the type of the vGPU that a VF of NVIDIA's is, 0 for none.
+
+        :raises OSError: as the driver answers
+        """
+        self._may_change().set_vgpu_type(str(vf), number)
+
+    def holders(self, address: model.PciAddress) -> Sequence[int]:
+        """List the processes that have a function open through VFIO.
+
+        :raises OSError: when that can't be seen
+        """
+        return self._may_change().holders(str(address))
+
+    def _may_change(self) -> rootonly.Rootly:
+        if self._rootly is None:
+            raise PermissionError(
+                errno.EROFS, f'{self.root} is only looked at'
+            )
+        return self._rootly
+
+    def names(self, address: model.PciAddress, folder: str) -> tuple[str, ...]:
+        """List what a folder of a function holds; nothing without it."""
+        assert _FOLDERS.fullmatch(folder), folder
+        return tuple(sorted(_names(self._devices / str(address) / folder)))
+
+    def render_nodes(self) -> dict[model.RenderNode, str]:
+        """List the host's render nodes, each with the name of its device.
+
+        The device is a PCI address, or another such as ``vgem``.
+        """
+        nodes = {}
+        folder = self.root / 'sys/class/drm'
+        for name in _names(folder):
+            if name.startswith('renderD'):
+                # …/0000:00:02.0/drm/renderD128
+                path = pathlib.Path(os.readlink(folder / name))
+                nodes[model.RenderNode.parse(name)] = path.parts[-3]
+        return nodes
+
+    def is_off_the_bus(self, address: model.PciAddress) -> bool:
+        """Tell whether a function answers with nothing but ones.
+
+        The kernel keeps in its other files what it read first. Of a VF it
+        tells nothing: the ids in its configuration space are all ones.
+        """
+        try:
+            with open(self._devices / str(address) / 'config', 'rb') as file:
+                return file.read(len(_ALL_ONES)) == _ALL_ONES
+        except OSError:  # a copy of a host need not have it
+            return False
+
+    def driver_is_loaded(self, name: str) -> bool:
+        """Tell whether a PCI driver is there."""
+        return (self.root / 'sys/bus/pci/drivers' / name).exists()
+
+    def has_driver(self, name: str) -> bool:
+        """Tell whether a PCI driver is loaded or could be.
+
+        libvirt loads what the kernel has a module of. Where no modules can
+        be seen, it is left to libvirt to say so.
+        """
+        modules = self.root / 'lib/modules'
+        try:
+            release = (self.root / 'proc/sys/kernel/osrelease').read_text()
+            lists = [
+                (modules / release.strip() / file).read_text()
+                for file in ('modules.dep', 'modules.builtin')
+            ]
+        except OSError:
+            return True
+        return self.driver_is_loaded(name) or any(
+            f'/{name}.ko' in text for text in lists
+        )
+
+    def physical_bits(self) -> int | None:
+        """Read how wide the processor's physical addresses are."""
+        try:
+            text = (self.root / 'proc/cpuinfo').read_text()
+        except OSError:
+            return None
+        match = re.search(r'^address sizes\s*:\s*(\d+) bits phys', text, re.M)
+        return int(match[1]) if match else None
+
+    def iommu_bits(self) -> int | None:
+        """Read how wide the addresses of Intel's IOMMUs are, the narrowest.
+
+        Bits 16 to 21 of the capability register are the width less one
+        (QEMU docs/igd-assign.txt).
+        """
+        folder = self.root / 'sys/class/iommu'
+        widths = []
+        for name in _names(folder):
+            try:
+                text = (folder / name / 'intel-iommu/cap').read_text()
+                widths.append((int(text, 16) >> 16 & 0x3F) + 1)
+            except (OSError, ValueError):  # AMD's has no such file
+                continue
+        return min(widths, default=None)
+
+    def parameter(self, module: str, name: str) -> str | None:
+        """Read a parameter of a kernel module, None where there is none."""
+        path = self.root / 'sys/module' / module / 'parameters' / name
+        try:
+            return path.read_text().rstrip('\n')
+        except OSError:
+            return None
 
     def link(self, address: model.PciAddress, name: str) -> str | None:
         """Name what a link of a function points to, None without the link."""
@@ -109,53 +280,16 @@ class Sysfs:
         """
         return bool(_names(self.root / 'sys/class/iommu'))
 
-    def mdev_types(self, address: model.PciAddress) -> tuple[str, ...]:
-        """List the ids of the mdev types that a function supports."""
-        return tuple(
-            sorted(
-                _names(self._devices / str(address) / 'mdev_supported_types')
-            )
-        )
-
-    def mdev_type(
-        self, address: model.PciAddress, type_id: str, attribute: str
-    ) -> str | None:
-        """Read an attribute of an mdev type, None where it has none.
-
-        :raises SysfsError: when the file is there and can't be read
-        """
-        assert attribute in _MDEV_TYPE_ATTRIBUTES, attribute
-        path = f'mdev_supported_types/{type_id}/{attribute}'
-        if not os.path.lexists(self._devices / str(address) / path):
-            return None
-        return self._text(address, path)
-
-    def mdev_available(self, address: model.PciAddress, type_id: str) -> int:
-        """Read how many more mdevs of a type the driver would make now.
-
-        :raises SysfsError: when the file can't be read or is no number
-        """
-        path = f'mdev_supported_types/{type_id}/available_instances'
-        text = self._text(address, path)
-        if not text.isdecimal():
-            raise exception.SysfsError(
-                str(address),
-                wanted=f'a number as {path}',
-                found=repr(text),
-                remedy="see what the card's driver says in the kernel log",
-            )
-        return int(text)
-
-    def mdevs(
-        self, address: model.PciAddress, type_id: str
-    ) -> tuple[uuid.UUID, ...]:
-        """List the mdevs of one type that a function has now."""
-        folder = (
-            self._devices
-            / str(address)
-            / f'mdev_supported_types/{type_id}/devices'
-        )
-        return tuple(sorted(uuid.UUID(name) for name in _names(folder)))
+    def mdevs(self) -> dict[str, dict[uuid.UUID, str]]:
+        """List every mdev: by its parent's name, with the id of its type."""
+        found: dict[str, dict[uuid.UUID, str]] = {}
+        folder = self.root / 'sys/bus/mdev/devices'
+        for name in sorted(_names(folder)):
+            parent = self.mdev_parent(uuid.UUID(name))
+            type_id = _target(folder / name / 'mdev_type')
+            if parent is not None and type_id is not None:
+                found.setdefault(parent, {})[uuid.UUID(name)] = type_id
+        return found
 
     def mdev_parent(self, mdev: uuid.UUID) -> str | None:
         """Name the parent of an mdev, None where there is no such mdev."""
@@ -164,18 +298,17 @@ class Sysfs:
             return None
         return link.resolve().parent.name
 
-    def _text(self, address: model.PciAddress, attribute: str) -> str:
-        path = self._devices / str(address) / attribute
-        try:
-            return path.read_text().rstrip('\n')
-        except (OSError, UnicodeDecodeError) as error:
-            raise exception.SysfsError(
-                str(address),
-                wanted=f'to read its {attribute}',
-                found=str(error),
-                remedy='look for the card in the kernel log: it may have '
-                'fallen off the bus',
-            ) from error
+
+def _unreadable(
+    address: model.PciAddress, name: str, error: Exception
+) -> exception.SysfsError:
+    return exception.SysfsError(
+        str(address),
+        wanted=f'to read its {name}',
+        found=str(error),
+        remedy='look for the card in the kernel log: it may have fallen off '
+        'the bus',
+    )
 
 
 def _names(folder: pathlib.Path) -> list[str]:

@@ -5,6 +5,8 @@ import tarfile
 
 import fixtures
 
+from nova_gpuvirt.testing import simulated
+
 _FOLDER = pathlib.Path(__file__).parent.parent / 'fixtures/captures'
 
 
@@ -15,7 +17,8 @@ class Capture(fixtures.Fixture):
         self._archive = _FOLDER / name / 'sysfs.tar.gz'
 
     def _setUp(self):
-        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        folder = fixtures.TempDir(simulated.memory())
+        self.root = pathlib.Path(self.useFixture(folder).path)
         with tarfile.open(self._archive) as archive:
             # Not as an argument: the Python of Debian 12 has none such.
             archive.extraction_filter = getattr(tarfile, 'tar_filter', None)

@@ -7,7 +7,8 @@ import testtools
 
 from nova_gpuvirt import discovery
 from nova_gpuvirt import gpus
-from nova_gpuvirt import model
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
@@ -22,9 +23,10 @@ class CaptureTestCase(testtools.TestCase):
         self.root = self.useFixture(captures.Capture('virtual-host')).root
 
     def survey(self, **wished):
-        host = gpus.survey(
-            sysfs.Sysfs(self.root), pciids.PciIds([]), wishes.Wishes(**wished)
+        seen = machine.Machine(
+            sysfs.Sysfs(self.root), pciids.PciIds([]), hypervisor.Absent()
         )
+        host = gpus.Gpus(seen, wishes.Wishes(**wished)).survey(refresh=True)
         self.gpus = {str(gpu.address): gpu for gpu in host.gpus}
         return host
 
@@ -50,6 +52,7 @@ class DiscoveryTest(CaptureTestCase):
                 '0000:05:00.0',
                 '0000:06:00.0',
                 '0000:07:00.0',
+                'renderD129',
             ],
             [str(gpu.address) for gpu in host.gpus],
         )
@@ -91,7 +94,7 @@ class DiscoveryTest(CaptureTestCase):
             [(p.slug, p.available) for p in gpu.profiles],
         )
         (vgpu,) = gpu.vgpus
-        self.assertEqual('simvgpu-1q', vgpu.type_id)
+        self.assertEqual('simvgpu-1q', vgpu.profile)
         self.assertEqual(
             (16 * _MIB, 256 * _MIB, 0, 0, 0, 0), gpu.function.bars
         )
@@ -122,13 +125,13 @@ class DiscoveryTest(CaptureTestCase):
         self.assertFalse(self.gpus['0000:c8:00.0'].offered)
 
     def test_kinds_and_profiles_that_are_not_wished_are_not_offered(self):
-        self.survey(kinds=(model.Kind.MDEV,), profiles=('simvgpu-1*',))
+        self.survey(kinds=('mdev',), profiles=('simvgpu-1*',))
         gpu = self.gpus['0000:04:00.0']
         self.assertFalse(gpu.offered)
         self.assertEqual(
             [True, False, False], [p.offered for p in gpu.profiles]
         )
-        self.survey(kinds=(model.Kind.PASSTHROUGH,))
+        self.survey(kinds=('passthrough',))
         gpu = self.gpus['0000:04:00.0']
         self.assertTrue(gpu.offered)
         self.assertFalse(any(p.offered for p in gpu.profiles))
@@ -140,7 +143,7 @@ class NonsenseTest(CaptureTestCase):
     def assert_only_bad(self, address):
         refused = {a for a, gpu in self.gpus.items() if gpu.refusal}
         self.assertEqual({address}, refused)
-        self.assertEqual(7, len(self.gpus))
+        self.assertEqual(8, len(self.gpus))
 
     def test_class_that_is_nonsense(self):
         for text in ('0xffffff\n', 'ff ff\n', ''):
@@ -149,7 +152,7 @@ class NonsenseTest(CaptureTestCase):
             (address,) = host.unreadable
             self.assertEqual('0000:05:00.0', str(address))
             self.assertIn('class', host.unreadable[address])
-            self.assertEqual(6, len(host.gpus))
+            self.assertEqual(7, len(host.gpus))
 
     def test_attribute_that_is_nonsense(self):
         for name in ('vendor', 'numa_node', 'resource'):
@@ -220,7 +223,7 @@ class PassthroughRefusalTest(CaptureTestCase):
         link.symlink_to('../../../../devices/0000:02:00.0')
         self.survey()
         self.assertEqual(
-            'its IOMMU group would take along 0000:02:00.0',
+            'its IOMMU group would take along 0000:02:00.0 (8086 10c9)',
             self.gpus['0000:05:00.0'].whole_refusal,
         )
 
@@ -252,5 +255,5 @@ class OtherHostsTest(CaptureTestCase):
 
     def test_order_is_that_of_the_addresses(self):
         self.survey()
-        addresses = [model.PciAddress.parse(a) for a in self.gpus]
+        addresses = [gpu.address for gpu in self.gpus.values() if gpu.function]
         self.assertEqual(sorted(addresses), addresses)

@@ -40,6 +40,12 @@ class Connection:
         self.domains = domains
         self.created = []
 
+    def getDomainCapabilities(self, *args):  # noqa: N802
+        return self.capabilities
+
+    def getVersion(self):  # noqa: N802
+        return self.version
+
     def nodeDeviceCreateXML(self, xml, flags):  # noqa: N802
         self.created.append(xml)
 
@@ -56,6 +62,23 @@ class Connection:
 
 def _broken():
     raise RuntimeError('libvirtd is gone')
+
+
+def _guest(source):
+    return (
+        f'<domain><devices><hostdev><source>{source}</source></hostdev>'
+        '</devices></domain>'
+    )
+
+
+def _capabilities(graphics, video):
+    return (
+        '<domainCapabilities><devices>'
+        f"<graphics><enum name='type'><value>{graphics}</value></enum>"
+        '</graphics>'
+        f"<video><enum name='modelType'><value>{video}</value></enum></video>"
+        '</devices></domainCapabilities>'
+    )
 
 
 class HypervisorTest(unittest.TestCase):
@@ -79,10 +102,36 @@ class HypervisorTest(unittest.TestCase):
             self.assertFalse(connection.devices['mdev_other'].destroyed)
 
     def test_guest_that_has_an_mdev_is_named(self):
-        domains = [Domain('one', '<x/>'), Domain('two', f"<x u='{_MDEV}'/>")]
+        domains = [
+            Domain('one', '<domain><devices/></domain>'),
+            Domain('two', _guest(f"<address uuid='{_MDEV}'/>")),
+        ]
         libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
         self.assertEqual('two', libvirt.holder(_MDEV))
         self.assertIsNone(libvirt.holder(uuid.uuid4()))
+
+    def test_guest_that_has_a_function_is_named(self):
+        source = (
+            "<address domain='0x0000' bus='0x3b' slot='0x00' function='0x0'/>"
+        )
+        domains = [Domain('one', _guest(source))]
+        libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
+        self.assertEqual('one', libvirt.holder(_CARD))
+        other = model.PciAddress.parse('0000:3b:00.1')
+        self.assertIsNone(libvirt.holder(other))
+
+    def test_capabilities_tell_what_can_be_drawn(self):
+        for words, version, expected in (
+            (('egl-headless', 'virtio'), 7_002_000, (True, False)),
+            (('egl-headless', 'virtio'), 10_000_000, (True, True)),
+            (('vnc', 'virtio'), 7_002_000, (False, False)),
+        ):
+            connection = Connection()
+            connection.capabilities = _capabilities(*words)
+            connection.version = version
+            libvirt = hypervisor.Hypervisor(lambda c=connection: c)
+            renderer = libvirt.renderer()
+            self.assertEqual(expected, (renderer.virgl, renderer.venus))
 
     def test_silence_is_never_taken_for_a_yes(self):
         libvirt = hypervisor.Hypervisor(_broken)

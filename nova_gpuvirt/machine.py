@@ -1,0 +1,30 @@
+"""The host that the backends work on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from nova_gpuvirt import commands
+from nova_gpuvirt import hypervisor as hypervisor_
+from nova_gpuvirt import pciids
+from nova_gpuvirt import sysfs as sysfs_
+
+API_SESSIONS = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    """A host's kernel, its libvirt, its vendors' commands and names.
+
+    `api_sessions` is how many guests may draw with one render node, and
+    `boot_vga` are globs of addresses that may go to guests although the
+    firmware shows its screen there: both are the operator's to say.
+    """
+
+    sysfs: sysfs_.Sysfs
+    names: pciids.PciIds
+    hypervisor: hypervisor_.Hypervisor
+    run: commands.Run = commands.none
+    api_sessions: int = API_SESSIONS
+    boot_vga: Sequence[str] = ()
