@@ -1,0 +1,161 @@
+"""Room for large BARs in a guest's physical address space.
+
+A guest's firmware puts 64-bit BARs above its memory. It has to know how wide
+the processor's addresses are, and the ACPI tables have to declare a window
+that is large enough: QEMU's own is 2 GiB on i440fx and 32 GiB on q35
+(hw/pci-host/i440fx.c and q35.c, ``pci-hole64-size``). SeaBIOS and OVMF (since
+edk2-stable202211) then take as much as the BARs need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lxml import etree
+from nova.virt.libvirt import config as vconfig
+
+from nova_gpuvirt import exception
+
+_GIB = 1 << 30
+_FOUR_GIB = 4 * _GIB
+_HOLE_PCI = 2 * _GIB
+_HOLE_PCIE = 32 * _GIB
+# What QEMU gives to a guest unasked (target/i386/cpu.h, TCG_PHYS_ADDR_BITS).
+_QEMU_BITS = 40
+# The first libvirt with <maxphysaddr>.
+_WITH_MAXPHYSADDR = 8_007_000
+
+
+class Root(vconfig.LibvirtConfigGuestPCIeRootController):
+    """The root of a guest's PCI, with the size of its 64-bit window.
+
+    :param size: bytes
+    """
+
+    def __init__(self, model: str, size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.index = 0
+        self._size = size
+
+    def format_dom(self) -> Any:
+        """Add the window to what Nova writes."""
+        dev = super().format_dom()
+        hole = etree.SubElement(dev, 'pcihole64', unit='KiB')
+        hole.text = str(self._size >> 10)
+        return dev
+
+
+def window(bars: Iterable[int]) -> int:
+    """Tell how large a window holds these BARs, in bytes, a power of two.
+
+    Each lies at a multiple of its own size, which is a power of two; laid
+    out by size they leave no gaps.
+    """
+    return _power(sum(_power(size) for size in bars if size))
+
+
+def bits_needed(memory: int, window_size: int) -> int:
+    """Tell how wide addresses have to be.
+
+    :param memory: the guest's, in bytes
+    :param window_size: the window's, which begins at a multiple of it
+    """
+    above = _FOUR_GIB + memory
+    start = -(-above // window_size) * window_size
+    return (start + window_size - 1).bit_length()
+
+
+def widen(
+    config: vconfig.LibvirtConfigGuest,
+    bars: Iterable[int],
+    *,
+    physical_bits: int | None,
+    iommu_bits: int | None,
+    libvirt_version: int,
+) -> None:
+    """Make room for BARs; a guest with small ones stays as it is.
+
+    :param bars: sizes in bytes
+    :raises PrepareFailed: when the host or the flavor leaves no room
+    """
+    size = window(bars)
+    pcie = 'q35' in (config.os_mach_type or '')
+    if size <= (_HOLE_PCIE if pcie else _HOLE_PCI):
+        return
+    machine = config.os_mach_type or 'pc'
+    if config.os_arch not in (None, 'x86_64') or machine.startswith('virt'):
+        return  # ARM's machines place their window by themselves
+    needed = bits_needed(config.memory << 10, size)
+    host = min(b for b in (physical_bits, iommu_bits, 64) if b is not None)
+    if needed > host:
+        raise _no_room(
+            size,
+            needed,
+            f'{host} bits on this host (processor '
+            f'{physical_bits or "unknown"}, IOMMU {iommu_bits or "unknown"})',
+            'use a card with smaller BARs, or a host with wider addresses',
+        )
+    _widen_cpu(config, size, needed, host, physical_bits, libvirt_version)
+    root = Root('pcie-root' if pcie else 'pci-root', size)
+    config.devices = [
+        d
+        for d in config.devices
+        if not isinstance(d, vconfig.LibvirtConfigGuestPCIeRootController)
+    ]
+    config.devices.insert(0, root)
+
+
+def _widen_cpu(
+    config: vconfig.LibvirtConfigGuest,
+    size: int,
+    needed: int,
+    host: int,
+    physical_bits: int | None,
+    libvirt_version: int,
+) -> None:
+    """Show the guest the host's width, or the IOMMU's if that is less."""
+    if config.cpu is None:
+        config.cpu = vconfig.LibvirtConfigGuestCPU()
+    chosen = config.cpu.maxphysaddr
+    if chosen is not None:
+        if chosen.mode == 'emulate' and (chosen.bits or 0) < needed:
+            raise _no_room(
+                size,
+                needed,
+                f'hw:maxphysaddr_bits={chosen.bits} in flavor or image',
+                'raise it, or leave it out',
+            )
+        return
+    if libvirt_version < _WITH_MAXPHYSADDR:
+        if needed <= _QEMU_BITS:
+            return
+        raise _no_room(
+            size,
+            needed,
+            f'libvirt {libvirt_version}, which can not widen them',
+            'use libvirt 8.7.0 or newer',
+        )
+    width = vconfig.LibvirtConfigGuestCPUMaxPhysAddr()
+    # Of the two modes it suits every model of CPU.
+    width.mode = 'emulate'
+    width.bits = host if physical_bits is not None else needed
+    config.cpu.maxphysaddr = width
+
+
+def _no_room(
+    size: int, needed: int, found: str, remedy: str
+) -> exception.PrepareFailed:
+    return exception.PrepareFailed(
+        'guest',
+        wanted=f'addresses of {needed} bits, for BARs in a window of '
+        f'{size // _GIB} GiB above its memory',
+        found=found,
+        remedy=remedy,
+    )
+
+
+def _power(size: int) -> int:
+    """Round up to a power of two."""
+    return 1 << (size - 1).bit_length() if size else 0

@@ -1,0 +1,218 @@
+"""What a guest draws with, and what its console shows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from lxml import etree
+from nova.virt.libvirt import config as vconfig
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import model
+from nova_gpuvirt.guest import override
+
+# libvirt's own name for the first video device of a guest.
+_VIDEO_ALIAS = 'video0'
+# Address space for blob resources, as QEMU's virtio-gpu.rst has it: bytes.
+_HOSTMEM = 8 << 30
+
+
+class EglHeadless(vconfig.LibvirtConfigGuestDevice):
+    """A display that draws with a render node and shows nothing itself."""
+
+    def __init__(self, node: model.RenderNode) -> None:
+        super().__init__(root_name='graphics')
+        self.node = node
+
+    def format_dom(self) -> Any:
+        """Write it as libvirt's formatdomain.rst has it."""
+        dev = super().format_dom()
+        dev.set('type', 'egl-headless')
+        etree.SubElement(dev, 'gl', rendernode=f'/dev/dri/{self.node}')
+        return dev
+
+
+class AcceleratedVideo(vconfig.LibvirtConfigGuestVideo):
+    """A virtio-gpu whose calls the host draws."""
+
+    def format_dom(self) -> Any:
+        """Write it as libvirt's formatdomain.rst has it."""
+        dev = vconfig.LibvirtConfigGuestDevice.format_dom(self)
+        video = etree.SubElement(
+            dev, 'model', type='virtio', heads='1', primary='yes'
+        )
+        etree.SubElement(video, 'acceleration', accel3d='yes')
+        return dev
+
+
+class ShownMdev(vconfig.LibvirtConfigGuestHostdevMDEV):
+    """An mdev whose screen the guest's console shows, from its start on."""
+
+    def format_dom(self) -> Any:
+        """Add to what Nova writes."""
+        dev = super().format_dom()
+        dev.set('display', 'on')
+        dev.set('ramfb', 'on')
+        return dev
+
+
+class SharedMemory(vconfig.LibvirtConfigGuestMemoryBacking):
+    """Memory that another process can map: memfd, shared."""
+
+    def format_dom(self) -> Any:
+        """Add the source where Nova has none, in the order of the schema."""
+        root = super().format_dom()
+        if not self.filesource and not self.hugepages:
+            access = root.find('access')
+            access.addprevious(etree.Element('source', type='memfd'))
+        return root
+
+
+def add_mdevs(
+    config: vconfig.LibvirtConfigGuest,
+    mdevs: Collection[guest_device.Mdev],
+    *,
+    display: bool,
+) -> None:
+    """Add mdevs, of which the console shows one at most.
+
+    Nova has put those in already that it saw in the guest's earlier XML:
+    hard reboot and rescue do so.
+
+    :raises PrepareFailed: when a screen shall be shown and none can be
+    """
+    shown = _shown(config, mdevs) if display else None
+    ours = {str(mdev.uuid) for mdev in mdevs}
+    config.devices = [
+        d
+        for d in config.devices
+        if not isinstance(d, vconfig.LibvirtConfigGuestHostdevMDEV)
+        or d.uuid not in ours
+    ]
+    for mdev in mdevs:
+        hostdev = (
+            ShownMdev()
+            if mdev.uuid == shown
+            else vconfig.LibvirtConfigGuestHostdevMDEV()
+        )
+        hostdev.uuid = str(mdev.uuid)
+        config.add_device(hostdev)
+
+
+def _shown(
+    config: vconfig.LibvirtConfigGuest, mdevs: Collection[guest_device.Mdev]
+) -> uuid.UUID:
+    """Choose the mdev that the console shows, and let it draw."""
+    mdev = next((m for m in mdevs if m.display is not None), None)
+    if mdev is None:
+        raise exception.PrepareFailed(
+            'guest',
+            wanted='a vGPU whose screen its console can show',
+            found=', '.join(str(m.uuid) for m in mdevs) or 'no mdev',
+            remedy='leave gpuvirt_display out of flavor and image, or use '
+            'a profile with a display',
+        )
+    if not _of_type(config, vconfig.LibvirtConfigGuestGraphics):
+        raise exception.PrepareFailed(
+            str(mdev.uuid),
+            wanted='a console that shows its screen',
+            found='a guest without VNC and SPICE',
+            remedy='enable one of them in nova.conf of this host',
+        )
+    if mdev.display is model.Display.DMABUF and mdev.render_node is not None:
+        # VNC can't show a dma-buf: this draws it first.
+        _draw_with(config, mdev.render_node)
+    return mdev.uuid
+
+
+def add_renderers(
+    config: vconfig.LibvirtConfigGuest,
+    renderers: Collection[guest_device.Renderer],
+    libvirt_version: int,
+    properties: override.Properties,
+) -> None:
+    """Let a guest draw with the host, beside its normal console.
+
+    :param properties: takes those of QEMU that venus needs
+    :raises PrepareFailed: for more than one, or too old a libvirt
+    """
+    if not renderers:
+        return
+    if len(renderers) > 1:
+        raise exception.PrepareFailed(
+            ', '.join(str(r.node) for r in renderers),
+            wanted='one of them for a guest',
+            found=f'{len(renderers)} sessions',
+            remedy='ask for one CUSTOM_GPU_API_SESSION',
+        )
+    (renderer,) = renderers
+    remove_video(config, none=False)
+    config.add_device(AcceleratedVideo())
+    _draw_with(config, renderer.node)
+    if renderer.venus:
+        _forward_vulkan(config, renderer, libvirt_version, properties)
+
+
+def _forward_vulkan(
+    config: vconfig.LibvirtConfigGuest,
+    renderer: guest_device.Renderer,
+    libvirt_version: int,
+    properties: override.Properties,
+) -> None:
+    """Turn venus on, and let its server map the guest's memory."""
+    if libvirt_version < override.SINCE:
+        raise exception.PrepareFailed(
+            str(renderer.node),
+            wanted='to forward Vulkan to it (venus)',
+            found=f'libvirt {libvirt_version}, which can not turn it on',
+            remedy='use libvirt 8.2.0 or newer',
+        )
+    properties[_VIDEO_ALIAS] = {
+        'blob': True,
+        'hostmem': _HOSTMEM,
+        'venus': True,
+    }
+    backing = SharedMemory()
+    if config.membacking is not None:
+        backing.__dict__.update(vars(config.membacking))
+    backing.sharedaccess = True
+    config.membacking = backing
+
+
+def _draw_with(
+    config: vconfig.LibvirtConfigGuest, node: model.RenderNode
+) -> None:
+    """Let a guest's displays draw with a node; a guest has one at most."""
+    nodes = {display.node for display in _of_type(config, EglHeadless)}
+    if not nodes:
+        config.add_device(EglHeadless(node))
+    elif node not in nodes:
+        raise exception.PrepareFailed(
+            str(node),
+            wanted='a guest that draws with it',
+            found=f'one that draws with {", ".join(map(str, nodes))}',
+            remedy='leave gpuvirt_display out of flavor and image, or do not '
+            'ask for a CUSTOM_GPU_API_SESSION beside it',
+        )
+
+
+def remove_video(
+    config: vconfig.LibvirtConfigGuest, *, none: bool = True
+) -> None:
+    """Take Nova's emulated video away.
+
+    :param none: whether to tell libvirt to add none of its own either
+    """
+    kept = _of_type(config, vconfig.LibvirtConfigGuestVideo)
+    config.devices = [d for d in config.devices if d not in kept]
+    if none:
+        video = vconfig.LibvirtConfigGuestVideo()
+        video.type = 'none'
+        config.add_device(video)
+
+
+def _of_type(config: vconfig.LibvirtConfigGuest, kind: type) -> list[Any]:
+    return [d for d in config.devices if isinstance(d, kind)]
