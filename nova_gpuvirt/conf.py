@@ -10,8 +10,10 @@ import re
 
 from oslo_config import cfg
 
+from nova_gpuvirt import backends
 from nova_gpuvirt import exception
-from nova_gpuvirt import model
+from nova_gpuvirt import machine
+from nova_gpuvirt import vgpu
 from nova_gpuvirt import wishes as wishes_
 
 _GROUP = 'gpuvirt'
@@ -33,14 +35,16 @@ Possible values: ``0000:3b:00.0``, ``0000:5e:*``
     ),
     cfg.ListOpt(
         'kinds',
-        default=[kind.value for kind in model.Kind],
+        default=list(backends.KINDS),
         help="""
 The ways in which guests may have a GPU.
 
 A card whose host driver makes vGPUs can also be given whole, unless
-``passthrough`` is left out here.
+``passthrough`` is left out here, and one that a host driver draws with can
+be drawn with by guests, unless ``api`` is.
 
-Possible values: ``passthrough``, ``mdev``
+Possible values: ``passthrough``, ``mdev``, ``vendor-vfio``, ``sriov``,
+``api``
 """,
     ),
     cfg.ListOpt(
@@ -68,6 +72,31 @@ at least two fit.
 Possible values: as for ``profiles``
 """,
     ),
+    cfg.ListOpt(
+        'boot_vga',
+        default=[],
+        help="""
+Cards that guests may have although the firmware shows its screen there.
+
+Each item is a PCI address, or a glob of addresses. The host's own console is
+gone while a guest has such a card.
+
+Possible values: ``0000:00:02.0``
+""",
+    ),
+    cfg.IntOpt(
+        'api_sessions',
+        default=machine.API_SESSIONS,
+        min=0,
+        max=vgpu.MAX_INDEX,
+        help="""
+How many guests may draw with one render node of the host at a time.
+
+Each is one CUSTOM_GPU_API_SESSION: OpenGL (virgl) or Vulkan (venus) of a
+guest's virtio-gpu, drawn by the host's driver. Nothing in the hardware limits
+the number; what guests share is the card's time and memory. 0 offers none.
+""",
+    ),
     cfg.StrOpt(
         'sysfs_root',
         default='/',
@@ -79,7 +108,7 @@ Anything but ``/`` is for trials with a simulated host.
     ),
 ]
 
-_ADDRESS_GLOB = re.compile(r'[0-9a-fA-F:.*?\[\]!-]+')
+_ADDRESS_GLOB = re.compile(r'[0-9a-fA-F:.*?\[\]!-]+|renderD[0-9*?]+')
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
@@ -114,14 +143,7 @@ def wishes(conf: cfg.ConfigOpts) -> wishes_.Wishes:
 
     :raises InvalidOption: when a value can't be meant
     """
-    for glob in conf.gpuvirt.exclude:
-        if not _ADDRESS_GLOB.fullmatch(glob):
-            raise exception.InvalidOption(
-                '[gpuvirt]exclude',
-                wanted='PCI addresses such as 0000:3b:00.0, or globs of them',
-                found=repr(glob),
-                remedy='see `nova-gpuvirt discover` for the addresses',
-            )
+    _check_addresses(conf, 'exclude')
     for option in ('profiles', 'default_profile'):
         if not all(conf.gpuvirt[option]):
             raise exception.InvalidOption(
@@ -138,13 +160,32 @@ def wishes(conf: cfg.ConfigOpts) -> wishes_.Wishes:
     )
 
 
-def _kind(word: str) -> model.Kind:
-    try:
-        return model.Kind(word)
-    except ValueError as error:
+def boot_vga(conf: cfg.ConfigOpts) -> tuple[str, ...]:
+    """Read which boot VGAs guests may have.
+
+    :raises InvalidOption: when a value can't be meant
+    """
+    _check_addresses(conf, 'boot_vga')
+    return tuple(conf.gpuvirt.boot_vga)
+
+
+def _check_addresses(conf: cfg.ConfigOpts, option: str) -> None:
+    for glob in conf.gpuvirt[option]:
+        if not _ADDRESS_GLOB.fullmatch(glob):
+            raise exception.InvalidOption(
+                f'[gpuvirt]{option}',
+                wanted='PCI addresses such as 0000:3b:00.0, or globs of them',
+                found=repr(glob),
+                remedy='see `nova-gpuvirt discover` for the addresses',
+            )
+
+
+def _kind(word: str) -> str:
+    if word not in backends.KINDS:
         raise exception.InvalidOption(
             '[gpuvirt]kinds',
-            wanted=', '.join(kind.value for kind in model.Kind),
+            wanted=', '.join(backends.KINDS),
             found=repr(word),
             remedy='leave the option out, to offer all',
-        ) from error
+        )
+    return word

@@ -6,6 +6,7 @@ Each override calls Nova's own method and one thing of ours.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Collection
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,17 +21,23 @@ from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
+from nova_gpuvirt import commands
 from nova_gpuvirt import conf
 from nova_gpuvirt import exception
+from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import ledger
+from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import overlap
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
+from nova_gpuvirt import privileged
+from nova_gpuvirt import rootonly
 from nova_gpuvirt import sysfs
+from nova_gpuvirt.backends import mdev
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -49,14 +56,18 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         try:
             root = conf.sysfs_root(CONF)
             wishes = conf.wishes(CONF)
+            boot_vga = conf.boot_vga(CONF)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
-        self._gpus = gpus.Gpus(
-            sysfs.Sysfs(root),
+        self._machine = machine.Machine(
+            sysfs.Sysfs(root, _rootly(root)),
             pciids.PciIds((root, pathlib.Path('/'))),
             hypervisor.Hypervisor(lambda: self._host.get_connection()),
-            wishes,
+            commands.of(root),
+            CONF.gpuvirt.api_sessions,
+            boot_vga,
         )
+        self._gpus = gpus.Gpus(self._machine, wishes)
         self._ledger = ledger.Ledger(CONF.host, lambda: virtapi._compute.rt)
 
     def init_host(self, host: str) -> None:
@@ -70,10 +81,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 ' and '.join(TESTED_RELEASES),
                 release,
             )
-        found = self._gpus.survey().gpus
+        found = self._gpus.survey(refresh=True).gpus
         offered = [g for g in found if placement.offers_anything(g)]
         try:
-            overlap.check(CONF, offered)
+            overlap.check(CONF, self._machine.sysfs, offered)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
         for gpu in offered:
@@ -160,7 +171,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         leftovers = self._gpus.leftovers(self._ledger.last_slots)
         if leftovers:
             claimed = self._ledger.slots_in_database()
-            self._gpus.discard(x for x in leftovers if x.slot not in claimed)
+            places = {slot.place for slot in claimed}
+            self._gpus.discard(
+                x for x in leftovers if x.slot.place not in places
+            )
 
     # Building and moving guests
 
@@ -211,10 +225,25 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             devices = self._gpus.attach(
                 instance.uuid, self._ledger.claims(instance)
             )
+            return guest.wire(
+                config,
+                devices,
+                self._guest_host(),
+                display=extra_specs.wants_display(
+                    instance.flavor.extra_specs, instance.system_metadata
+                ),
+            )
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
-        guest.add_devices(config, devices)
-        return config
+
+    def _guest_host(self) -> guest.Host:
+        """Tell what the guests' configuration depends on."""
+        connection = self._host.get_connection()
+        return guest.Host(
+            self._machine.sysfs.physical_bits(),
+            self._machine.sysfs.iommu_bits(),
+            connection.getLibVersion(),
+        )
 
     def _refusal(
         self, instance: objects.Instance, error: exception.GpuvirtError
@@ -254,7 +283,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     ) -> None:
         """Release what the instance has here, when its guest is gone."""
         super().cleanup(context, instance, *args, **kw)
-        self._gpus.release(instance.uuid, self._ledger.claims(instance))
+        self._release(instance, self._ledger.claims(instance))
 
     def confirm_migration(
         self,
@@ -267,22 +296,45 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Release what the instance had before; Nova calls no cleanup."""
         super().confirm_migration(context, migration, instance, *args, **kw)
         old = self._get_resources(instance, prefix='old_')
-        self._gpus.release(instance.uuid, self._ledger.claims(instance, old))
+        self._release(instance, self._ledger.claims(instance, old))
+
+    def _release(
+        self, instance: objects.Instance, claims: Collection[model.Claim]
+    ) -> None:
+        """Take devices back, but none that another instance claims by now."""
+        if not claims:
+            return
+        try:
+            others = {
+                slot.place
+                for slot in self._ledger.slots_in_database(but=instance.uuid)
+            }
+        except Exception:
+            LOG.exception(
+                'Who else has the GPUs is not known: they are taken back '
+                'with a later update',
+                instance=instance,
+            )
+            return
+        self._gpus.release(
+            instance.uuid,
+            [c for c in claims if not (c.slot and c.slot.place in others)],
+        )
 
     # What can't be done with a GPU
 
     def suspend(self, context: Any, instance: objects.Instance) -> None:
-        """Refuse for whole cards: their memory can't be saved."""
-        cards = [
-            claim.slot.address
+        """Refuse for all but mdevs: the state of others can't be saved."""
+        kept = [
+            claim.identifier
             for claim in self._ledger.claims(instance)
-            if claim.slot and claim.slot.kind is model.Kind.PASSTHROUGH
+            if claim.slot and claim.slot.kind != mdev.Mdev.kind
         ]
-        if cards:
+        if kept:
             raise nova_exception.InstanceFaultRollback(
                 nova_exception.InstanceSuspendFailure(
-                    reason=f'it has the whole GPU {cards[0]}, whose state '
-                    'can not be saved; stop or shelve it instead'
+                    reason=f'it has {kept[0]}, whose state can not be '
+                    'saved; stop or shelve it instead'
                 )
             )
         super().suspend(context, instance)
@@ -301,9 +353,14 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
 
 
+def _rootly(root: pathlib.Path) -> rootonly.Rootly | None:
+    """Tell who may change a host: nobody may change a copy of one."""
+    return privileged if root == pathlib.Path('/') else None
+
+
 def _ours(
     tree: provider_tree_.ProviderTree, nodename: str
-) -> Iterator[tuple[model.PciAddress, Any]]:
+) -> Iterator[tuple[model.Device, Any]]:
     """Walk over our providers in a tree: the card, and Nova's data."""
     for uuid in tree.get_provider_uuids(nodename):
         data = tree.data(uuid)

@@ -6,68 +6,73 @@ import dataclasses
 import logging
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 from nova_gpuvirt import backends
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import hypervisor as hypervisor_
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
-from nova_gpuvirt import sysfs as sysfs_
 from nova_gpuvirt import wishes as wishes_
 
 LOG = logging.getLogger(__name__)
 
 
-def survey(
-    sysfs: sysfs_.Sysfs, names: pciids.PciIds, wishes: wishes_.Wishes
-) -> discovery.Host:
-    """Find the GPUs of a host and what each can give."""
-    host = discovery.discover(sysfs, names)
-    return dataclasses.replace(
-        host,
-        gpus=tuple(wishes.narrow(_inspect(sysfs, g)) for g in host.gpus),
-    )
-
-
-def _inspect(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
-    if gpu.refusal is not None:
-        return gpu
-    try:
-        for backend in backends.BACKENDS:
-            gpu = backend.discover(sysfs, gpu)
-    except Exception as error:  # one bad card never hides the good ones
-        return dataclasses.replace(gpu, refusal=str(error))
-    return gpu
-
-
 class Gpus:
-    """The GPUs of this host, and the backends that serve them."""
+    """The GPUs of a host, and the backends that serve them."""
 
     def __init__(
-        self,
-        sysfs: sysfs_.Sysfs,
-        names: pciids.PciIds,
-        hypervisor: hypervisor_.Hypervisor,
-        wishes: wishes_.Wishes,
+        self, machine: machine_.Machine, wishes: wishes_.Wishes
     ) -> None:
-        self._sysfs = sysfs
-        self._names = names
+        self._machine = machine
         self._wishes = wishes
-        self._refusals: dict[model.PciAddress, str] = {}
+        self._refusals: dict[model.Device, str] = {}
         self._backends = {
-            backend.kind: backend(sysfs, hypervisor)
-            for backend in backends.BACKENDS
+            backend.kind: backend(machine) for backend in backends.BACKENDS
         }
 
-    def survey(self) -> discovery.Host:
-        """Find the GPUs as they are now."""
-        return survey(self._sysfs, self._names, self._wishes)
+    def survey(self, *, refresh: bool = False) -> discovery.Host:
+        """Find the GPUs as they are now, and what each can give.
+
+        :param refresh: whether to ask what takes long to answer too, which
+            must not be done under a lock of Nova's
+        """
+        host = discovery.discover(self._machine.sysfs, self._machine.names)
+        gpus = tuple(
+            self._wishes.narrow(self._inspect(g, refresh)) for g in host.gpus
+        )
+        return dataclasses.replace(host, gpus=gpus)
+
+    def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
+        if gpu.refusal is not None:
+            return gpu
+        if refresh:
+            self._refresh(gpu)
+        try:
+            for backend in self._backends.values():
+                gpu = backend.discover(gpu)
+        except Exception as error:  # one bad card never hides the good ones
+            return dataclasses.replace(gpu, refusal=str(error), shares=())
+        return gpu
+
+    def _refresh(self, gpu: model.Gpu) -> None:
+        """Ask again; what is not answered stays as it was."""
+        for backend in self._backends.values():
+            try:
+                backend.refresh(gpu)
+            except Exception as error:
+                LOG.warning(
+                    '%s: no answer about %s: %s',
+                    gpu.address,
+                    backend.kind,
+                    error,
+                )
 
     def report(
-        self, node: str, known: Mapping[model.PciAddress, placement.Known]
+        self, node: str, known: Mapping[model.Device, placement.Known]
     ) -> tuple[placement.Provider, ...]:
         """Tell what Placement shall know of this host's GPUs.
 
@@ -84,11 +89,16 @@ class Gpus:
         )
 
     def _warn_of_change(
-        self, host: discovery.Host, known: Collection[model.PciAddress]
+        self, host: discovery.Host, known: Collection[model.Device]
     ) -> None:
-        refusals = dict(host.unreadable)
+        refusals: dict[model.Device, str] = {**host.unreadable}
         refusals |= {g.address: why for g in host.gpus if (why := _why_not(g))}
-        present = {g.address for g in host.gpus} | refusals.keys()
+        for share in (s for g in host.gpus for s in g.shares):
+            refusals |= share.withheld
+        present = {
+            address for g in host.gpus for address in (g.address, *g.virtfns)
+        }
+        present |= refusals.keys()
         refusals |= dict.fromkeys(
             set(known) - present,
             'it is gone: see whether it fell off the bus or was taken out; '
@@ -103,20 +113,20 @@ class Gpus:
 
     def attach(
         self, instance: str, claims: Collection[model.Claim]
-    ) -> tuple[model.GuestDevice, ...]:
+    ) -> tuple[guest_device.GuestDevice, ...]:
         """Make an instance's devices ready and describe them for its guest.
 
         :raises PrepareFailed: when one can't be; none is left half-made
         """
         if not claims:
             return ()
-        gpus = {gpu.address: gpu for gpu in self.survey().gpus}
-        devices: list[model.GuestDevice] = []
+        gpus = self.survey().gpus
+        devices: list[guest_device.GuestDevice] = []
         made: list[model.Claim] = []
         try:
             for claim in sorted(claims, key=lambda c: c.identifier):
                 gpu, slot = _find(gpus, claim, instance)
-                backend = self._backends[slot.kind]
+                backend = self._backend(slot)
                 if backend.prepare(gpu, slot, instance):
                     made.append(claim)
                 devices.extend(backend.guest_devices(gpu, slot, instance))
@@ -137,7 +147,7 @@ class Gpus:
                 LOG.warning('Can not release %s: unknown', claim.identifier)
                 continue
             try:
-                self._backends[slot.kind].release(slot, instance)
+                self._backend(slot).release(slot, instance)
             except Exception as error:
                 LOG.warning('Could not release %s: %s', slot, error)
 
@@ -147,7 +157,7 @@ class Gpus:
         """Find the devices that were made for slots which nobody claims."""
         return tuple(
             leftover
-            for gpu in self.survey().gpus
+            for gpu in self.survey(refresh=True).gpus
             for backend in self._backends.values()
             for leftover in backend.leftovers(gpu, claimed)
         )
@@ -156,7 +166,7 @@ class Gpus:
         """Take leftovers back, as far as nothing uses them any more."""
         for leftover in leftovers:
             try:
-                self._backends[leftover.slot.kind].discard(leftover)
+                self._backend(leftover.slot).discard(leftover)
             except Exception as error:
                 LOG.warning('Could not discard %s: %s', leftover.slot, error)
             else:
@@ -166,24 +176,60 @@ class Gpus:
                     leftover.slot,
                 )
 
+    def _backend(self, slot: model.Slot) -> backends.base.Backend:
+        try:
+            return self._backends[slot.kind]
+        except KeyError:
+            raise exception.PrepareFailed(
+                str(slot),
+                wanted=f'a backend for {slot.kind!r}',
+                found=', '.join(self._backends),
+                remedy='see that this nova-gpuvirt is not older than the one '
+                'that made the claim',
+            ) from None
+
+
+def reasons(gpu: model.Gpu) -> list[str]:
+    """Tell what can't be had of a card, and why."""
+    if gpu.refusal is not None:
+        return [gpu.refusal]
+    shared = [s.refusal for s in gpu.shares if s.refusal is not None]
+    shared += [line for s in gpu.shares for line in _withheld(s)]
+    parts = any(placement.parts_of(share) for share in gpu.shares)
+    if gpu.whole_refusal is not None:
+        return [('not whole: ' if parts else '') + gpu.whole_refusal, *shared]
+    if gpu.vgpus:
+        shared.append(f'not whole: {len(gpu.vgpus)} of its vGPUs exist')
+    return shared
+
+
+def _withheld(share: model.Share) -> Iterator[str]:
+    """Tell which VFs can't be had, those with one reason together."""
+    by_reason: dict[str, list[model.Device]] = {}
+    for vf, reason in share.withheld.items():
+        by_reason.setdefault(reason, []).append(vf)
+    for reason, vfs in by_reason.items():
+        others = f' and {len(vfs) - 1} other VFs' if len(vfs) > 1 else ''
+        yield f'not {vfs[0]}{others}: {reason}'
+
 
 def _why_not(gpu: model.Gpu) -> str | None:
     """Tell why nothing can be had of a card, if nothing can."""
-    return gpu.refusal or (None if gpu.profiles else gpu.whole_refusal)
+    if placement.can_give(gpu):
+        return None
+    return '; '.join(reasons(gpu)) or None
 
 
 def _find(
-    gpus: Mapping[model.PciAddress, model.Gpu],
-    claim: model.Claim,
-    instance: str,
+    gpus: Collection[model.Gpu], claim: model.Claim, instance: str
 ) -> tuple[model.Gpu, model.Slot]:
     slot = claim.slot
-    gpu = gpus.get(slot.address) if slot else None
+    gpu = next((g for g in gpus if slot and g.holds(slot.device)), None)
     if slot is not None and gpu is not None and gpu.refusal is None:
         return gpu, slot
     raise exception.PrepareFailed(
         claim.identifier,
         wanted=f'it for instance {instance}',
-        found=(gpu and gpu.refusal) or 'no such GPU on this host',
+        found=(gpu and gpu.refusal) or 'no such GPU or VF on this host',
         remedy='see `nova-gpuvirt discover` on this host',
     )

@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Collection
 from typing import ClassVar
 
-from nova_gpuvirt import hypervisor as hypervisor_
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import sysfs as sysfs_
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,20 +24,23 @@ class Backend(abc.ABC):
     """Discover, prepare, describe and release the devices of one kind.
 
     `prepare` may run twice for the same instance, and `release` may find
-    nothing: both are then silent.
+    nothing: both are then silent. What is not abstract here suits a backend
+    that makes nothing: its devices are there, and are given as they are.
+
+    :cvar kind: its word in slots, traits and the option ``kinds``
     """
 
-    kind: ClassVar[model.Kind]
+    kind: ClassVar[str]
 
-    def __init__(
-        self, sysfs: sysfs_.Sysfs, hypervisor: hypervisor_.Hypervisor
-    ) -> None:
-        self._sysfs = sysfs
-        self._hypervisor = hypervisor
+    def __init__(self, machine: machine_.Machine) -> None:
+        self._machine = machine
+        self._sysfs = machine.sysfs
 
-    @staticmethod
+    def refresh(self, gpu: model.Gpu) -> None:  # noqa: B027
+        """Ask what takes long to answer; no lock of Nova's is held."""
+
     @abc.abstractmethod
-    def discover(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
+    def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add to a card what can be had of it in this way.
 
         :raises SysfsError: when the card's files make no sense
@@ -54,24 +57,28 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str
-    ) -> tuple[model.GuestDevice, ...]:
+    ) -> tuple[guest_device.GuestDevice, ...]:
         """Describe what goes into the guest's XML."""
 
-    @abc.abstractmethod
-    def release(self, slot: model.Slot, instance: str) -> None:
+    def release(self, slot: model.Slot, instance: str) -> None:  # noqa: B027
         """Take back what `prepare` made for this instance, and no other's.
 
         :raises ReleaseFailed: when the device is still in use
         """
 
-    @abc.abstractmethod
     def leftovers(
         self, gpu: model.Gpu, claimed: Collection[model.Slot]
     ) -> tuple[Leftover, ...]:
         """Find what was made for slots that nobody claims any more."""
+        places = {slot.place for slot in claimed}
+        share = gpu.share(self.kind)
+        return tuple(
+            Leftover(vgpu.device, vgpu.slot)
+            for vgpu in (share.vgpus if share else ())
+            if vgpu.slot is not None and vgpu.slot.place not in places
+        )
 
-    @abc.abstractmethod
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, leftover: Leftover) -> None:  # noqa: B027
         """Take back a leftover.
 
         :raises ReleaseFailed: when the device is still in use

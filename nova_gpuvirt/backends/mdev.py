@@ -1,8 +1,9 @@
-"""vGPUs as mediated devices of the card itself.
+"""vGPUs as mediated devices, of a card itself or of its virtual functions.
 
-What the driver offers stands in the card's ``mdev_supported_types`` (kernel
-Documentation/ABI/testing/sysfs-bus-vfio-mdev). An mdev is made when a guest
-is built, and removed when the guest is gone.
+What the driver offers stands in ``mdev_supported_types`` (kernel
+Documentation/ABI/testing/sysfs-bus-vfio-mdev) of the card, or, on NVIDIA's
+Ampere and newer, of each of its VFs, which holds one vGPU at most. An mdev
+is made when a guest is built, and removed when the guest is gone.
 """
 
 from __future__ import annotations
@@ -10,53 +11,63 @@ from __future__ import annotations
 import dataclasses
 import logging
 import uuid
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from nova_gpuvirt import exception
+from nova_gpuvirt import guest_device
 from nova_gpuvirt import model
 from nova_gpuvirt import profiles as profiles_
+from nova_gpuvirt import sharing
 from nova_gpuvirt import sysfs as sysfs_
 from nova_gpuvirt import vgpu
 from nova_gpuvirt.backends import base
 
 LOG = logging.getLogger(__name__)
 
+_TYPES = 'mdev_supported_types'
+
 
 class Mdev(base.Backend):
-    """Make the mdevs of a card through libvirt's node devices."""
+    """Make mdevs through libvirt's node devices."""
 
-    kind = model.Kind.MDEV
+    kind = 'mdev'
 
-    @staticmethod
-    def discover(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
+    def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
-        type_ids = sysfs.mdev_types(gpu.address)
-        if not type_ids:
+        parents = _parents(self._sysfs, gpu)
+        if not parents:
             return gpu
-        vgpus, read = _read(sysfs, gpu.address, type_ids)
-        profiles: dict[str, model.Profile] = {}
-        for profile in read:
-            profiles.setdefault(profile.slug, profile)
-        ordered = tuple(profiles[slug] for slug in sorted(profiles))
-        sharing = profiles_.sharing(ordered)
-        return dataclasses.replace(
-            gpu,
-            profiles=ordered,
-            vgpus=vgpus,
-            sharing=sharing,
+        mdevs, profiles = _read(self._sysfs, parents)
+        slugs = {p.type_id: p.slug for p in profiles}
+        vgpus = tuple(
+            _vgpu(gpu.address, mdev, slugs.get(type_id))
+            for mdev, type_id in sorted(mdevs.items())
+        )
+        rule = profiles_.rule(profiles)
+        share = model.Share(
+            self.kind,
+            rule,
+            gpu.address,
+            _capped(profiles, vgpus)
+            if parents[0] != gpu.address
+            else profiles,
+            vgpus,
             # NVIDIA allows one vGPU of a card per guest; Nova's
             # virtual-gpu.rst asks for several from several providers.
-            vgpus_per_guest=(
-                1 if sharing is model.Sharing.EQUAL_SIZE else None
-            ),
+            per_guest=1 if rule is sharing.EQUAL_SIZE else None,
         )
+        return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Create the mdev of this instance, if it is not there."""
         mdev = vgpu.uuid_of(slot, instance)
-        if self._sysfs.mdev_parent(mdev) == str(gpu.address):
+        parents = _parents(self._sysfs, gpu)
+        if self._sysfs.mdev_parent(mdev) in [str(p) for p in parents]:
             return False
-        profile = gpu.profile(slot.profile or '')
+        share = gpu.share(self.kind)
+        profile = share.profile(slot.profile) if share else None
         if profile is None:
             raise exception.PrepareFailed(
                 str(gpu.address),
@@ -65,10 +76,10 @@ class Mdev(base.Backend):
                 + (', '.join(p.slug for p in gpu.profiles) or 'none'),
                 remedy="see that the card's driver and its vGPU services run",
             )
-        self._hypervisor.create_mdev(gpu.address, profile.type_id, mdev)
-        if self._sysfs.mdev_parent(mdev) != str(gpu.address):
+        parent = self._create(parents, profile, mdev)
+        if self._sysfs.mdev_parent(mdev) != str(parent):
             raise exception.PrepareFailed(
-                str(gpu.address),
+                str(parent),
                 wanted=f'the vGPU {mdev} for instance {instance}',
                 found='that libvirt made it and sysfs does not show it',
                 remedy="look for the driver's reason in the kernel log",
@@ -77,36 +88,54 @@ class Mdev(base.Backend):
             'Created vGPU %s (%s) on %s for instance %s',
             mdev,
             profile.name,
-            gpu.address,
+            parent,
             instance,
         )
         return True
 
+    def _create(
+        self,
+        parents: Sequence[model.PciAddress],
+        profile: model.Profile,
+        mdev: uuid.UUID,
+    ) -> model.PciAddress:
+        """Create an mdev on the first parent that has room for it.
+
+        Two builds may choose the same VF at once: the second goes on to the
+        next one.
+        """
+        name = f'{_TYPES}/{profile.type_id}/available_instances'
+        free = [p for p in parents if self._sysfs.number(p, name)]
+        refusals = []
+        for parent in free or parents[:1]:
+            try:
+                self._machine.hypervisor.create_mdev(
+                    parent, profile.type_id, mdev
+                )
+            except exception.PrepareFailed as error:
+                refusals.append(error)
+                if self._sysfs.number(parent, name):
+                    break  # it has room, and refuses for another reason
+            else:
+                return parent
+        raise refusals[-1]
+
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str
-    ) -> tuple[model.GuestMdev, ...]:
+    ) -> tuple[guest_device.Mdev, ...]:
         """Describe the mdev."""
-        return (model.GuestMdev(vgpu.uuid_of(slot, instance)),)
+        profile = gpu.profile(slot.profile or '')
+        return (
+            guest_device.Mdev(
+                vgpu.uuid_of(slot, instance),
+                profile.display if profile else None,
+                gpu.render_node,
+            ),
+        )
 
     def release(self, slot: model.Slot, instance: str) -> None:
         """Remove the mdev of this instance, if it is there."""
         self._remove(vgpu.uuid_of(slot, instance))
-
-    def leftovers(
-        self, gpu: model.Gpu, claimed: Collection[model.Slot]
-    ) -> tuple[base.Leftover, ...]:
-        """Find the mdevs that stand for a slot which nobody claims."""
-        slugs = {p.type_id: p.slug for p in gpu.profiles}
-        found = (
-            (v.uuid, vgpu.slot_of(v.uuid, self.kind, gpu.address, slug))
-            for v in gpu.vgpus
-            if (slug := slugs.get(v.type_id)) is not None
-        )
-        return tuple(
-            base.Leftover(str(mdev), slot)
-            for mdev, slot in found
-            if slot is not None and slot not in claimed
-        )
 
     def discard(self, leftover: base.Leftover) -> None:
         """Remove the mdev."""
@@ -116,7 +145,7 @@ class Mdev(base.Backend):
         parent = self._sysfs.mdev_parent(mdev)
         if parent is None:
             return
-        holder = self._hypervisor.holder(mdev)
+        holder = self._machine.hypervisor.holder(mdev)
         if holder is not None:
             raise exception.ReleaseFailed(
                 parent,
@@ -124,44 +153,95 @@ class Mdev(base.Backend):
                 found=f'that the running guest {holder} has it',
                 remedy='it is removed when that guest is gone',
             )
-        self._hypervisor.remove_mdev(parent, mdev)
+        self._machine.hypervisor.remove_mdev(parent, mdev)
         LOG.info('Removed vGPU %s of %s', mdev, parent)
 
 
+def _parents(
+    sysfs: sysfs_.Sysfs, gpu: model.Gpu
+) -> tuple[model.PciAddress, ...]:
+    """List the functions that make mdevs: the card, or its VFs."""
+    if gpu.function is None:
+        return ()
+    functions = (gpu.function.address, *gpu.function.virtfns)
+    return tuple(f for f in functions if sysfs.names(f, _TYPES))
+
+
+def _vgpu(
+    card: model.Device, mdev: uuid.UUID, profile: str | None
+) -> model.Vgpu:
+    slot = profile and vgpu.slot_of(mdev, Mdev.kind, card, profile)
+    return model.Vgpu(str(mdev), profile, slot or None)
+
+
+def _capped(
+    profiles: Sequence[model.Profile], vgpus: Sequence[model.Vgpu]
+) -> tuple[model.Profile, ...]:
+    """Cap what the VFs offer together by what the card has room for.
+
+    Each VF says that it would make one, whatever there is room for: the
+    card's own limit stands in the type's description.
+    """
+    count = len(vgpus)
+    return tuple(
+        dataclasses.replace(
+            p, available=min(p.available, max(p.max_instances - count, 0))
+        )
+        if p.max_instances is not None
+        else p
+        for p in profiles
+    )
+
+
 def _read(
-    sysfs: sysfs_.Sysfs,
-    address: model.PciAddress,
-    type_ids: Collection[str],
-) -> tuple[tuple[model.Vgpu, ...], tuple[model.Profile, ...]]:
-    """Read the vGPUs and what room there is beside them, at one moment.
+    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
+) -> tuple[dict[uuid.UUID, str], tuple[model.Profile, ...]]:
+    """Read the mdevs and what room there is beside them, at one moment.
 
     Builds and releases go on in other threads: what was read is taken when
-    the same vGPUs were there before and after.
+    the same mdevs were there before and after.
     """
+    types = _types(sysfs, parents[0])
     before = None
-    vgpus = _vgpus(sysfs, address, type_ids)
-    while vgpus != before:
-        before = vgpus
-        profiles = tuple(
-            profiles_.parse(
-                type_id,
-                sysfs.mdev_type(address, type_id, 'name'),
-                sysfs.mdev_type(address, type_id, 'description'),
-                sysfs.mdev_available(address, type_id),
-            )
-            for type_id in type_ids
+    mdevs = _mdevs(sysfs, parents)
+    while mdevs != before:
+        before = mdevs
+        available: Counter[str] = Counter()
+        for parent in parents:
+            for type_id in types:
+                available[type_id] += sysfs.number(
+                    parent, f'{_TYPES}/{type_id}/available_instances'
+                )
+        mdevs = _mdevs(sysfs, parents)
+    profiles: dict[str, model.Profile] = {}
+    for type_id, (name, text) in types.items():
+        profile = profiles_.parse(type_id, name, text, available[type_id])
+        profiles.setdefault(profile.slug, profile)
+    return mdevs, tuple(profiles[slug] for slug in sorted(profiles))
+
+
+def _types(
+    sysfs: sysfs_.Sysfs, parent: model.PciAddress
+) -> Mapping[str, tuple[str | None, str | None]]:
+    """Read the name and the description of each type, by its id.
+
+    All VFs of a card have the same types.
+    """
+    return {
+        type_id: (
+            sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/name'),
+            sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/description'),
         )
-        vgpus = _vgpus(sysfs, address, type_ids)
-    return vgpus, profiles
+        for type_id in sysfs.names(parent, _TYPES)
+    }
 
 
-def _vgpus(
-    sysfs: sysfs_.Sysfs,
-    address: model.PciAddress,
-    type_ids: Collection[str],
-) -> tuple[model.Vgpu, ...]:
-    return tuple(
-        model.Vgpu(mdev, type_id)
-        for type_id in type_ids
-        for mdev in sysfs.mdevs(address, type_id)
-    )
+def _mdevs(
+    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
+) -> dict[uuid.UUID, str]:
+    by_parent = sysfs.mdevs()
+    return {
+        mdev: type_id
+        for parent in parents
+        for mdev, type_id in by_parent.get(str(parent), {}).items()
+    }

@@ -7,23 +7,33 @@ their drivers when it ends (``managed='yes'``), so nothing is written here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import fnmatch
+from collections.abc import Sequence
 
+from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import iommu
+from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import sysfs as sysfs_
 from nova_gpuvirt.backends import base
+
+_DRIVER = 'vfio-pci'
+_INTEL = 0x8086
+# Where Intel's integrated GPU is, on the host as in a guest.
+_IGD = model.PciAddress(0, 0, 2, 0)
 
 
 class Passthrough(base.Backend):
     """Hand over a card with its companions, as one slot of the guest."""
 
-    kind = model.Kind.PASSTHROUGH
+    kind = model.WHOLE
 
-    @staticmethod
-    def discover(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> model.Gpu:
+    def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Tell why a card can't be given whole, if it can't."""
-        return dataclasses.replace(gpu, whole_refusal=_refusal(sysfs, gpu))
+        return dataclasses.replace(
+            gpu, whole_refusal=_refusal(self._machine, gpu)
+        )
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Make sure that the card can still be given."""
@@ -39,75 +49,48 @@ class Passthrough(base.Backend):
 
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str
-    ) -> tuple[model.GuestPci, ...]:
+    ) -> tuple[guest_device.Pci, ...]:
         """Describe the card, and its companions as functions beside it."""
-        functions = sorted(
-            (gpu.function, *gpu.companions), key=lambda f: f.address
-        )
-        if len(functions) == 1:
-            return (model.GuestPci(gpu.address, managed=True),)
+        functions = gpu.functions
         first = functions[0].address.function
+        alone = len(functions) == 1
         return tuple(
-            model.GuestPci(
+            guest_device.Pci(
                 f.address,
                 managed=True,
-                slot=str(gpu.address),
+                slot=None if alone else str(gpu.address),
                 function=f.address.function - first,
+                bars=f.bars,
+                igd=f.address == _IGD and f.vendor_id == _INTEL,
             )
             for f in functions
         )
 
-    def release(self, slot: model.Slot, instance: str) -> None:
-        """Leave it to libvirt, which gives the functions back itself."""
 
-    def leftovers(
-        self, gpu: model.Gpu, claimed: Collection[model.Slot]
-    ) -> tuple[base.Leftover, ...]:
-        """Find nothing: nothing is made for a whole card."""
-        return ()
-
-    def discard(self, leftover: base.Leftover) -> None:
-        """Leave it to libvirt, as `release` does."""
-
-
-def _refusal(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> str | None:
+def _refusal(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
     function = gpu.function
-    if function.boot_vga:
+    if function is None:
+        return 'it is no PCI card'
+    if function.boot_vga and not _is_named(gpu, machine.boot_vga):
         return "it is the firmware's boot VGA"
     if function.iommu_group is None:
+        return discovery.NO_IOMMU
+    if function.driver == 'gim':
         return (
-            'it has no IOMMU group: switch the IOMMU on in the firmware and '
-            'on the kernel command line (intel_iommu=on, on AMD it is on '
-            'by itself)'
+            "it is a PF of AMD's gim, whose configuration space is corrupt "
+            'after a reset through VFIO'
         )
     if function.virtfns:
         return f'{len(function.virtfns)} virtual functions of it are enabled'
-    others = _others_of_groups(sysfs, gpu)
-    if others:
-        return 'its IOMMU group would take along ' + ', '.join(
-            str(address) for address in others
+    if not machine.sysfs.has_driver(_DRIVER):
+        return (
+            f'the kernel has no {_DRIVER}: install its module '
+            '(CONFIG_VFIO_PCI)'
         )
-    return None
+    return iommu.why_not_alone(machine, [f.address for f in gpu.functions])
 
 
-def _others_of_groups(
-    sysfs: sysfs_.Sysfs, gpu: model.Gpu
-) -> tuple[model.PciAddress, ...]:
-    """List the endpoints that a guest would get beyond the card.
-
-    Bridges stay behind: vfio-pci does not bind them, and they don't keep a
-    group from being used (kernel Documentation/driver-api/vfio.rst).
-    """
-    own = (gpu.function, *gpu.companions)
-    addresses = {f.address for f in own}
-    groups = {f.iommu_group for f in own if f.iommu_group is not None}
-    return tuple(
-        member
-        for group in sorted(groups)
-        for member in sysfs.group_members(group)
-        if member not in addresses and not _is_bridge(sysfs, member)
+def _is_named(gpu: model.Gpu, globs: Sequence[str]) -> bool:
+    return any(
+        fnmatch.fnmatchcase(str(gpu.address), glob.lower()) for glob in globs
     )
-
-
-def _is_bridge(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> bool:
-    return sysfs.read(address, 'class').startswith(f'0x{model.PCI_BRIDGE:04x}')

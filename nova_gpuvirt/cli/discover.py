@@ -13,15 +13,20 @@ import os_resource_classes as orc
 from cliff import columns
 from cliff import lister
 
+from nova_gpuvirt import commands
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.testing import powers
+from nova_gpuvirt.testing import simulated
 
 _COLUMNS = (
     'Address',
@@ -35,8 +40,11 @@ _COLUMNS = (
     'VGPU',
     'VGPU is',
     'Profiles',
+    'Sessions',
     'Not offered because',
 )
+
+_SESSIONS = 'CUSTOM_GPU_API_SESSION'
 
 
 class Maybe(columns.FormattableColumn[Any]):
@@ -103,15 +111,25 @@ class Discover(lister.Lister):
                 )
             if parsed_args.simulate:
                 root = pathlib.Path(
-                    stack.enter_context(tempfile.TemporaryDirectory())
+                    stack.enter_context(
+                        tempfile.TemporaryDirectory(dir=simulated.memory())
+                    )
                 )
-                hosts.simulated(parsed_args.simulate, root)
+                host = hosts.simulated(parsed_args.simulate, root)
+                run: commands.Run = powers.Powers(host).run
+            else:
+                run = commands.of(root)
             tree = sysfs.Sysfs(root)
-            names = pciids.PciIds((root, pathlib.Path('/')))
-            host = gpus.survey(tree, names, wishes.Wishes())
-            if not host.gpus:
-                self.app.stderr.write(_why_none(tree, host))
-        return _COLUMNS, _rows(host)
+            seen = machine.Machine(
+                tree,
+                pciids.PciIds((root, pathlib.Path('/'))),
+                hypervisor.Absent(),
+                run,
+            )
+            found = gpus.Gpus(seen, wishes.Wishes()).survey(refresh=True)
+            if not found.gpus:
+                self.app.stderr.write(_why_none(tree, found))
+        return _COLUMNS, _rows(found)
 
 
 def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
@@ -119,25 +137,26 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
         function = gpu.function
         yield (
             str(gpu.address),
-            f'{gpu.vendor} {gpu.model}',
-            Maybe(function.driver),
-            Maybe(function.numa_node),
-            Maybe(function.iommu_group),
+            f'{gpu.vendor} {gpu.model}'.strip(),
+            Maybe(function and function.driver),
+            Maybe(function and function.numa_node),
+            Maybe(function and function.iommu_group),
             Lines([str(f.address) for f in gpu.companions]),
-            len(function.virtfns),
+            Maybe(function and len(function.virtfns)),
             *_offers(gpu),
-            Lines(_reasons(gpu)),
+            Lines(gpus.reasons(gpu)),
         )
     for address, reason in host.unreadable.items():
         yield (
             *(str(address), Maybe(None), Maybe(None), Maybe(None)),
             *(Maybe(None), Lines([]), Maybe(None), Maybe(None)),
-            *(Maybe(None), Maybe(None), Profiles({}), Lines([reason])),
+            *(Maybe(None), Maybe(None), Profiles({}), Maybe(None)),
+            Lines([reason]),
         )
 
 
 def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
-    """Fill the columns from PGPU to Profiles."""
+    """Fill the columns from PGPU to Sessions."""
     default = offers.default_profile(gpu, ())
     free = {
         offer.resource_class: len(offer.slots)
@@ -147,18 +166,9 @@ def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
         Maybe(free.pop(orc.PGPU, None)),
         Maybe(free.pop(orc.VGPU, None)),
         Maybe(default.slug if default else None),
-        Profiles(free),
+        Profiles({rc: n for rc, n in free.items() if rc != _SESSIONS}),
+        Maybe(free.get(_SESSIONS)),
     )
-
-
-def _reasons(gpu: model.Gpu) -> list[str]:
-    if gpu.refusal is not None:
-        return [gpu.refusal]
-    if gpu.whole_refusal is not None:
-        return [('not whole: ' if gpu.profiles else '') + gpu.whole_refusal]
-    if gpu.vgpus:
-        return [f'not whole: {len(gpu.vgpus)} of its vGPUs exist']
-    return []
 
 
 def _why_none(tree: sysfs.Sysfs, host: discovery.Host) -> str:

@@ -21,11 +21,21 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 
 import nova_gpuvirt.driver  # noqa: F401 (registers the options)
+from nova_gpuvirt import commands
+from nova_gpuvirt import discovery
+from nova_gpuvirt import gpus
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
+from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
+from nova_gpuvirt import rootonly
+from nova_gpuvirt import sysfs
+from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import libvirt
+from nova_gpuvirt.testing import powers
 from nova_gpuvirt.testing import simulated
 
 
@@ -45,9 +55,12 @@ class Cloud(base.ServersTestBase):
             api_paste_config=f'{sys.prefix}/etc/nova/api-paste.ini',
             group='wsgi',
         )
+        # Hosts with many GPUs hold more than a new project may have.
+        self.flags(instances=-1, cores=-1, ram=-1, group='quota')
         self.simulated: dict[str, simulated.SimulatedHost] = {}
         super().setUp()
         self._stand_in_for_disks()
+        self._give_powers()
         self._let_hosts_know_their_names()
 
     def _let_hosts_know_their_names(self) -> None:
@@ -95,6 +108,37 @@ class Cloud(base.ServersTestBase):
         novavirt.extend()
         self.flags(compute_driver='gpuvirt.GpuLibvirtDriver')
 
+    def _give_powers(self) -> None:
+        """Let what changes a host, and its commands, act on simulated ones."""
+
+        def rootly(root: pathlib.Path) -> rootonly.Rootly:
+            return powers.Powers(self._simulated_at(root))
+
+        def commands_of(root: pathlib.Path) -> commands.Run:
+            return powers.Powers(self._simulated_at(root)).run
+
+        for name, stand_in in (
+            ('driver._rootly', rootly),
+            ('commands.of', commands_of),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(f'nova_gpuvirt.{name}', stand_in)
+            )
+
+    def _simulated_at(self, root: pathlib.Path) -> simulated.SimulatedHost:
+        return next(h for h in self.simulated.values() if h.root == root)
+
+    def survey(self, host: str) -> discovery.Host:
+        """Look at a host's hardware, past its nova-compute."""
+        root = self.simulated[host].root
+        seen = machine.Machine(
+            sysfs.Sysfs(root),
+            pciids.PciIds([root]),
+            hypervisor.Absent(),
+            powers.Powers(self.simulated[host]).run,
+        )
+        return gpus.Gpus(seen, wishes.Wishes()).survey(refresh=True)
+
     def _get_connection(self, *args: Any, **kwargs: Any) -> Any:
         hostname = kwargs.get('hostname') or args[-1]
         return libvirt.Connection(self.simulated[hostname], hostname=hostname)
@@ -105,7 +149,8 @@ class Cloud(base.ServersTestBase):
         :param name: the host's name
         :param kind: the name of a simulated host, see `hosts.names`
         """
-        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        folder = fixtures.TempDir(simulated.memory())
+        root = pathlib.Path(self.useFixture(folder).path)
         self.simulated[name] = hosts.simulated(kind, root)
         self._use_sysfs_of(name)
         self.start_compute(hostname=name)

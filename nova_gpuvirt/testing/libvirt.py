@@ -16,20 +16,28 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_gpuvirt import model
 from nova_gpuvirt import sysfs
+from nova_gpuvirt.testing import domain
+from nova_gpuvirt.testing import errors
 from nova_gpuvirt.testing import simulated
 
-_VFIO = 'vfio-pci'
 _PCI = '/sys/bus/pci'
 _BRIDGE = '0x0604'
-_PCI_MANAGED = "hostdev[@type='pci'][@managed='yes']/source/address"
-_MDEV = "hostdev[@type='mdev']/source/address"
 
 
 class Connection(fakelibvirt.Connection):
     """A connection to the libvirt of one simulated host."""
 
     def __init__(self, host: simulated.SimulatedHost, **kwargs: Any) -> None:
-        super().__init__('qemu:///system', **kwargs)
+        super().__init__(
+            'qemu:///system',
+            version=host.description.libvirt,
+            hv_version=host.description.qemu,
+            # As large as servers with eight GPUs are: 64 CPUs, 512 GiB.
+            host_info=fakelibvirt.HostInfo(
+                cpu_nodes=2, cpu_cores=16, cpu_threads=2, kB_mem=512 << 20
+            ),
+            **kwargs,
+        )
         self.simulated = host
         self.sysfs = sysfs.Sysfs(host.root)
 
@@ -65,7 +73,7 @@ class Connection(fakelibvirt.Connection):
             return super().nodeDeviceLookupByName(name)
         mdev = uuid.UUID('-'.join(name.split('_')[1:6]))
         if self.sysfs.mdev_parent(mdev) is None:
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_NO_NODE_DEVICE,
                 f"no node device with matching name '{name}'",
             )
@@ -79,51 +87,88 @@ class Connection(fakelibvirt.Connection):
             'Unable to destroy mediated device',
         )
 
+    def getDomainCapabilities(self, *args: Any) -> str:  # noqa: N802
+        """Tell what QEMU can, as one of a distribution with OpenGL."""
+        capabilities = etree.fromstring(super().getDomainCapabilities(*args))
+        types = capabilities.find("devices/graphics/enum[@name='type']")
+        etree.SubElement(types, 'value').text = 'egl-headless'
+        return str(etree.tostring(capabilities, encoding='unicode'))
+
     # Guests
 
     def defineXML(self, xml: str) -> Any:  # noqa: N802
         """Define a guest."""
-        domain = Domain(self, xml)
-        self._vms[domain.name()] = domain
-        self._emit_lifecycle(domain, fakelibvirt.VIR_DOMAIN_EVENT_DEFINED, 0)
-        return domain
+        guest = domain.Domain(self, xml)
+        self._vms[guest.name()] = guest
+        self._emit_lifecycle(guest, fakelibvirt.VIR_DOMAIN_EVENT_DEFINED, 0)
+        return guest
 
     def _mark_not_running(self, domain: Any) -> None:
         super()._mark_not_running(domain)
         domain.give_back()
 
-    def take_pci(self, address: str, domain: str) -> None:
-        """Move a function to vfio-pci and open it for a guest."""
+    def take_pci(self, address: str, driver: str | None, guest: str) -> None:
+        """Open a function for a guest.
+
+        :param driver: the VFIO driver to move it to before, None to leave it
+            with the one that it has
+        """
         if not os.path.lexists(f'{self.simulated.root}{_device(address)}'):
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                 f'Device {address} not found: could not access '
                 f'{_device(address)}/config: No such file or directory',
             )
         if self.simulated.held(address):
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_OPERATION_INVALID,
                 f'Requested operation is not valid: PCI device {address} is '
-                f'in use by driver QEMU, domain {domain}',
+                f'in use by driver QEMU, domain {guest}',
             )
-        self._bind(address, _VFIO)
-        self.simulated.hold(address)
+        if driver is not None:
+            self._bind(address, driver)
+        self._open(address)
 
-    def give_back_pci(self, address: str) -> None:
-        """Close a function and give it back to its driver."""
+    def _open(self, address: str) -> None:
+        """Open a function as QEMU does; its driver has to be one of VFIO."""
+        failed = (
+            'internal error: qemu unexpectedly closed the monitor: '
+            f'-device vfio-pci,host={address}: vfio {address}: error getting '
+            'device from group: '
+        )
+        if not self._is_on_vfio(model.PciAddress.parse(address)):
+            raise errors.error(
+                fakelibvirt.VIR_ERR_INTERNAL_ERROR,
+                f'{failed}{os.strerror(errno.ENODEV)}',
+            )
+        try:
+            self.simulated.hold(address)
+        except OSError as error:
+            raise errors.error(
+                fakelibvirt.VIR_ERR_INTERNAL_ERROR,
+                f'{failed}{os.strerror(error.errno or errno.ENODEV)}',
+            ) from error
+
+    def _is_on_vfio(self, address: model.PciAddress) -> bool:
+        device = f'{self.simulated.root}{_device(str(address))}'
+        return os.path.exists(f'{device}/vfio-dev')
+
+    def give_back_pci(self, address: str, *, managed: bool) -> None:
+        """Close a function and, if managed, give it back to its driver."""
         self.simulated.release_hold(address)
-        if os.path.lexists(f'{self.simulated.root}{_device(address)}'):
+        exists = os.path.lexists(f'{self.simulated.root}{_device(address)}')
+        if managed and exists:
             self._bind(address, '\n')
 
     def take_mdev(self, mdev: str) -> None:
         """Open an mdev for a guest."""
         if self.sysfs.mdev_parent(uuid.UUID(mdev)) is None:
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                 f"device not found: mediated device '{mdev}' not found",
             )
         if self.simulated.held(mdev):
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_OPERATION_INVALID,
                 f'Requested operation is not valid: mediated device {mdev} '
                 'is in use by driver QEMU',
@@ -134,7 +179,7 @@ class Connection(fakelibvirt.Connection):
         """Refuse a group of which the host keeps a part, as VFIO does."""
         group = self.sysfs.link(model.PciAddress.parse(address), 'iommu_group')
         if group is None:
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_CONFIG_UNSUPPORTED,
                 "unsupported configuration: host doesn't support passthrough "
                 'of host PCI devices',
@@ -142,8 +187,8 @@ class Connection(fakelibvirt.Connection):
         for member in self.sysfs.group_members(int(group)):
             driver = self.sysfs.link(member, 'driver')
             bridge = self.sysfs.read(member, 'class').startswith(_BRIDGE)
-            if not bridge and driver not in (None, _VFIO):
-                raise _error(
+            if not (bridge or driver is None or self._is_on_vfio(member)):
+                raise errors.error(
                     fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                     f'vfio {address}: group {group} is not viable\nPlease '
                     'ensure all devices within the iommu_group are bound to '
@@ -162,66 +207,11 @@ class Connection(fakelibvirt.Connection):
         try:
             self.simulated.write(path, text)
         except OSError as error:
-            raise _error(
+            raise errors.error(
                 fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                 f'internal error: {failed}: {path}: '
                 f'{os.strerror(error.errno or errno.EIO)}',
             ) from error
-
-
-class Domain(fakelibvirt.Domain):
-    """A guest, which takes its hostdevs when it starts."""
-
-    def __init__(self, connection: Connection, xml: str) -> None:
-        self._hostdevs = etree.fromstring(xml).find('devices')
-        self._taken_pci: list[str] = []
-        self._taken_mdevs: list[str] = []
-        super().__init__(connection, xml)
-
-    def createWithFlags(self, flags: int) -> None:  # noqa: N802
-        """Take the hostdevs and start, or take none."""
-        try:
-            self._take()
-        except fakelibvirt.libvirtError:
-            self.give_back()
-            raise
-        super().createWithFlags(flags)
-
-    def _take(self) -> None:
-        for element in self._hostdevs.findall(_PCI_MANAGED):
-            address = str(_address_of_hostdev(element))
-            self._connection.take_pci(address, self.name())
-            self._taken_pci.append(address)
-        for address in self._taken_pci:
-            self._connection.check_group(address)
-        for element in self._hostdevs.findall(_MDEV):
-            self._connection.take_mdev(element.get('uuid'))
-            self._taken_mdevs.append(element.get('uuid'))
-
-    def give_back(self) -> None:
-        """Give back what was taken, when the guest has ended."""
-        while self._taken_pci:
-            self._connection.give_back_pci(self._taken_pci.pop())
-        while self._taken_mdevs:
-            self._connection.simulated.release_hold(self._taken_mdevs.pop())
-
-    def XMLDesc(self, flags: int) -> str:  # noqa: N802
-        """Print the guest, with the hostdevs and controllers it was given.
-
-        Nova's fake forgets what it does not know of them, such as their
-        place in the guest.
-        """
-        domain = etree.fromstring(super().XMLDesc(flags))
-        devices = domain.find('devices')
-        for hostdev in devices.findall('hostdev'):
-            devices.remove(hostdev)
-        for element in self._hostdevs:
-            pci = element.tag == 'controller' and element.get('type') == 'pci'
-            if element.tag == 'hostdev' or pci:
-                devices.append(etree.fromstring(etree.tostring(element)))
-        return str(
-            etree.tostring(domain, encoding='unicode', pretty_print=True)
-        )
 
 
 class Mdev:
@@ -249,23 +239,3 @@ def _device(address: str) -> str:
 def _address_of_nodedev(name: str) -> model.PciAddress:
     domain, bus, slot, function = name.removeprefix('pci_').split('_')
     return model.PciAddress.parse(f'{domain}:{bus}:{slot}.{function}')
-
-
-def _address_of_hostdev(element: Any) -> model.PciAddress:
-    return model.PciAddress(
-        *(
-            int(element.get(part), 16)
-            for part in ('domain', 'bus', 'slot', 'function')
-        )
-    )
-
-
-def _error(code: int, message: str) -> Exception:
-    error: Exception = fakelibvirt.make_libvirtError(
-        fakelibvirt.libvirtError,
-        message,
-        error_code=code,
-        error_message=message,
-        error_domain=fakelibvirt.VIR_FROM_QEMU,
-    )
-    return error

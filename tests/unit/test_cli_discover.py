@@ -28,7 +28,8 @@ class DiscoverTest(testtools.TestCase):
     def test_capture_of_a_real_kernel(self):
         root = self.useFixture(captures.Capture('virtual-host')).root
         rows = self.rows('--root', str(root))
-        self.assertEqual(7, len(rows))
+        self.assertEqual(8, len(rows))
+        self.assertEqual(8, rows['renderD129']['Sessions'])
         self.assertEqual(['0000:01:00.1'], rows['0000:01:00.0']['Companions'])
         self.assertEqual(4, rows['0000:03:00.0']['VFs'])
         self.assertEqual(1, rows['0000:05:00.0']['PGPU'])

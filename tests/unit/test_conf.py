@@ -40,8 +40,8 @@ class ConfTest(unittest.TestCase):
         self.assert_refused(conf.wishes, 'exclude', "'tesla'")
 
     def test_kind_that_is_none_is_refused(self):
-        self.set('kinds', ['mdev', 'sriov'])
-        self.assert_refused(conf.wishes, 'kinds', "'sriov'")
+        self.set('kinds', ['mdev', 'vgpu'])
+        self.assert_refused(conf.wishes, 'kinds', "'vgpu'")
 
     def test_empty_profile_is_refused(self):
         for option in ('profiles', 'default_profile'):

@@ -9,6 +9,8 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
@@ -21,7 +23,7 @@ _CARD = '0000:3b:00.0'
 _INSTANCE = str(uuid.uuid4())
 
 
-class Libvirt:
+class Libvirt(hypervisor.Absent):
     """As much of a hypervisor as a host without guests needs."""
 
     def __init__(self, host):
@@ -57,9 +59,9 @@ class GpusTestCase(testtools.TestCase):
         self.before = self.host.snapshot()
         self.libvirt = Libvirt(self.host)
         self.gpus = gpus.Gpus(
-            sysfs.Sysfs(root),
-            pciids.PciIds([root]),
-            self.libvirt,
+            machine.Machine(
+                sysfs.Sysfs(root), pciids.PciIds([root]), self.libvirt
+            ),
             wishes.Wishes(),
         )
         self.log = self.useFixture(fixtures.FakeLogger())
@@ -229,8 +231,7 @@ class ReportTest(GpusTestCase):
 
     def test_error_that_nobody_thought_of_is_the_cards_own(self):
         path = f'sys/bus/pci/devices/{_CARD}/mdev_supported_types'
-        for devices in (self.host.root / path).glob('*/devices'):
-            (devices / 'no-uuid').symlink_to('.')
+        (self.host.root / path / 'no number').mkdir()
         refused = [g for g in self.gpus.survey().gpus if g.refusal]
         self.assertIn(_CARD, [str(g.address) for g in refused])
         self.assertEqual(2, len(refused))  # and the management controller
