@@ -1,0 +1,70 @@
+"""What part of a card each of its virtual functions is, as drivers tell."""
+
+import pathlib
+
+import fixtures
+import testtools
+
+from nova_gpuvirt import gpus
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
+from nova_gpuvirt import pciids
+from nova_gpuvirt import sysfs
+from nova_gpuvirt import wishes
+from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.testing import simulated
+
+
+class QuotasTest(testtools.TestCase):
+    def start(self, name):
+        folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
+        root = pathlib.Path(folder)
+        self.host = hosts.simulated(name, root)
+        self.gpus = gpus.Gpus(
+            machine.Machine(
+                sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
+            ),
+            wishes.Wishes(),
+        )
+
+    def quotas(self):
+        """Map each part that VFs have of a card to how many have it."""
+        found = [
+            {p.type_id: len(p.places) for p in share.profiles}
+            for gpu in self.gpus.survey(refresh=True).gpus
+            for share in gpu.shares
+            if share.kind == 'sriov'
+        ]
+        self.assertEqual([], [other for other in found if other != found[0]])
+        return found[0]
+
+    def test_each_driver_names_its_parts(self):
+        for name, quotas in (
+            ('s7150x2', {'1of16': 16}),
+            ('mi300x', {'cpx-nps4-1of8': 8}),
+            ('v710', {'1of12': 12}),
+            ('flex170', {'2000m': 8}),
+            ('flex140', {'960m': 6}),
+            ('b60', {'4096m': 4}),
+            ('b50', {'7048m': 2}),
+            ('alder-lake', {'1of7': 7}),
+            ('alder-lake-no-vfs', {}),
+        ):
+            self.start(name)
+            self.assertEqual(quotas, self.quotas(), name)
+
+    def test_vf_whose_part_can_not_be_told_is_withheld_alone(self):
+        self.start('b60')
+        quota = 'sriov_admin/vf4/profile/vram_quota'
+        self.host.break_file('0000:17:00.0', quota, None)
+        self.assertEqual({'4096m': 3}, self.quotas())
+        reasons = [r for g in self.gpus.survey().gpus for r in gpus.reasons(g)]
+        (reason,) = [r for r in reasons if 'vf4' in r]
+        self.assertIn('not 0000:17:00.4: ', reason)
+
+    def test_vfs_of_one_card_can_have_several_parts(self):
+        self.start('b60')
+        quota = 'sriov_admin/vf4/profile/vram_quota'
+        path = f'/sys/bus/pci/devices/0000:17:00.0/{quota}'
+        self.host.write(path, str(1 << 30))
+        self.assertEqual({'4096m': 3, '1024m': 1}, self.quotas())
