@@ -1,0 +1,264 @@
+"""vGPUs of NVIDIA on kernels whose driver offers them through VFIO itself.
+
+Each VF has ``nvidia/creatable_vgpu_types``, what it could become now, and
+``nvidia/current_vgpu_type``, what it is. A vGPU is made by writing its type's
+number when a guest is built, and taken back by writing 0 when the guest is
+gone; the VF stays with NVIDIA's driver (``managed='no'``). Both refuse to be
+written over, 0 over 0 as well, so each write has its check before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Collection
+
+from nova_gpuvirt import discovery
+from nova_gpuvirt import exception
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import machine as machine_
+from nova_gpuvirt import model
+from nova_gpuvirt import nvidia_smi
+from nova_gpuvirt import nvidia_vfs
+from nova_gpuvirt import processes
+from nova_gpuvirt import sharing
+from nova_gpuvirt.backends import base
+
+LOG = logging.getLogger(__name__)
+
+_DAEMON = 'nvidia-vgpu-mgr'
+
+
+class VendorVfio(base.Backend):
+    """Make vGPUs on the virtual functions that ``sriov-manage`` enabled."""
+
+    kind = 'vendor-vfio'
+
+    def __init__(self, machine: machine_.Machine) -> None:
+        super().__init__(machine)
+        self._smi = nvidia_smi.NvidiaSmi(machine.run)
+        # The lists shrink as vGPUs are made: the names of types that were
+        # seen on a card are kept.
+        self._names: dict[model.Device, dict[int, str]] = {}
+
+    def refresh(self, gpu: model.Gpu) -> None:
+        """Ask NVIDIA's command, where the card has changed since."""
+        vfs = nvidia_vfs.read(self._sysfs, gpu)
+        if vfs:
+            assert isinstance(gpu.address, model.PciAddress)
+            state = (
+                tuple(vf.current for vf in vfs),
+                frozenset(n for vf in vfs for n in vf.creatable),
+            )
+            self._smi.learn(gpu.address, state)
+
+    def discover(self, gpu: model.Gpu) -> model.Gpu:
+        """Add what the card's VFs are, and what they could become."""
+        vfs = nvidia_vfs.read(self._sysfs, gpu)
+        if not vfs:
+            return _without_vfs(gpu)
+        assert isinstance(gpu.address, model.PciAddress)
+        card = self._smi.card(gpu.address)
+        names = dict(self._names.get(gpu.address, {}))
+        for vf in vfs:
+            names |= vf.creatable
+        self._names[gpu.address] = names
+        share = nvidia_vfs.share(self.kind, vfs, names, card)
+        if share.refusal is not None and self._daemon_is_missing():
+            share = dataclasses.replace(
+                share, refusal=f'{share.refusal}; {_DAEMON} is not running'
+            )
+        traits = gpu.traits
+        if card is not None and card.compute_capability is not None:
+            traits |= {nvidia_vfs.cuda_trait(card.compute_capability)}
+        return dataclasses.replace(
+            gpu, shares=(*gpu.shares, share), traits=traits
+        )
+
+    def _daemon_is_missing(self) -> bool:
+        return processes.running(self._sysfs.root, _DAEMON) is False
+
+    def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
+        """Make the VF the vGPU that it is claimed as, if it isn't yet."""
+        vf = _vf(slot)
+        current = nvidia_vfs.current(self._sysfs, vf)
+        if current:
+            self._expect(gpu, slot, instance, current)
+            return False
+        number = self._number(gpu, slot, instance)
+        try:
+            self._sysfs.set_vgpu_type(vf, number)
+        except OSError as error:
+            raise self._refused(slot, instance, str(error)) from error
+        made = nvidia_vfs.current(self._sysfs, vf)
+        if made != number:
+            raise self._refused(
+                slot,
+                instance,
+                f'that its type is {made} after {number} was written',
+            )
+        LOG.info(
+            'Made %s a vGPU %s (type %s) for instance %s',
+            vf,
+            slot.profile,
+            number,
+            instance,
+        )
+        return True
+
+    def _expect(
+        self, gpu: model.Gpu, slot: model.Slot, instance: str, current: int
+    ) -> None:
+        """Make sure that the VF is already what it is claimed as."""
+        share = gpu.share(self.kind)
+        profile = next(
+            (v.profile for v in share.vgpus if v.device == str(slot.device))
+            if share
+            else iter(()),
+            None,
+        )
+        if profile != slot.profile:
+            raise self._refused(
+                slot,
+                instance,
+                f'that it is a {profile} (type {current}), and NVIDIA '
+                'refuses one type over another',
+            )
+
+    def _number(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> int:
+        """Find the number of the slot's profile among what can be made."""
+        vf = _vf(slot)
+        creatable = nvidia_vfs.creatable(self._sysfs, vf)
+        for number, name in sorted(creatable.items()):
+            if nvidia_vfs.slug(name) == slot.profile:
+                return number
+        raise self._refused(
+            slot,
+            instance,
+            'that it can become '
+            + (', '.join(sorted(creatable.values())) or 'nothing')
+            + ' now',
+        )
+
+    def _refused(
+        self, slot: model.Slot, instance: str, found: str
+    ) -> exception.PrepareFailed:
+        remedy = (
+            f'start {_DAEMON}, which is not running'
+            if self._daemon_is_missing()
+            else "compare `nova-gpuvirt discover` with the card's GPU "
+            "instances, and look for NVRM's reason in the kernel log"
+        )
+        return exception.PrepareFailed(
+            str(slot.device),
+            wanted=f'a vGPU {slot.profile} for instance {instance}',
+            found=found,
+            remedy=remedy,
+        )
+
+    def guest_devices(
+        self, gpu: model.Gpu, slot: model.Slot, instance: str
+    ) -> tuple[guest_device.Pci, ...]:
+        """Describe the VF, which stays with NVIDIA's driver."""
+        vf = _vf(slot)
+        bars = discovery.bars(self._sysfs, vf)
+        return (guest_device.Pci(vf, managed=False, bars=bars),)
+
+    def release(self, slot: model.Slot, instance: str) -> None:
+        """Take the VF's vGPU away, if it has one."""
+        self._clear(_vf(slot))
+
+    def leftovers(
+        self, gpu: model.Gpu, claimed: Collection[model.Slot]
+    ) -> tuple[base.Leftover, ...]:
+        """Find the vGPUs on VFs that nobody claims and nothing holds."""
+        return tuple(
+            leftover
+            for leftover in super().leftovers(gpu, claimed)
+            if self._holder(_vf(leftover.slot)) is None
+        )
+
+    def discard(self, leftover: base.Leftover) -> None:
+        """Take the VF's vGPU away."""
+        self._clear(_vf(leftover.slot))
+
+    def _clear(self, vf: model.PciAddress) -> None:
+        if not nvidia_vfs.exists(self._sysfs, vf):
+            return
+        current = nvidia_vfs.current(self._sysfs, vf)
+        if not current:
+            return
+        holder = self._holder(vf)
+        if holder is not None:
+            raise _kept(
+                vf, f'that {holder} has it', 'it is taken away when that ends'
+            )
+        try:
+            self._sysfs.set_vgpu_type(vf, 0)
+        except OSError as error:
+            raise _kept(
+                vf, str(error), 'it is tried again with each periodic update'
+            ) from error
+        left = nvidia_vfs.current(self._sysfs, vf)
+        if left:
+            raise _kept(
+                vf,
+                f'that its type is {left} after 0 was written',
+                "look for NVRM's reason in the kernel log",
+            )
+        LOG.info('Took the vGPU of type %s from %s', current, vf)
+
+    def _holder(self, vf: model.PciAddress) -> str | None:
+        """Tell what has a VF open.
+
+        libvirt knows its guests even where a container hides the processes.
+        """
+        guest = self._machine.hypervisor.holder(vf)
+        if guest is not None:
+            return f'the running guest {guest}'
+        try:
+            holders = self._sysfs.holders(vf)
+        except OSError as error:
+            raise _kept(vf, f'no answer who has it: {error}', '') from error
+        return f'process {holders[0]}' if holders else None
+
+
+def _vf(slot: model.Slot) -> model.PciAddress:
+    assert isinstance(slot.device, model.PciAddress)
+    return slot.device
+
+
+def _without_vfs(gpu: model.Gpu) -> model.Gpu:
+    """Say why a card has no vGPUs, where NVIDIA's driver could make some."""
+    function = gpu.function
+    could = (
+        function is not None
+        and function.driver == 'nvidia'
+        and function.sriov_totalvfs
+        and not gpu.shares
+    )
+    if not could:
+        return gpu
+    assert function is not None
+    refusal = (
+        'its VFs are not enabled: run /usr/lib/nvidia/sriov-manage -e '
+        f'{function.address}'
+        if not function.virtfns
+        else 'its VFs show no vGPU types: see that the vGPU host driver is '
+        f'installed and {_DAEMON} runs'
+    )
+    share = model.Share(
+        VendorVfio.kind, sharing.ONE_AT_A_TIME, refusal=refusal
+    )
+    return dataclasses.replace(gpu, shares=(*gpu.shares, share))
+
+
+def _kept(
+    vf: model.PciAddress, found: str, remedy: str
+) -> exception.ReleaseFailed:
+    return exception.ReleaseFailed(
+        str(vf),
+        wanted='to take its vGPU away',
+        found=found,
+        remedy=remedy,
+    )

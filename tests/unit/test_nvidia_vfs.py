@@ -1,0 +1,185 @@
+"""What NVIDIA's VFs could become is counted for the card that has them."""
+
+import unittest
+from collections import Counter
+
+from nova_gpuvirt import model
+from nova_gpuvirt import nvidia_smi
+from nova_gpuvirt import nvidia_vfs
+
+_LIST = """\
+ID    : vGPU Name
+1145  : NVIDIA L40S-1B
+1147  : NVIDIA L40S-1Q
+1148  : NVIDIA L40S-2Q
+1156  : NVIDIA L40S-48Q
+"""
+_NAMES = {
+    number: f'NVIDIA L40S-{size}Q'
+    for number, size in ((1, 1), (8, 8), (24, 24), (48, 48))
+}
+
+
+def vf(number, current=0, creatable=None, gpu_instance=None):
+    """A VF, 0000:41:00.<number>."""
+    address = model.PciAddress(0, 0x41, number >> 3, number & 7)
+    if creatable is None:
+        creatable = {} if current else _NAMES
+    return nvidia_vfs.Vf(address, current, creatable, gpu_instance)
+
+
+def card(types=(), mixed=False, instances=None):
+    """What the command says: (number, name, most, GI profile, per GI)."""
+    return nvidia_smi.Card(
+        {
+            number: nvidia_smi.VgpuType(number, name, gi, most, 1, per, None)
+            for number, name, most, gi, per in types
+        },
+        mixed,
+        Counter(instances or {}),
+        None,
+    )
+
+
+_TIME_SLICED = [
+    (1, 'NVIDIA L40S-1Q', 32, None, None),
+    (8, 'NVIDIA L40S-8Q', 5, None, None),
+    (24, 'NVIDIA L40S-24Q', 2, None, None),
+    (48, 'NVIDIA L40S-48Q', 1, None, None),
+]
+_MIG = [
+    (1, 'NVIDIA H100-1-10C', 7, 19, 1),
+    (2, 'NVIDIA H100-1-5C', 14, 19, 2),
+    (3, 'NVIDIA H100-3-40C', 2, 9, 1),
+]
+_MIG_NAMES = {number: name for number, name, *_ in _MIG}
+
+
+def room(share):
+    """How many more of each there is room for, by the last word."""
+    return {p.slug.rpartition('-')[2]: p.available for p in share.profiles}
+
+
+def share(vfs, told=None, names=_NAMES):
+    """The share of a card with these VFs."""
+    return nvidia_vfs.share('vendor-vfio', vfs, names, told)
+
+
+class ListTest(unittest.TestCase):
+    def test_lists_of_every_driver_are_read(self):
+        expected = {
+            1145: 'NVIDIA L40S-1B',
+            1147: 'NVIDIA L40S-1Q',
+            1148: 'NVIDIA L40S-2Q',
+            1156: 'NVIDIA L40S-48Q',
+        }
+        for text in (
+            _LIST,
+            _LIST.replace('ID    : vGPU Name', 'ID  : VGPU Name'),
+            _LIST.partition('\n')[2],
+        ):
+            self.assertEqual(expected, nvidia_vfs.parse_creatable(text))
+        for nothing in ('', 'ID    : vGPU Name\n', 'no: number\n1147 :\n'):
+            self.assertEqual({}, nvidia_vfs.parse_creatable(nothing))
+
+
+class EqualSizeTest(unittest.TestCase):
+    def test_command_says_how_many_an_empty_card_holds(self):
+        found = share([vf(n) for n in range(16)], card(_TIME_SLICED))
+        self.assertEqual({'1q': 16, '8q': 5, '24q': 2, '48q': 1}, room(found))
+
+    def test_names_tell_it_where_the_command_is_missing(self):
+        found = share([vf(n) for n in range(16)])
+        self.assertEqual({'1q': 16, '8q': 6, '24q': 2, '48q': 1}, room(found))
+
+    def test_what_exists_is_counted_and_the_list_has_the_last_word(self):
+        left = {8: _NAMES[8]}
+        vfs = [vf(0, 8), *(vf(n, creatable=left) for n in range(1, 16))]
+        found = share(vfs, card(_TIME_SLICED))
+        self.assertEqual({'1q': 0, '8q': 4, '24q': 0, '48q': 0}, room(found))
+        (made,) = found.vgpus
+        self.assertEqual(
+            'vendor-vfio:0000:41:00.0@nvidia-l40s-8q', str(made.slot)
+        )
+
+    def test_one_at_a_time_where_nothing_tells_the_size_of_the_card(self):
+        left = {8: _NAMES[8]}
+        vfs = [vf(0, 8), *(vf(n, creatable=left) for n in range(1, 16))]
+        found = share(vfs, None, left)
+        self.assertEqual(1, room(found)['8q'])
+        pending = Counter(['nvidia-l40s-8q'])
+        self.assertEqual(
+            {'nvidia-l40s-8q': 0}, found.rule.left(found.profiles, pending)
+        )
+
+    def test_type_that_has_no_name_is_not_guessed(self):
+        vfs = [vf(0, 999), vf(1, creatable={8: _NAMES[8]})]
+        found = share(vfs, card(_TIME_SLICED))
+        self.assertEqual(1, room(found)['8q'])
+        self.assertEqual('nvidia-type-999', found.vgpus[0].profile)
+
+    def test_type_in_use_is_named_by_the_command_alone(self):
+        found = share([vf(0, 48)], card(_TIME_SLICED), {})
+        self.assertEqual('nvidia-l40s-48q', found.vgpus[0].profile)
+        self.assertEqual({'48q': 0}, room(found))
+
+
+class MixedSizeTest(unittest.TestCase):
+    def test_parts_of_several_sizes_add_up_to_one_card(self):
+        vfs = [vf(0, 24), vf(1, 8), *(vf(n) for n in range(2, 40))]
+        found = share(vfs, card(_TIME_SLICED, mixed=True))
+        # 1/2 and 1/5 are taken: 3/10 is left.
+        self.assertEqual({'1q': 9, '8q': 1, '24q': 0, '48q': 0}, room(found))
+
+
+class MigTest(unittest.TestCase):
+    def mig(self, *vfs, instances=None):
+        free = [vf(n, creatable=_MIG_NAMES) for n in range(10, 20)]
+        told = card(_MIG, instances=instances or {19: 3, 9: 1})
+        return share([*vfs, *free], told, _MIG_NAMES)
+
+    def test_gpu_instances_that_there_are_count(self):
+        self.assertEqual({'10c': 3, '5c': 6, '40c': 1}, room(self.mig()))
+
+    def test_gpu_instance_holds_one_size(self):
+        found = self.mig(vf(0, 2, gpu_instance=7))
+        self.assertEqual({'10c': 2, '5c': 5, '40c': 1}, room(found))
+        found = self.mig(
+            vf(0, 2, gpu_instance=7),
+            vf(1, 2, gpu_instance=7),
+            vf(2, 1, gpu_instance=8),
+        )
+        self.assertEqual({'10c': 1, '5c': 2, '40c': 1}, room(found))
+
+    def test_what_is_pending_may_take_a_gpu_instance_of_its_own(self):
+        found = self.mig()
+        left = found.rule.left(
+            found.profiles, Counter({'nvidia-h100-1-5c': 1})
+        )
+        self.assertEqual(
+            {
+                'nvidia-h100-1-10c': 2,
+                'nvidia-h100-1-5c': 5,
+                'nvidia-h100-3-40c': 1,
+            },
+            left,
+        )
+
+    def test_without_the_command_one_at_a_time(self):
+        found = share([vf(0, creatable=_MIG_NAMES)], None, _MIG_NAMES)
+        self.assertEqual({'10c': 1, '5c': 1, '40c': 1}, room(found))
+
+    def test_mode_without_gpu_instances_is_told(self):
+        found = share([vf(0, creatable={}), vf(1, creatable={})], card(_MIG))
+        self.assertIn('nvidia-smi mig -cgi', found.refusal)
+
+
+class TraitTest(unittest.TestCase):
+    def test_compute_capability_has_a_standard_trait_where_there_is_one(self):
+        self.assertEqual(
+            'HW_GPU_CUDA_COMPUTE_CAPABILITY_V7_0', nvidia_vfs.cuda_trait('7.0')
+        )
+        self.assertEqual(
+            'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_V8_9',
+            nvidia_vfs.cuda_trait('8.9'),
+        )
