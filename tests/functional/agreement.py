@@ -2,15 +2,13 @@
 
 import collections
 
+from lxml import etree
 from nova import context as nova_context
 from nova import objects
 
-from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import vgpu
-from nova_gpuvirt import wishes
 
 _VFIO = 'vfio-pci'
 
@@ -25,7 +23,8 @@ def check(test, host):
     side.check_placement()
     side.check_tracker()
     side.check_guests()
-    side.check_mdevs()
+    side.check_vgpus()
+    side.check_renderers()
     side.check_drivers()
 
 
@@ -133,49 +132,79 @@ class _Side:
             for device in self._devices(resource, uuid)
         )
 
-    def check_mdevs(self):
-        """The mdevs that exist are those that somebody claims."""
+    def check_vgpus(self):
+        """The vGPUs that exist are those that somebody claims."""
         expected = {
-            str(vgpu.uuid_of(slot, instance))
+            (_vgpu(slot, instance), slot.profile)
             for instance, resource in self._all()
             if (slot := model.Slot.parse(resource.identifier)).kind
-            is model.Kind.MDEV
+            in ('mdev', 'vendor-vfio')
         }
-        folder = self.test.simulated[self.host].root / 'sys/bus/mdev/devices'
-        self.test.assertEqual(
-            expected, {path.name for path in folder.iterdir()}
-        )
+        found = {
+            (vgpu.device, vgpu.profile)
+            for gpu in self._gpus()
+            for vgpu in gpu.vgpus
+        }
+        self.test.assertEqual(expected, found)
 
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
         taken = {
-            device
+            _device(element): element
             for domain in self._domains()
             if domain.isActive()
             for element in self.test.hostdevs(
                 self.host, {'id': domain.UUIDString()}
             )
-            for device in [_device(element)]
+            if element.get('managed') == 'yes'
         }
         native = {
             f.address: f.driver
             for f in self.test.simulated[self.host].description.functions
         }
         for gpu in self._gpus():
-            for function in (gpu.function, *gpu.companions):
+            for function in gpu.functions:
                 address = str(function.address)
-                expected = _VFIO if address in taken else native[address]
-                self.test.assertEqual(expected, function.driver, address)
+                self._check_driver(address, native[address], taken)
+            for vf in gpu.virtfns:
+                pf = self._described(gpu.address)
+                self._check_driver(str(vf), pf.vfs.driver, taken)
+
+    def _check_driver(self, address, native, taken):
+        expected = native
+        if address in taken:
+            variant = taken[address].find('driver')
+            expected = _VFIO if variant is None else variant.get('model')
+        driver = self.sysfs.link(model.PciAddress.parse(address), 'driver')
+        self.test.assertEqual(expected, driver, address)
+
+    def check_renderers(self):
+        """Each guest draws with the node that its instance claims."""
+        for domain in self._domains():
+            uuid = domain.UUIDString()
+            nodes = [
+                f'/dev/dri/{slot.device}'
+                for resource in self.current[uuid]
+                if (slot := model.Slot.parse(resource.identifier)).kind
+                == 'api'
+            ]
+            if domain.isActive():
+                xml = etree.fromstring(domain.XMLDesc(0))
+                found = xml.xpath(
+                    "//graphics[@type='egl-headless']/gl/@rendernode"
+                )
+                self.test.assertEqual(nodes, found, uuid)
 
     def _devices(self, resource, instance):
         slot = model.Slot.parse(resource.identifier)
-        if slot.kind is model.Kind.MDEV:
-            return [str(vgpu.uuid_of(slot, instance))]
-        functions = self.test.simulated[self.host].description.functions
-        card = next(f for f in functions if f.address == str(slot.address))
+        if slot.kind == 'api':
+            return []
+        if slot.kind != model.WHOLE:
+            return [_vgpu(slot, instance)]
+        card = self._described(slot.device)
         return [
             f.address
-            for f in functions
+            for f in self.test.simulated[self.host].description.functions
             if f.address == card.address
             or (
                 f.address[:-1] == card.address[:-1]
@@ -183,13 +212,23 @@ class _Side:
             )
         ]
 
+    def _described(self, address):
+        functions = self.test.simulated[self.host].description.functions
+        return next(f for f in functions if f.address == str(address))
+
     def _gpus(self):
-        names = pciids.PciIds([])
-        return gpus.survey(self.sysfs, names, wishes.Wishes()).gpus
+        return self.test.survey(self.host).gpus
 
     def _domains(self):
         connection = self.compute.driver._host.get_connection()
         return list(connection._vms.values())
+
+
+def _vgpu(slot, instance):
+    """The name of what stands for a slot that is a part of a card."""
+    if slot.kind == 'mdev':
+        return str(vgpu.uuid_of(slot, instance))
+    return str(slot.device)
 
 
 def _device(element):

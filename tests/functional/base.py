@@ -1,10 +1,21 @@
 """What the functional tests have in common."""
 
+import contextlib
+import pkgutil
+
+import fixtures
+
 from nova_gpuvirt.testing import cloud
 from tests.functional import agreement
 
 VGPU = {'resources:VGPU': '1'}
 PGPU = {'resources:PGPU': '1'}
+SESSION = {'resources:CUSTOM_GPU_API_SESSION': '1'}
+# The moments at which another request may come between.
+CLAIM_IN_PLACEMENT = (
+    'nova.scheduler.client.report.SchedulerReportClient.claim_resources'
+)
+CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
 
 
 class GpuTestCase(cloud.Cloud):
@@ -21,6 +32,18 @@ class GpuTestCase(cloud.Cloud):
         return self._create_server(
             flavor_id=self.flavor(spec), networks='none', **kwargs
         )
+
+    def boot_many(self, spec, count):
+        """Boot so many servers, one after the other, of one flavor.
+
+        One request for several takes the first candidate for each, whose
+        provider the first of them may have filled.
+        """
+        flavor = self.flavor(spec)
+        return [
+            self._create_server(flavor_id=flavor, networks='none')
+            for _ in range(count)
+        ]
 
     def boot_refused(self, spec, **kwargs):
         """Boot a server for which there is nothing, and return its fault."""
@@ -51,3 +74,18 @@ class GpuTestCase(cloud.Cloud):
     def log(self):
         """What the services have logged."""
         return self.stdlog.logger.output
+
+    @contextlib.contextmanager
+    def once_before(self, name, action):
+        """Do something before the next call of a function of Nova's."""
+        pending = [action]
+        original = pkgutil.resolve_name(name)
+
+        def wrapper(*args, **kwargs):
+            if pending:
+                pending.pop()()
+            return original(*args, **kwargs)
+
+        with fixtures.MonkeyPatch(name, wrapper):
+            yield
+        self.assertEqual([], pending, f'{name} was never called')

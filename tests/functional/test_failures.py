@@ -168,7 +168,7 @@ class LeftoverTest(base.GpuTestCase):
     def ours(self, index, instance):
         """The UUID that we would give to a vGPU of this card."""
         slot = model.Slot(
-            model.Kind.MDEV,
+            'mdev',
             model.PciAddress.parse(_CARD),
             index,
             'nvidia-t4-8q',

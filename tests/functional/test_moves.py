@@ -78,11 +78,13 @@ class ResizeTest(base.GpuTestCase):
 class MigrationTest(base.GpuTestCase):
     """Moves between two hosts whose slots have the same names."""
 
+    KIND = 'gvtg'
+
     def setUp(self):
         super().setUp()
         self.hosts = {}
         for name in ('host1', 'host2'):
-            self.hosts[name] = self.start_gpu_host(name, 'gvtg')
+            self.hosts[name] = self.start_gpu_host(name, self.KIND)
         self.before = self.snapshots()
 
     def snapshots(self):
@@ -159,3 +161,7 @@ class MigrationTest(base.GpuTestCase):
         self.run_periodic()
         self.assert_agreed()
         self.assertEqual(self.before, self.snapshots())
+
+
+class VendorVfioMigrationTest(MigrationTest):
+    KIND = 'domain-1'

@@ -4,45 +4,24 @@ Nova's harness does everything that follows from a request before it answers,
 so a race is made by a second request at the chosen moment of the first.
 """
 
-import contextlib
-import pkgutil
-
 import fixtures
 
 from nova_gpuvirt import young_claims
 from tests.functional import base
 
-_CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
-_CLAIM_IN_PLACEMENT = (
-    'nova.scheduler.client.report.SchedulerReportClient.claim_resources'
-)
 _IMAGE_COMES = 'nova.virt.libvirt.driver.LibvirtDriver._create_image'
 _COMES_BACK = 'nova.compute.manager.ComputeManager._finish_revert_resize'
 _BEFORE_FIRST_SAVE = 'nova.compute.manager.ComputeManager._allocate_network'
 
 
 class RaceTest(base.GpuTestCase):
-    @contextlib.contextmanager
-    def once_before(self, name, action):
-        """Do something before the next call of a function of Nova's."""
-        pending = [action]
-        original = pkgutil.resolve_name(name)
-
-        def wrapper(*args, **kwargs):
-            if pending:
-                pending.pop()()
-            return original(*args, **kwargs)
-
-        with fixtures.MonkeyPatch(name, wrapper):
-            yield
-        self.assertEqual([], pending, f'{name} was never called')
-
     def test_two_boots_for_the_last_slot(self):
         self.start_gpu_host('host1', 'gvtg')
         self.boot(base.VGPU)
         rivals = []
         with self.once_before(
-            _CLAIM_IN_PLACEMENT, lambda: rivals.append(self.boot(base.VGPU))
+            base.CLAIM_IN_PLACEMENT,
+            lambda: rivals.append(self.boot(base.VGPU)),
         ):
             fault = self.boot_refused(base.VGPU)
         self.assertIn('No valid host', fault)
@@ -63,7 +42,7 @@ class RaceTest(base.GpuTestCase):
             host = provider.partition('_')[0]
             rivals.append(self.boot(base.VGPU, host=host))
 
-        with self.once_before(_CLAIM_ON_HOST, boot_rival):
+        with self.once_before(base.CLAIM_ON_HOST, boot_rival):
             whole = self.boot(base.PGPU)
         self.assertNotEqual(
             rivals[0]['OS-EXT-SRV-ATTR:host'], whole['OS-EXT-SRV-ATTR:host']
@@ -88,7 +67,7 @@ class RaceTest(base.GpuTestCase):
         large = base.VGPU | {
             'trait:CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q': 'required'
         }
-        with self.once_before(_CLAIM_ON_HOST, lambda: self.boot(small)):
+        with self.once_before(base.CLAIM_ON_HOST, lambda: self.boot(small)):
             self.boot_refused(large)
         self.assertIn('wanted CUSTOM_GPU_PROFILE_NVIDIA_T4_8Q', self.log())
         self.assert_agreed()

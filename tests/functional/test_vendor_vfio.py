@@ -1,0 +1,123 @@
+"""NVIDIA's vGPUs without mdevs: a VF becomes one, and is taken back."""
+
+import errno
+
+from nova_gpuvirt import nvidia_vfs
+from nova_gpuvirt import sysfs
+from tests.functional import base
+
+_CARD = '0001:c8:00.0'
+# One that no guest gets as long as others are free.
+_FAR_VF = '0001:c8:05.0'
+_CURRENT = 'nvidia/current_vgpu_type'
+_TYPE_48Q = 1535
+
+
+class VendorVfioTest(base.GpuTestCase):
+    def setUp(self):
+        super().setUp()
+        self.host = self.start_gpu_host('host1', 'domain-1')
+        self.before = self.host.snapshot()
+
+    def write(self, vf, number):
+        path = f'/sys/bus/pci/devices/{vf}/{_CURRENT}'
+        self.host.write(path, f'{number}\n')
+
+    def vfs(self):
+        (gpu,) = self.survey('host1').gpus
+        return nvidia_vfs.read(sysfs.Sysfs(self.host.root), gpu)
+
+    def made(self):
+        """The VFs that are vGPUs, with their types."""
+        return {str(vf.address): vf.current for vf in self.vfs() if vf.current}
+
+    def test_guest_gets_the_vf_as_it_is(self):
+        server = self.boot(base.VGPU)
+        (hostdev,) = self.hostdevs('host1', server)
+        self.assertEqual('no', hostdev.get('managed'))
+        self.assertEqual([_TYPE_48Q], list(self.made().values()))
+        (provider,) = self.gpu_providers('host1').values()
+        self.assertIn(
+            'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_V12_0', provider['traits']
+        )
+        self.assert_agreed()
+
+    def test_driver_refuses_the_type(self):
+        self.host.fail(f'*{_CURRENT}', errno.EIO)
+        self.boot_refused(base.VGPU)
+        self.assertIn(': wanted a vGPU nvidia-dc-48q for instance', self.log())
+        self.assertIn('Input/output error', self.log())
+        self.assert_agreed()
+        self.assertEqual(self.before, self.host.snapshot())
+        self.boot(base.VGPU)
+        self.assert_agreed()
+
+    def test_type_that_is_not_creatable_any_more(self):
+        spec = {'resources:CUSTOM_VGPU_NVIDIA_DC_24Q': '1'}
+
+        def somebody_makes_another():
+            self.write(_FAR_VF, _TYPE_48Q)
+
+        with self.once_before(base.CLAIM_ON_HOST, somebody_makes_another):
+            self.boot_refused(spec)
+        self.assertIn('DC_24Q', self.log())
+        self.write(_FAR_VF, 0)
+        self.run_periodic()
+        self.assertEqual(self.before, self.host.snapshot())
+        self.boot(spec)
+        self.assert_agreed()
+
+    def test_daemon_that_does_not_run_is_named(self):
+        self.host.end('nvidia-vgpu-mgr')
+        self.boot_refused(base.VGPU)
+        self.assertIn(
+            'start nvidia-vgpu-mgr, which is not running', self.log()
+        )
+        self.assert_agreed()
+
+    def test_vgpu_that_nobody_claims_is_taken_away(self):
+        server = self.boot(base.VGPU)
+        made = self.made()
+        self.write(_FAR_VF, _TYPE_48Q)
+        self.run_periodic()
+        self.assertEqual(made, self.made())
+        self.assertIn(f'Discarded {_FAR_VF}', self.log())
+        self.assert_agreed()
+        self._delete_server(server)
+        self.assertEqual(self.before, self.host.snapshot())
+
+    def test_vgpu_that_a_process_holds_is_left_and_counted(self):
+        self.write(_FAR_VF, _TYPE_48Q)
+        self.host.hold(_FAR_VF)
+        self.run_periodic()
+        self.assertEqual({_FAR_VF: _TYPE_48Q}, self.made())
+        self.assertEqual({_CARD: 1}, self.totals('host1', 'VGPU'))
+        self.boot(base.VGPU)
+        self.boot_refused(base.VGPU)
+        self.host.release_hold(_FAR_VF)
+        self.run_periodic()
+        self.boot(base.VGPU)
+        self.assert_agreed()
+
+    def test_release_that_fails_is_made_good_later(self):
+        server = self.boot(base.VGPU)
+        self.host.fail(f'*{_CURRENT}', errno.EIO)
+        self._delete_server(server)
+        self.assertIn('Could not release vendor-vfio:0001:c8', self.log())
+        self.assertEqual([_TYPE_48Q], list(self.made().values()))
+        self.run_periodic()
+        self.assert_agreed()
+        self.assertEqual(self.before, self.host.snapshot())
+
+    def test_restart_takes_nothing_from_running_guests(self):
+        servers = [self.boot(base.VGPU), self.boot(base.VGPU)]
+        self.restart_compute_service('host1')
+        self.run_periodic()
+        self.assert_agreed()
+        self.assertEqual(2, len(self.made()))
+        for server in servers:
+            self._reboot_server(server, hard=True)
+        self.assert_agreed()
+        for server in servers:
+            self._delete_server(server)
+        self.assertEqual(self.before, self.host.snapshot())
