@@ -44,6 +44,8 @@ class Sriov(base.Backend):
         by_quota: dict[str, list[model.PciAddress]] = {}
         withheld: dict[model.Device, str] = {}
         for number, vf in enumerate(function.virtfns):
+            if self._sysfs.names(vf, 'mdev_supported_types'):
+                continue  # its driver cuts it further
             try:
                 why = _refusal(self._machine, vf)
                 if why is None:

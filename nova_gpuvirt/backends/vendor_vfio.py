@@ -171,7 +171,14 @@ class VendorVfio(base.Backend):
     def leftovers(
         self, gpu: model.Gpu, claimed: Collection[model.Slot]
     ) -> tuple[base.Leftover, ...]:
-        """Find the vGPUs on VFs that nobody claims and nothing holds."""
+        """Find the vGPUs on VFs that nobody claims and nothing holds.
+
+        Nothing tells who made one: on a card that is not offered it is
+        somebody else's.
+        """
+        share = gpu.share(self.kind)
+        if share is None or not any(p.offered for p in share.profiles):
+            return ()
         return tuple(
             leftover
             for leftover in super().leftovers(gpu, claimed)

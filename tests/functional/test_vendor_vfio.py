@@ -86,6 +86,13 @@ class VendorVfioTest(base.GpuTestCase):
         self._delete_server(server)
         self.assertEqual(self.before, self.host.snapshot())
 
+    def test_vgpu_on_a_card_that_is_not_offered_is_somebody_elses(self):
+        self.flags(exclude=[_CARD], group='gpuvirt')
+        self.restart_compute_service('host1')
+        self.write(_FAR_VF, _TYPE_48Q)
+        self.run_periodic()
+        self.assertEqual({_FAR_VF: _TYPE_48Q}, self.made())
+
     def test_vgpu_that_a_process_holds_is_left_and_counted(self):
         self.write(_FAR_VF, _TYPE_48Q)
         self.host.hold(_FAR_VF)

@@ -31,12 +31,17 @@ class DiscoverTest(testtools.TestCase):
         self.assertEqual(8, len(rows))
         self.assertEqual(8, rows['renderD129']['Sessions'])
         self.assertEqual(['0000:01:00.1'], rows['0000:01:00.0']['Companions'])
-        self.assertEqual(4, rows['0000:03:00.0']['VFs'])
+        shared = rows['0000:03:00.0']
+        self.assertEqual((4, 2), (shared['VFs'], shared['VGPU']))
         self.assertEqual(1, rows['0000:05:00.0']['PGPU'])
         card = rows['0000:04:00.0']
         self.assertEqual((0, 3), (card['PGPU'], card['VGPU']))
         self.assertEqual('simvgpu-1q', card['VGPU is'])
         self.assertEqual(3, len(card['Profiles']))
+        # Two of its VFs are mdev parents, and the others go to guests whole.
+        self.assertEqual(4, len(shared['Profiles']))
+        vfs = 'CUSTOM_VGPU_RED_HAT_VIRTIO_1_0_GPU_1OF4'
+        self.assertEqual(2, shared['Profiles'][vfs])
         for address in ('0000:00:07.0', '0000:03:00.0', '0000:04:00.0'):
             self.assertEqual(1, len(rows[address]['Not offered because']))
 
