@@ -20,11 +20,6 @@ _SDXI = 0x120100
 # A server's management controller shows the console of the machine itself.
 _BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
-# Why a function can't go to a guest.
-NO_IOMMU = (
-    'it has no IOMMU group: switch the IOMMU on in the firmware and on the '
-    'kernel command line (intel_iommu=on, on AMD it is on by itself)'
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

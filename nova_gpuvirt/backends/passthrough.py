@@ -10,15 +10,13 @@ import dataclasses
 import fnmatch
 from collections.abc import Sequence
 
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
-from nova_gpuvirt import iommu
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
+from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
 
-_DRIVER = 'vfio-pci'
 _INTEL = 0x8086
 # Where Intel's integrated GPU is, on the host as in a guest.
 _IGD = model.PciAddress(0, 0, 2, 0)
@@ -73,8 +71,6 @@ def _refusal(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
         return 'it is no PCI card'
     if function.boot_vga and not _is_named(gpu, machine.boot_vga):
         return "it is the firmware's boot VGA"
-    if function.iommu_group is None:
-        return discovery.NO_IOMMU
     if function.driver == 'gim':
         return (
             "it is a PF of AMD's gim, whose configuration space is corrupt "
@@ -82,12 +78,7 @@ def _refusal(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
         )
     if function.virtfns:
         return f'{len(function.virtfns)} virtual functions of it are enabled'
-    if not machine.sysfs.has_driver(_DRIVER):
-        return (
-            f'the kernel has no {_DRIVER}: install its module '
-            '(CONFIG_VFIO_PCI)'
-        )
-    return iommu.why_not_alone(machine, [f.address for f in gpu.functions])
+    return vfio.why_not(machine, [f.address for f in gpu.functions])
 
 
 def _is_named(gpu: model.Gpu, globs: Sequence[str]) -> bool:

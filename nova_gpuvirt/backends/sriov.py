@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
-from nova_gpuvirt import iommu
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import profiles
 from nova_gpuvirt import quotas
 from nova_gpuvirt import sharing
+from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
 
 _NVIDIA = 0x10DE
@@ -47,7 +46,7 @@ class Sriov(base.Backend):
             if self._sysfs.names(vf, 'mdev_supported_types'):
                 continue  # its driver cuts it further
             try:
-                why = _refusal(self._machine, vf)
+                why = vfio.why_not(self._machine, [vf])
                 if why is None:
                     by_quota.setdefault(parts.of_vf(number), []).append(vf)
             except exception.SysfsError as error:
@@ -116,10 +115,3 @@ def _profile(
         framebuffer_mib=quotas.mib(quota),
         places=tuple(vfs),
     )
-
-
-def _refusal(machine: machine_.Machine, vf: model.PciAddress) -> str | None:
-    """Tell why a function can't go to a guest alone, if it can't."""
-    if machine.sysfs.link(vf, 'iommu_group') is None:
-        return discovery.NO_IOMMU
-    return iommu.why_not_alone(machine, [vf])

@@ -208,11 +208,15 @@ class Cloud(base.ServersTestBase):
             for r in instance.resources or ()
         ]
 
-    def hostdevs(self, host: str, server: dict[str, Any]) -> list[Any]:
-        """Read the <hostdev> elements of a server's guest."""
+    def guest(self, host: str, server: dict[str, Any]) -> Any:
+        """Read the XML of a server's guest."""
         connection = self.computes[host].driver._host.get_connection()
         domain = connection.lookupByUUIDString(server['id'])
-        return list(etree.fromstring(domain.XMLDesc(0)).iter('hostdev'))
+        return etree.fromstring(domain.XMLDesc(0))
+
+    def hostdevs(self, host: str, server: dict[str, Any]) -> list[Any]:
+        """Read the <hostdev> elements of a server's guest."""
+        return list(self.guest(host, server).iter('hostdev'))
 
     def run_periodic(self, *hosts: str) -> None:
         """Run the periodic update of these hosts' resources, or of all."""

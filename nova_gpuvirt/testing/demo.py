@@ -25,7 +25,13 @@ from nova_gpuvirt.testing import cloud
 from nova_gpuvirt.testing import hosts
 
 _HOST = 'gpu-host-1'
-_COLUMNS = ('Address', 'GPU', 'Driver', 'NUMA', 'PGPU', 'VGPU', 'VGPU is')
+_COLUMNS = ('Address', 'GPU', 'Driver', 'PGPU', 'VGPU', 'VGPU is', 'Sessions')
+# Beside these there is one for each profile.
+_CLASSES = ('VGPU', 'PGPU', 'CUSTOM_GPU_API_SESSION')
+# What of a guest's XML shows the GPU, where that is no <hostdev>.
+_PATHS = {
+    'CUSTOM_GPU_API_SESSION': ("graphics[@type='egl-headless']", 'video'),
+}
 
 
 class Demo(cloud.Cloud):
@@ -73,14 +79,14 @@ class Demo(cloud.Cloud):
         )
 
     def _classes(self) -> list[str]:
-        """Choose the classes to ask for: those that Nova knows by name."""
+        """Choose the classes to ask for, a server each."""
         free = {
             rc
             for provider in self.gpu_providers(_HOST).values()
             for rc, inventory in provider['inventories'].items()
             if inventory['total'] > inventory['reserved']
         }
-        return [rc for rc in ('VGPU', 'PGPU') if rc in free]
+        return [rc for rc in _CLASSES if rc in free]
 
     def _show_providers(self) -> None:
         table = prettytable.PrettyTable(
@@ -88,7 +94,7 @@ class Demo(cloud.Cloud):
         )
         for provider in self.gpu_providers(_HOST).values():
             for rc, inventory in sorted(provider['inventories'].items()):
-                if rc in ('PGPU', 'VGPU'):
+                if rc in _CLASSES:
                     table.add_row(
                         [
                             provider['name'],
@@ -103,14 +109,15 @@ class Demo(cloud.Cloud):
 
     def _boot(self, rc: str) -> None:
         spec = {f'resources:{rc}': '1'}
+        name = rc.removeprefix('CUSTOM_GPU_').lower().replace('_', '-')
         _say(f'A server with {rc}', 'Its flavor:')
         print(
-            f'    openstack flavor create gpu.{rc.lower()} \\\n'
+            f'    openstack flavor create gpu.{name} \\\n'
             f'        --vcpus 2 --ram 2048 --property resources:{rc}=1\n'
         )
         flavor = self._create_flavor(extra_spec=spec)
         server = self._create_server(
-            name=f'server-{rc.lower()}', flavor_id=flavor, networks='none'
+            name=f'server-{name}', flavor_id=flavor, networks='none'
         )
         print(f'{server["name"]}: {server["status"]}\n')
         providers = {p['name']: p for p in self.gpu_providers(_HOST).values()}
@@ -119,8 +126,10 @@ class Demo(cloud.Cloud):
             print(_wrapped('traits      ', providers[name]['traits']))
         for claim in self.claims(server):
             print(f'claim       {claim.identifier}')
-        for hostdev in self.hostdevs(_HOST, server):
-            print(_xml(hostdev))
+        devices = self.guest(_HOST, server).find('devices')
+        for path in _PATHS.get(rc, ('hostdev',)):
+            for element in devices.iterfind(path):
+                print(_xml(element))
         print()
 
 

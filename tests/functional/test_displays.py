@@ -1,7 +1,5 @@
 """A guest's console shows the screen of its vGPU, when that is asked for."""
 
-from lxml import etree
-
 from tests.functional import base
 
 _SHOWN = {'hw:gpuvirt_display': 'true'}
@@ -21,9 +19,7 @@ class DisplayTest(base.GpuTestCase):
 
     def headless(self, server):
         """The render nodes that draw for a server's console."""
-        connection = self.computes['host1'].driver._host.get_connection()
-        domain = connection.lookupByUUIDString(server['id'])
-        return etree.fromstring(domain.XMLDesc(0)).xpath(
+        return self.guest('host1', server).xpath(
             "//graphics[@type='egl-headless']/gl/@rendernode"
         )
 

@@ -1,21 +1,14 @@
 """PCI functions stand in the guest as their drivers need it."""
 
-from lxml import etree
-
 from tests.functional import base
 
 _QEMU = '{http://libvirt.org/schemas/domain/qemu/1.0}'
 
 
 class FunctionTest(base.GpuTestCase):
-    def guest(self, server):
-        connection = self.computes['host1'].driver._host.get_connection()
-        domain = connection.lookupByUUIDString(server['id'])
-        return etree.fromstring(domain.XMLDesc(0))
-
     def test_large_bars_get_room(self):
         self.start_gpu_host('host1', 'h100')
-        guest = self.guest(self.boot(base.PGPU))
+        guest = self.guest('host1', self.boot(base.PGPU))
         window = int(guest.findtext('.//pcihole64')) << 10
         self.assertGreaterEqual(window, 128 << 30)
         self.assertEqual('emulate', guest.find('cpu/maxphysaddr').get('mode'))
@@ -51,13 +44,13 @@ class FunctionTest(base.GpuTestCase):
         self.assertEqual(
             ('0x00', '0x02'), (place.get('bus'), place.get('slot'))
         )
-        (video,) = self.guest(server).findall('devices/video/model')
+        (video,) = self.guest('host1', server).findall('devices/video/model')
         self.assertEqual('none', video.get('type'))
 
     def test_integrated_gpu_on_q35_has_its_opregion(self):
         self.flags(hw_machine_type='x86_64=q35', group='libvirt')
         self.start_gpu_host('host1', 'gvtd')
-        guest = self.guest(self.boot(base.PGPU))
+        guest = self.guest('host1', self.boot(base.PGPU))
         (option,) = guest.iter(f'{_QEMU}property')
         self.assertEqual('x-igd-opregion', option.get('name'))
 

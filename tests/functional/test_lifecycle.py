@@ -133,6 +133,11 @@ class LifecycleTest(base.GpuTestCase):
         self._wait_for_state_change(server, 'ACTIVE')
 
 
+class VirtualFunctionLifecycleTest(LifecycleTest):
+    KIND = 'b60'
+    SPECS = (base.VGPU,)
+
+
 class RendererLifecycleTest(LifecycleTest):
     KIND = 'vgem'
     SPECS = (base.SESSION,)

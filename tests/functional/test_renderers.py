@@ -1,25 +1,18 @@
 """Guests draw with a render node of the host, beside their console."""
 
-from lxml import etree
-
 from tests.functional import base
 
 _QEMU = '{http://libvirt.org/schemas/domain/qemu/1.0}'
 
 
 class RendererTest(base.GpuTestCase):
-    def guest(self, server, host='host1'):
-        connection = self.computes[host].driver._host.get_connection()
-        domain = connection.lookupByUUIDString(server['id'])
-        return etree.fromstring(domain.XMLDesc(0))
-
     def test_opengl_on_a_card(self):
         self.flags(enabled=True, group='vnc')
         self.start_gpu_host('host1', 'gvtd')
         server = self.boot(
             base.SESSION | {'trait:HW_GPU_API_OPENGL_V4_3': 'required'}
         )
-        devices = self.guest(server).find('devices')
+        devices = self.guest('host1', server).find('devices')
         (video,) = devices.findall('video/model')
         self.assertEqual('virtio', video.get('type'))
         self.assertEqual('yes', video.find('acceleration').get('accel3d'))
@@ -29,7 +22,7 @@ class RendererTest(base.GpuTestCase):
             '/dev/dri/renderD128',
             graphics['egl-headless'].find('gl').get('rendernode'),
         )
-        self.assertIsNone(self.guest(server).find(f'{_QEMU}override'))
+        self.assertIsNone(self.guest('host1', server).find(f'{_QEMU}override'))
         self.assert_agreed()
 
     def test_card_is_drawn_with_or_given_whole(self):
@@ -49,7 +42,8 @@ class RendererTest(base.GpuTestCase):
         (provider,) = self.gpu_providers('host1').values()
         self.assertIn('HW_GPU_API_VULKAN', provider['traits'])
         guest = self.guest(
-            self.boot(base.SESSION | {'trait:HW_GPU_API_VULKAN': 'required'})
+            'host1',
+            self.boot(base.SESSION | {'trait:HW_GPU_API_VULKAN': 'required'}),
         )
         properties = {
             p.get('name'): p.get('value')

@@ -1,4 +1,4 @@
-"""What an IOMMU group would take along to a guest."""
+"""What VFIO needs to give functions to a guest."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from collections.abc import Collection
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 
+_DRIVER = 'vfio-pci'
 
-def why_not_alone(
+
+def why_not(
     machine: machine_.Machine, addresses: Collection[model.PciAddress]
 ) -> str | None:
-    """Tell which endpoints a guest would get beyond these functions, if any.
+    """Tell why these functions can't go to one guest, if they can't.
 
-    Bridges stay behind: vfio-pci does not bind them, and they don't keep a
-    group from being used (kernel Documentation/driver-api/vfio.rst).
-
-    :raises SysfsError: when a member can't be read
+    :raises SysfsError: when a member of their IOMMU groups can't be read
     """
-    sysfs = machine.sysfs
-    groups = {sysfs.link(a, 'iommu_group') for a in addresses} - {None}
+    groups = {machine.sysfs.link(a, 'iommu_group') for a in addresses}
+    if None in groups:
+        return (
+            'it has no IOMMU group: switch the IOMMU on in the firmware and '
+            'on the kernel command line (intel_iommu=on, on AMD it is on by '
+            'itself)'
+        )
+    if not machine.sysfs.has_driver(_DRIVER):
+        return (
+            f'the kernel has no {_DRIVER}: install its module '
+            '(CONFIG_VFIO_PCI)'
+        )
     others = [
         _name(machine, member)
         for group in sorted(int(g) for g in groups if g)
-        for member in sysfs.group_members(group)
+        for member in machine.sysfs.group_members(group)
         if member not in addresses and not _is_bridge(machine, member)
     ]
     if not others:
@@ -32,6 +41,11 @@ def why_not_alone(
 
 
 def _is_bridge(machine: machine_.Machine, address: model.PciAddress) -> bool:
+    """Tell whether a function stays behind.
+
+    vfio-pci does not bind bridges, and they don't keep a group from being
+    used (kernel Documentation/driver-api/vfio.rst).
+    """
     code = machine.sysfs.read(address, 'class')
     return code.startswith(f'0x{model.PCI_BRIDGE:04x}')
 
