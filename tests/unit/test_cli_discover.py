@@ -10,6 +10,63 @@ from nova_gpuvirt.cli import shell
 from nova_gpuvirt.testing import hosts
 from tests.unit import captures
 
+# Host by host, of each model: PGPU, VGPU, what VGPU is, sessions.
+OFFERED = {
+    'a40': {'A40': (None, 2, 'nvidia-a40-24q', None)},
+    'alder-lake': {
+        'UHD Graphics 770': (None, 7, 'intel-uhd-graphics-770-1of7', 8)
+    },
+    'alder-lake-no-vfs': {'UHD Graphics 770': (None, None, None, 8)},
+    'b50': {'Arc Pro B50': (None, 2, 'intel-arc-pro-b50-7048m', 8)},
+    'b60': {'Arc Pro B60': (None, 4, 'intel-arc-pro-b60-4096m', 8)},
+    'domain-1': {
+        'RTX PRO 6000 Blackwell Server Edition': (
+            *(None, 2, 'nvidia-dc-48q', None),
+        )
+    },
+    'flex140': {
+        'Data Center GPU Flex 140': (
+            *(None, 6, 'intel-data-center-gpu-flex-140-960m', 8),
+        )
+    },
+    'flex170': {
+        'Data Center GPU Flex 170': (
+            *(None, 8, 'intel-data-center-gpu-flex-170-2000m', 8),
+        )
+    },
+    'gvtd': {'UHD Graphics 630': (1, None, None, 8)},
+    'gvtg': {'UHD Graphics 630': (None, 2, 'intel-gvtg-v5-8', 8)},
+    'gvtg-1g': {'UHD Graphics 630': (None, 2, 'intel-gvtg-v5-2', 8)},
+    'h100': {'H100 SXM5 80GB': (1, None, None, None)},
+    'h100-mig': {'H100 PCIe': (None, 2, 'nvidia-h100-2-20c', None)},
+    'l40s': {'L40S': (None, 2, 'nvidia-l40s-24q', None)},
+    'mi300x': {
+        'Instinct MI300X': (
+            *(None, 8, 'amd-instinct-mi300x-cpx-nps4-1of8', None),
+        )
+    },
+    'mixed': {
+        'Tesla T4': (1, 2, 'nvidia-t4-8q', None),
+        'L40S': (None, 2, 'nvidia-l40s-24q', None),
+        'Instinct MI210': (1, None, None, 8),
+    },
+    'none': {},
+    'off-bus': {'Tesla T4': (1, 2, 'nvidia-t4-8q', None)},
+    'rtx-pro-6000': {
+        'RTX PRO 6000 Blackwell Server Edition': (
+            *(None, 2, 'nvidia-dc-48q', None),
+        )
+    },
+    's7150x2': {'FirePro S7150': (None, 16, 'amd-firepro-s7150-1of16', None)},
+    't4': {'Tesla T4': (1, 2, 'nvidia-t4-8q', None)},
+    'v710': {'Radeon PRO V710': (None, 12, 'amd-radeon-pro-v710-1of12', None)},
+    'vgem': {'vgem': (None, None, None, 8)},
+    'workstation': {
+        'UHD Graphics 770': (None, None, None, 8),
+        'Quadro RTX 6000/8000': (1, None, None, 8),
+    },
+}
+
 
 class DiscoverTest(testtools.TestCase):
     def run_command(self, *arguments):
@@ -55,6 +112,28 @@ class DiscoverTest(testtools.TestCase):
         bmc = rows['0000:03:00.0']
         self.assertIsNone(bmc['PGPU'])
         self.assertIn('ASPEED', bmc['Not offered because'][0])
+
+    def test_every_simulated_host(self):
+        self.assertEqual(set(hosts.names()), OFFERED.keys())
+        for kind, offered in OFFERED.items():
+            found = {
+                row['GPU'].partition(' ')[2] or row['GPU']: tuple(
+                    row[name]
+                    for name in ('PGPU', 'VGPU', 'VGPU is', 'Sessions')
+                )
+                for row in self.rows('--simulate', kind).values()
+                if 'ASPEED' not in row['GPU']
+            }
+            self.assertEqual(offered, found, kind)
+
+    def test_card_off_the_bus_is_told_beside_the_good_ones(self):
+        rows = self.rows('--simulate', 'off-bus')
+        (reason,) = rows['0000:5e:00.0']['Not offered because']
+        self.assertIn('has fallen off the bus', reason)
+        good = [a for a, row in rows.items() if row['PGPU'] == 1]
+        self.assertEqual(
+            ['0000:3b:00.0', '0000:af:00.0', '0000:d8:00.0'], good
+        )
 
     def test_host_without_gpus_says_why(self):
         status, _, err = self.run_command('--simulate', 'none')
