@@ -28,6 +28,7 @@ from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
 from nova_gpuvirt import hypervisor
+from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
 from nova_gpuvirt import machine
 from nova_gpuvirt import model
@@ -238,10 +239,11 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
 
     def _guest_host(self) -> guest.Host:
         """Tell what the guests' configuration depends on."""
+        root = self._machine.sysfs.root
         connection = self._host.get_connection()
         return guest.Host(
-            self._machine.sysfs.physical_bits(),
-            self._machine.sysfs.iommu_bits(),
+            kernel.physical_bits(root),
+            kernel.iommu_bits(root),
             connection.getLibVersion(),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
+from nova_gpuvirt import kernel
 from nova_gpuvirt import model
 from nova_gpuvirt import sysfs as sysfs_
 
@@ -64,7 +65,10 @@ def why_none(sysfs: sysfs_.Sysfs, pf: model.PciFunction) -> str | None:
         )
     if pf.driver in ('i915', 'xe'):
         capable = sysfs.read_if_there(pf.address, 'sriov_totalvfs') is not None
-        if capable and sysfs.parameter(pf.driver, 'max_vfs') == '0':
+        if (
+            capable
+            and kernel.parameter(sysfs.root, pf.driver, 'max_vfs') == '0'
+        ):
             return (
                 f'{pf.driver}.max_vfs is 0: load {pf.driver} with max_vfs=N '
                 'to share the card'

@@ -188,62 +188,6 @@ class Sysfs:
         except OSError:  # a copy of a host need not have it
             return False
 
-    def driver_is_loaded(self, name: str) -> bool:
-        """Tell whether a PCI driver is there."""
-        return (self.root / 'sys/bus/pci/drivers' / name).exists()
-
-    def has_driver(self, name: str) -> bool:
-        """Tell whether a PCI driver is loaded or could be.
-
-        libvirt loads what the kernel has a module of. Where no modules can
-        be seen, it is left to libvirt to say so.
-        """
-        modules = self.root / 'lib/modules'
-        try:
-            release = (self.root / 'proc/sys/kernel/osrelease').read_text()
-            lists = [
-                (modules / release.strip() / file).read_text()
-                for file in ('modules.dep', 'modules.builtin')
-            ]
-        except OSError:
-            return True
-        return self.driver_is_loaded(name) or any(
-            f'/{name}.ko' in text for text in lists
-        )
-
-    def physical_bits(self) -> int | None:
-        """Read how wide the processor's physical addresses are."""
-        try:
-            text = (self.root / 'proc/cpuinfo').read_text()
-        except OSError:
-            return None
-        match = re.search(r'^address sizes\s*:\s*(\d+) bits phys', text, re.M)
-        return int(match[1]) if match else None
-
-    def iommu_bits(self) -> int | None:
-        """Read how wide the addresses of Intel's IOMMUs are, the narrowest.
-
-        Bits 16 to 21 of the capability register are the width less one
-        (QEMU docs/igd-assign.txt).
-        """
-        folder = self.root / 'sys/class/iommu'
-        widths = []
-        for name in _names(folder):
-            try:
-                text = (folder / name / 'intel-iommu/cap').read_text()
-                widths.append((int(text, 16) >> 16 & 0x3F) + 1)
-            except (OSError, ValueError):  # AMD's has no such file
-                continue
-        return min(widths, default=None)
-
-    def parameter(self, module: str, name: str) -> str | None:
-        """Read a parameter of a kernel module, None where there is none."""
-        path = self.root / 'sys/module' / module / 'parameters' / name
-        try:
-            return path.read_text().rstrip('\n')
-        except OSError:
-            return None
-
     def link(self, address: model.PciAddress, name: str) -> str | None:
         """Name what a link of a function points to, None without the link."""
         assert name in _LINKS, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from nova_gpuvirt import kernel
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 
@@ -24,7 +25,7 @@ def why_not(
             'on the kernel command line (intel_iommu=on, on AMD it is on by '
             'itself)'
         )
-    if not machine.sysfs.has_driver(_DRIVER):
+    if not kernel.has_driver(machine.sysfs.root, _DRIVER):
         return (
             f'the kernel has no {_DRIVER}: install its module '
             '(CONFIG_VFIO_PCI)'

@@ -15,6 +15,7 @@ import os_traits as traits
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
 from nova_gpuvirt import hypervisor
+from nova_gpuvirt import kernel
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import sharing
@@ -85,11 +86,7 @@ class ApiForwarding(base.Backend):
         virglrenderer runs venus in a server of its own.
         """
         root = self._sysfs.root
-        try:
-            release = (root / 'proc/sys/kernel/osrelease').read_text()
-        except OSError:
-            return False
-        match = re.match(r'(\d+)\.(\d+)', release)
+        match = re.match(r'(\d+)\.(\d+)', kernel.release(root) or '')
         new = match is not None and (int(match[1]), int(match[2])) >= (6, 13)
         return can.venus and new and (root / _VENUS_SERVER).exists()
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
+from nova_gpuvirt import kernel
 from nova_gpuvirt import model
 from nova_gpuvirt import profiles
 from nova_gpuvirt import quotas
@@ -90,7 +91,7 @@ class Sriov(base.Backend):
         assert gpu.function is not None
         assert isinstance(slot.device, model.PciAddress)
         variant = _VARIANTS.get(gpu.function.driver or '')
-        if variant is not None and not self._sysfs.driver_is_loaded(variant):
+        if variant and not kernel.driver_is_loaded(self._sysfs.root, variant):
             variant = None
         return (
             guest_device.Pci(

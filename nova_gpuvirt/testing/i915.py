@@ -24,6 +24,7 @@ import errno
 from collections.abc import Iterator
 
 from nova_gpuvirt.testing import intel
+from nova_gpuvirt.testing import kstrto
 from nova_gpuvirt.testing import pf_driver
 from nova_gpuvirt.testing.refusal import refusal
 
@@ -166,18 +167,18 @@ class Running(pf_driver.Running):
         kind, _, suffix = parts[-1].rpartition('_')
         resource = next((r for r in _RESOURCES if r.name == kind), None)
         if parts[-1] in _TIMES:
-            self._set_time(function, parts[-1], intel.number(text))
+            self._set_time(function, parts[-1], kstrto.number(text))
         elif resource and suffix == 'quota':
-            wanted = intel.number(text, resource.bits)
+            wanted = kstrto.number(text, resource.bits)
             self._set_quota(function, resource, wanted)
         elif resource and suffix == 'spare':
-            self._set_spare(resource, intel.number(text, resource.bits))
+            self._set_spare(resource, kstrto.number(text, resource.bits))
         elif parts[-1] == 'auto_provisioning':
-            self._set_auto(intel.truth(text))
+            self._set_auto(kstrto.truth(text))
         elif parts[-1] == 'sample_period_ms':
-            self._policies[parts[-1]] = intel.number(text)
+            self._policies[parts[-1]] = kstrto.number(text)
         elif parts[-1] in self._policies:
-            self._policies[parts[-1]] = int(intel.truth(text))
+            self._policies[parts[-1]] = int(kstrto.truth(text))
         else:
             super().store(path, text)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from nova_gpuvirt.testing import kernel
+from nova_gpuvirt.testing import kstrto
 from nova_gpuvirt.testing import matching
 from nova_gpuvirt.testing.refusal import refusal
 
@@ -65,7 +66,7 @@ def _numvfs(host: kernel.Kernel, groups: _Groups, text: str) -> None:
 
 
 def _autoprobe(host: kernel.Kernel, groups: _Groups, text: str) -> None:
-    host.set_autoprobe(groups[0], _truth(text))
+    host.set_autoprobe(groups[0], kstrto.truth(text))
 
 
 def _create(host: kernel.Kernel, groups: _Groups, text: str) -> None:
@@ -97,32 +98,11 @@ def _line(text: str) -> str:
 
 
 def _number(text: str, bits: int) -> int:
-    """Parse a number as the kernel's kstrtoul with base 0 does.
-
-    :raises OSError: EINVAL for what is no number, or too large
-    """
-    digits = _line(text).removeprefix('+')
-    for pattern, base in (
-        (r'0[xX][0-9a-fA-F]+', 16),
-        (r'0[0-7]*', 8),
-        (r'[1-9][0-9]*', 10),
-    ):
-        if re.fullmatch(pattern, digits):
-            number = int(digits, base)
-            if number < 1 << bits:
-                return number
-    raise refusal(errno.EINVAL, f'{text!r} is no number')
-
-
-def _truth(text: str) -> bool:
-    """Parse a truth value as the kernel's kstrtobool does.
-
-    :raises OSError: EINVAL for anything else
-    """
-    match = re.match(r'(?i)(1|y|t|on)|(0|n|f|of)', text)
-    if match is None:
-        raise refusal(errno.EINVAL, f'{text!r} is neither true nor false')
-    return match[1] is not None
+    """Parse a number, as those that say EINVAL to too large a one too."""
+    try:
+        return kstrto.number(text, bits)
+    except OSError as error:
+        raise refusal(errno.EINVAL, str(error)) from error
 
 
 def _pci_id(text: str) -> matching.PciId:

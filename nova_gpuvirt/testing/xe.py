@@ -26,6 +26,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 from nova_gpuvirt.testing import intel
+from nova_gpuvirt.testing import kstrto
 from nova_gpuvirt.testing import pf_driver
 from nova_gpuvirt.testing.refusal import refusal
 
@@ -98,15 +99,15 @@ class Running(pf_driver.Running):
             function, *_, name = path.removeprefix(folder).split('/')
             self._store_admin(function, name, text)
         elif path.endswith('/restore_auto_provisioning'):
-            self._restore(intel.truth(text))
+            self._restore(kstrto.truth(text))
         elif path == self._in_debugfs(0):
-            self._set_spare(intel.number(text, 64))
+            self._set_spare(kstrto.number(text, 64))
             self._custom = self.card.kernel >= _SRIOV_ADMIN
         else:
             number = next(
                 n for n in self._vfs() if path == self._in_debugfs(n)
             )
-            self._set_quotas([number], intel.number(text, 64))
+            self._set_quotas([number], kstrto.number(text, 64))
             self._custom = self.card.kernel >= _SRIOV_ADMIN
 
     def enabled(self) -> None:
@@ -189,11 +190,11 @@ class Running(pf_driver.Running):
         else:
             functions = [0 if function == 'pf' else int(function[2:])]
         if name in _TIMES:
-            value = intel.number(text)
+            value = kstrto.number(text)
             self._times |= {(n, name): value for n in functions}
         elif name == 'vram_quota':
             vfs = [n for n in functions if n]
-            self._set_quotas(vfs, intel.number(text, 64))
+            self._set_quotas(vfs, kstrto.number(text, 64))
         elif name == 'sched_priority':
             choices = _priorities(max(functions))
             self._priorities |= dict.fromkeys(
@@ -201,7 +202,7 @@ class Running(pf_driver.Running):
             )
         else:
             # A VF that is stopped looks like any other.
-            intel.truth(text)
+            kstrto.truth(text)
 
     def _set_quotas(self, vfs: list[int], size: int) -> None:
         devices = dict(enumerate(self.pf.vfs, 1))

@@ -14,28 +14,32 @@ from nova_gpuvirt.testing.hosts import parts
 from nova_gpuvirt.testing.hosts import pci_ids
 from nova_gpuvirt.testing.hosts import vgpu_cards
 
-_MOST = (
-    (1, 32),
-    (2, 24),
-    (3, 16),
-    (4, 12),
-    (6, 8),
-    (8, 6),
-    (12, 4),
-    (16, 3),
-    (24, 2),
-    (48, 1),
-)
+_MOST = vgpu_cards.OF_48_GIB
 _TYPES = (
     *vgpu_cards.types(
-        'NVIDIA A40', 555, 'B', _MOST[:2], frl=45, resolution='5120x2880'
+        'NVIDIA A40',
+        555,
+        'B',
+        _MOST[:2],
+        frl=45,
+        resolution='5120x2880',
     ),
     *vgpu_cards.types('NVIDIA A40', 557, 'Q', _MOST),
     *vgpu_cards.types(
-        'NVIDIA A40', 567, 'A', _MOST, heads=1, resolution='1280x1024'
+        'NVIDIA A40',
+        567,
+        'A',
+        _MOST,
+        heads=1,
+        resolution='1280x1024',
     ),
     *vgpu_cards.types(
-        'NVIDIA A40', 577, 'C', _MOST[3:], heads=1, resolution='4096x2160'
+        'NVIDIA A40',
+        577,
+        'C',
+        _MOST[3:],
+        heads=1,
+        resolution='4096x2160',
     ),
 )
 

@@ -13,18 +13,7 @@ from nova_gpuvirt.testing.hosts import parts
 from nova_gpuvirt.testing.hosts import pci_ids
 from nova_gpuvirt.testing.hosts import vgpu_cards
 
-_MOST = (
-    (1, 32),
-    (2, 24),
-    (3, 16),
-    (4, 12),
-    (6, 8),
-    (8, 6),
-    (12, 4),
-    (16, 3),
-    (24, 2),
-    (48, 1),
-)
+_MOST = vgpu_cards.OF_48_GIB
 TYPES = (
     *vgpu_cards.types('NVIDIA L40S', 1145, 'B', _MOST[:2], frl=45),
     *vgpu_cards.types('NVIDIA L40S', 1147, 'Q', _MOST),

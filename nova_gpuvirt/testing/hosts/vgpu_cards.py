@@ -19,6 +19,21 @@ from nova_gpuvirt.testing.hosts import parts
 
 _HIGH = description.BarKind.PREFETCHABLE_64
 
+OF_48_GIB = (
+    (1, 32),
+    (2, 24),
+    (3, 16),
+    (4, 12),
+    (6, 8),
+    (8, 6),
+    (12, 4),
+    (16, 3),
+    (24, 2),
+    (48, 1),
+)
+"""How many vGPUs of each size (GiB) a card of 48 GiB holds, as NVIDIA's
+vgpu-device-manager lists them."""
+
 Model = Callable[[str, str, int], description.Function]
 """Makes a card: its address, the root port above it, its NUMA node."""
 
