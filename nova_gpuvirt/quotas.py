@@ -64,20 +64,31 @@ def why_none(sysfs: sysfs_.Sysfs, pf: model.PciFunction) -> str | None:
             'gim has made no VFs: load it with vf_num, and see the kernel log'
         )
     if pf.driver in ('i915', 'xe'):
-        capable = sysfs.read_if_there(pf.address, 'sriov_totalvfs') is not None
-        if (
-            capable
-            and kernel.parameter(sysfs.root, pf.driver, 'max_vfs') == '0'
-        ):
-            return (
-                f'{pf.driver}.max_vfs is 0: load {pf.driver} with max_vfs=N '
-                'to share the card'
-            )
-        if pf.sriov_totalvfs:
-            return (
-                f'none of its {pf.sriov_totalvfs} VFs is enabled: write their '
-                'number to sriov_numvfs'
-            )
+        return _why_intel_has_none(sysfs, pf, pf.driver)
+    return None
+
+
+def _why_intel_has_none(
+    sysfs: sysfs_.Sysfs, pf: model.PciFunction, driver: str
+) -> str | None:
+    if sysfs.read_if_there(pf.address, 'sriov_totalvfs') is None:
+        return None
+    most = kernel.parameter(sysfs.root, driver, 'max_vfs')
+    if most == '0':
+        return (
+            f'{driver}.max_vfs is 0: load {driver} with max_vfs=N to share '
+            'the card'
+        )
+    if driver == 'i915' and most is None:
+        return (
+            "this kernel's own i915 makes no VFs: to share the card, install "
+            "Intel's or i915-sriov-dkms"
+        )
+    if pf.sriov_totalvfs:
+        return (
+            f'none of its {pf.sriov_totalvfs} VFs is enabled: write their '
+            'number to sriov_numvfs'
+        )
     return None
 
 

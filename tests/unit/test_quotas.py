@@ -1,5 +1,6 @@
 """What part of a card each of its virtual functions is, as drivers tell."""
 
+import dataclasses
 import pathlib
 
 import fixtures
@@ -16,10 +17,11 @@ from nova_gpuvirt.testing import simulated
 
 
 class QuotasTest(testtools.TestCase):
-    def start(self, name):
+    def start(self, name, **changes):
         folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
         root = pathlib.Path(folder)
-        self.host = hosts.simulated(name, root)
+        host = dataclasses.replace(hosts.HOSTS[name](), **changes)
+        self.host = simulated.SimulatedHost(host, root)
         self.gpus = gpus.Gpus(
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
@@ -52,6 +54,25 @@ class QuotasTest(testtools.TestCase):
         ):
             self.start(name)
             self.assertEqual(quotas, self.quotas(), name)
+
+    def test_missing_vfs_have_a_reason(self):
+        host = hosts.HOSTS['alder-lake']()
+        functions = tuple(
+            dataclasses.replace(
+                f, vfs=f.vfs and dataclasses.replace(f.vfs, enabled=0)
+            )
+            for f in host.functions
+        )
+        for parameters, reason in (
+            ({'i915/max_vfs': '0'}, 'i915.max_vfs is 0'),
+            ({'i915/max_vfs': '7'}, 'none of its 7 VFs is enabled'),
+            ({}, "this kernel's own i915 makes no VFs"),
+        ):
+            self.start(
+                'alder-lake', functions=functions, parameters=parameters
+            )
+            (gpu,) = self.gpus.survey(refresh=True).gpus
+            self.assertIn(reason, ' '.join(gpus.reasons(gpu)))
 
     def test_vf_whose_part_can_not_be_told_is_withheld_alone(self):
         self.start('b60')
