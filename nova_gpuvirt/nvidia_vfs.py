@@ -164,11 +164,10 @@ def _profile(
 
 def _vgpu(kind: str, vf: Vf, names: Mapping[int, str]) -> model.Vgpu:
     name = names.get(vf.current)
-    profile = slug(name) if name else f'nvidia-type-{vf.current}'
+    profile = slug(name) if name else None
+    word = profile or f'nvidia-type-{vf.current}'
     return model.Vgpu(
-        str(vf.address),
-        profile,
-        model.Slot(kind, vf.address, profile=profile),
+        str(vf.address), profile, model.Slot(kind, vf.address, profile=word)
     )
 
 

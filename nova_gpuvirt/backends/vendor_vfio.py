@@ -82,9 +82,10 @@ class VendorVfio(base.Backend):
         """Make the VF the vGPU that it is claimed as, if it isn't yet."""
         vf = _vf(slot)
         current = nvidia_vfs.current(self._sysfs, vf)
-        if current:
-            self._expect(gpu, slot, instance, current)
+        if current and self._is_made(gpu, slot, instance, current):
             return False
+        if current:
+            self._clear(vf)
         number = self._number(gpu, slot, instance)
         try:
             self._sysfs.set_vgpu_type(vf, number)
@@ -106,24 +107,26 @@ class VendorVfio(base.Backend):
         )
         return True
 
-    def _expect(
+    def _is_made(
         self, gpu: model.Gpu, slot: model.Slot, instance: str, current: int
-    ) -> None:
-        """Make sure that the VF is already what it is claimed as."""
-        share = gpu.share(self.kind)
-        profile = next(
-            (v.profile for v in share.vgpus if v.device == str(slot.device))
-            if share
-            else iter(()),
-            None,
-        )
-        if profile != slot.profile:
+    ) -> bool:
+        """Tell whether the VF is what it is claimed as.
+
+        What it is may have no name: since nova-compute started, no list had
+        it, and NVIDIA's command did not answer.
+
+        :raises PrepareFailed: when it is something else
+        """
+        made = {vgpu.device: vgpu.profile for vgpu in gpu.vgpus}
+        profile = made.get(str(slot.device), 'vGPU of this moment')
+        if profile not in (slot.profile, None):
             raise self._refused(
                 slot,
                 instance,
                 f'that it is a {profile} (type {current}), and NVIDIA '
                 'refuses one type over another',
             )
+        return profile is not None
 
     def _number(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> int:
         """Find the number of the slot's profile among what can be made."""

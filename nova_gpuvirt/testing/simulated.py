@@ -116,8 +116,10 @@ class SimulatedHost:
 
         :raises FileNotFoundError: when the host has no such command
         :raises subprocess.CalledProcessError: when it fails
+        :raises OSError: what `fail` asked for
         """
         with self._lock:
+            self._fail_if_asked(argv[0])
             command = self.description.commands.get(argv[0])
             if command is None:
                 raise refusal(errno.ENOENT, f'no command {argv[0]}')
@@ -141,11 +143,12 @@ class SimulatedHost:
             self._kernel = self._boot()
 
     def fail(self, path_glob: str, number: int, times: int = 1) -> None:
-        """Let writes fail, before they have any effect.
+        """Let writes and commands fail, before they have any effect.
 
-        :param path_glob: which paths, as written or without symlinks
+        :param path_glob: which paths, as written or without symlinks, or
+            which commands
         :param number: the errno
-        :param times: how many writes
+        :param times: how many of them
         """
         with self._lock:
             self._failures.append(_Failure(path_glob, number, times))

@@ -12,9 +12,11 @@ from nova import context
 from nova import exception
 from nova import objects
 from nova import version
+from nova.api.validation.extra_specs import validators
 from nova.compute import manager
 from nova.compute import provider_tree
 from nova.compute import resource_tracker
+from nova.compute import task_states
 from nova.compute import vm_states
 from nova.pci import whitelist
 from nova.scheduler import utils as scheduler_utils
@@ -74,7 +76,9 @@ class DriverTest(unittest.TestCase):
             '_keep_claims',
             '_reconcile',
             '_check',
+            '_guest_host',
             '_refusal',
+            '_release',
         }
         for name in vars(driver.GpuLibvirtDriver):
             if name in ours:
@@ -82,7 +86,7 @@ class DriverTest(unittest.TestCase):
 
     def test_our_attributes_are_not_nova_s(self):
         source = inspect.getsource(libvirt_driver)
-        for name in ('self._gpus', 'self._ledger'):
+        for name in ('self._gpus', 'self._ledger', 'self._machine'):
             self.assertNotIn(name, source)
 
     def test_private_helper_reads_claims_of_a_migration(self):
@@ -144,7 +148,10 @@ class TrackerTest(unittest.TestCase):
             set(objects.Resource.fields),
         )
         self.assertLessEqual(
-            {'uuid', 'host', 'flavor', 'resources', 'vm_state'},
+            {
+                *('uuid', 'host', 'flavor', 'resources'),
+                *('system_metadata', 'task_state', 'vm_state'),
+            },
             set(objects.Instance.fields),
         )
         self.assertLessEqual(
@@ -161,6 +168,8 @@ class TrackerTest(unittest.TestCase):
         ):
             self.assertTrue(callable(method))
         self.assertEqual('building', vm_states.BUILDING)
+        self.assertEqual('rebuild_spawning', task_states.REBUILD_SPAWNING)
+        self.assertEqual('resize_reverting', task_states.RESIZE_REVERTING)
 
     def test_refused_claim_is_rescheduled(self):
         source = inspect.getsource(
@@ -180,9 +189,34 @@ class GuestTest(unittest.TestCase):
         self.assertEqual([], guest.devices)
         self.assertTrue(callable(guest.add_device))
 
+    def test_guest_has_what_we_look_at(self):
+        guest = vconfig.LibvirtConfigGuest()
+        for name in (
+            *('cpu', 'membacking', 'os_arch', 'os_firmware', 'os_loader'),
+            'os_mach_type',
+        ):
+            self.assertIsNone(getattr(guest, name), name)
+        self.assertIsInstance(guest.memory, int)  # KiB
+
+    def test_cpu_and_memory_have_what_we_set(self):
+        self.assertIsNone(vconfig.LibvirtConfigGuestCPU().maxphysaddr)
+        width = vconfig.LibvirtConfigGuestCPUMaxPhysAddr()
+        self.assertIsNone(width.mode)
+        self.assertIsNone(width.bits)
+        backing = vconfig.LibvirtConfigGuestMemoryBacking()
+        for name in ('filesource', 'hugepages', 'sharedaccess'):
+            self.assertFalse(getattr(backing, name), name)
+
+    def test_displays_are_what_we_take_away_and_add(self):
+        video = vconfig.LibvirtConfigGuestVideo()
+        self.assertTrue(hasattr(video, 'type'))
+        self.assertTrue(callable(vconfig.LibvirtConfigGuestGraphics))
+        device = vconfig.LibvirtConfigGuestDevice(root_name='graphics')
+        self.assertEqual('graphics', device.format_dom().tag)
+
     def test_hostdevs_have_what_we_set(self):
         pci = vconfig.LibvirtConfigGuestHostdevPCI()
-        for name in ('domain', 'bus', 'slot', 'function'):
+        for name in ('alias', 'domain', 'bus', 'slot', 'function'):
             self.assertIsNone(getattr(pci, name))
         self.assertEqual('yes', pci.managed)
         mdev = vconfig.LibvirtConfigGuestHostdevMDEV()
@@ -195,6 +229,13 @@ class GuestTest(unittest.TestCase):
             vconfig.LibvirtConfigGuestPCIeRootPortController(),
         ):
             self.assertIsNone(controller.index)
+
+
+class ApiTest(unittest.TestCase):
+    def test_extra_spec_of_ours_is_known(self):
+        validators.validate('hw:gpuvirt_display', 'true')
+        with self.assertRaises(exception.ValidationError):
+            validators.validate('hw:gpuvirt_display', 'perhaps')
 
 
 class OptionsTest(unittest.TestCase):

@@ -116,6 +116,18 @@ class VendorVfioTest(base.GpuTestCase):
         self.assert_agreed()
         self.assertEqual(self.before, self.host.snapshot())
 
+    def test_type_that_nothing_names_is_made_anew(self):
+        # Two fill the card: no list has any type, and no command answers.
+        servers = self.boot_many(base.VGPU, 2)
+        slots = [self.slot(server) for server in servers]
+        self.host.fail('nvidia-smi', errno.EIO, times=99)
+        self.restart_compute_service('host1')
+        for server in servers:
+            self._stop_server(server)
+            self._start_server(server)
+        self.assertEqual(2 * [_TYPE_48Q], list(self.made().values()))
+        self.assertEqual(slots, [self.slot(server) for server in servers])
+
     def test_restart_takes_nothing_from_running_guests(self):
         servers = [self.boot(base.VGPU), self.boot(base.VGPU)]
         self.restart_compute_service('host1')

@@ -116,7 +116,9 @@ class EqualSizeTest(unittest.TestCase):
         vfs = [vf(0, 999), vf(1, creatable={8: _NAMES[8]})]
         found = share(vfs, card(_TIME_SLICED))
         self.assertEqual(1, room(found)['8q'])
-        self.assertEqual('nvidia-type-999', found.vgpus[0].profile)
+        (made, *_) = found.vgpus
+        self.assertIsNone(made.profile)
+        self.assertEqual('nvidia-type-999', made.slot.profile)
 
     def test_type_in_use_is_named_by_the_command_alone(self):
         found = share([vf(0, 48)], card(_TIME_SLICED), {})
