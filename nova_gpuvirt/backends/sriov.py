@@ -15,6 +15,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
 from nova_gpuvirt import kernel
 from nova_gpuvirt import model
+from nova_gpuvirt import nvidia_vfs
 from nova_gpuvirt import profiles
 from nova_gpuvirt import quotas
 from nova_gpuvirt import sharing
@@ -44,8 +45,8 @@ class Sriov(base.Backend):
         by_quota: dict[str, list[model.PciAddress]] = {}
         withheld: dict[model.Device, str] = {}
         for number, vf in enumerate(function.virtfns):
-            if self._sysfs.names(vf, 'mdev_supported_types'):
-                continue  # its driver cuts it further
+            if self._is_made_into_vgpus(vf):
+                continue
             try:
                 why = vfio.why_not(self._machine, [vf])
                 if why is None:
@@ -65,6 +66,12 @@ class Sriov(base.Backend):
             withheld=withheld,
         )
         return dataclasses.replace(gpu, shares=(*gpu.shares, share))
+
+    def _is_made_into_vgpus(self, vf: model.PciAddress) -> bool:
+        """Tell whether a VF is for another backend, since its driver says."""
+        return bool(
+            self._sysfs.names(vf, 'mdev_supported_types')
+        ) or nvidia_vfs.exists(self._sysfs, vf)
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Make sure that the function can still be given."""
