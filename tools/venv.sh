@@ -27,32 +27,7 @@ fail() {
 exec 9< "$0"
 flock 9
 
-install_debian_packages() {
-    local name missing=()
-    for name in $(sed -n 's/ *\[platform:dpkg\].*//p' bindep.txt); do
-        dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null |
-            grep -q '^ii' || missing+=("$name")
-    done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    local root=()
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo > /dev/null ||
-            fail "as root, run: apt-get install ${missing[*]}"
-        root=(sudo)
-    fi
-    echo "Installing Debian packages: ${missing[*]}"
-    # A broken source of something else is no reason to stop here.
-    "${root[@]}" apt-get -qq update ||
-        echo "apt-get update failed; trying with what is known" >&2
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
-        apt-get -qq install -y --no-install-recommends "${missing[@]}" \
-        < /dev/null > /dev/null ||
-        fail "apt-get install ${missing[*]} failed"
-}
-
-if command -v dpkg-query > /dev/null; then
-    install_debian_packages
-fi
+tools/debian-packages.sh
 
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
     fail "$python is $("$python" -V 2>&1); allowed: 3.11 to 3.13." \

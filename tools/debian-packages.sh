@@ -1,0 +1,39 @@
+#!/bin/bash
+# Install the Debian packages of bindep.txt that this machine lacks.
+#
+# usage: tools/debian-packages.sh [PROFILE]
+#
+# Those without a profile, and those of PROFILE.
+set -euo pipefail
+
+profile=${1:-}
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "tools/debian-packages.sh: $*" >&2
+    exit 1
+}
+
+command -v dpkg-query > /dev/null || exit 0
+
+missing=()
+while read -r name; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null |
+        grep -q '^ii' || missing+=("$name")
+done < <(sed -nE "s/ *\[platform:dpkg( $profile)?\].*//p" bindep.txt)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+root=()
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo > /dev/null ||
+        fail "as root, run: apt-get install ${missing[*]}"
+    root=(sudo)
+fi
+echo "Installing Debian packages: ${missing[*]}"
+# A broken source of something else is no reason to stop here.
+"${root[@]}" apt-get -qq update ||
+    echo "apt-get update failed; trying with what is known" >&2
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
+    apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+    < /dev/null > /dev/null ||
+    fail "apt-get install ${missing[*]} failed"
