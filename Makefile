@@ -8,6 +8,9 @@ SIMULATE ?= t4
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
+# Debian 13, as the lab's kernel module needs it.
+TREES := .lab/trees
+
 BIN := $(VENV)/bin/
 STESTR := $(BIN)stestr
 RUN_OPTIONS := --concurrency $(JOBS) --suppress-attachments
@@ -24,7 +27,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-upstream lint format docs genconfig clean
+	test-upstream kmod lint format docs genconfig clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -56,6 +59,10 @@ test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
 	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS)
 	$(CHECK)
 
+kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
+	@lab/kmod/tree.sh $(TREES)/kernel trixie kernel
+	@lab/kmod/build.sh $(TREES)/kernel $(TREES)/builder .lab/kmod
+
 lint: venv ## check style and types
 	$(BIN)ruff check
 	$(BIN)ruff format --check
@@ -75,6 +82,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample
