@@ -27,7 +27,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-upstream kmod lint format docs genconfig clean
+	test-upstream kmod kmod-test lint format docs genconfig clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -62,6 +62,11 @@ test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
 kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
 	@lab/kmod/tree.sh $(TREES)/kernel trixie kernel
 	@lab/kmod/build.sh $(TREES)/kernel $(TREES)/builder .lab/kmod
+
+kmod-test: kmod ## try that module in a small VM
+	@lab/kmod/tree.sh $(TREES)/emulator trixie-backports emulator
+	@lab/kmod/test/run.sh $(TREES)/kernel $(TREES)/builder \
+		$(TREES)/emulator .lab/kmod/gpuvirt_sim.ko .lab/kmod-test
 
 lint: venv ## check style and types
 	$(BIN)ruff check
