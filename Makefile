@@ -15,6 +15,8 @@ BIN := $(VENV)/bin/
 STESTR := $(BIN)stestr
 RUN_OPTIONS := --concurrency $(JOBS) --suppress-attachments
 CHECK := $(BIN)python tools/check_skips.py
+DEVSTACK := devstack/plugin.sh devstack/settings devstack/tests/*.bash \
+	devstack/tests/bin/*
 
 # As nova-compute runs: in native threads, and at Nova 33 still in eventlet
 # (whose tests do not pass in threads).
@@ -27,7 +29,8 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-upstream kmod kmod-test lint format docs genconfig clean
+	test-devstack test-upstream kmod kmod-test lint format docs genconfig \
+	clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -40,7 +43,7 @@ venv: ## make .venv, with all that is needed, and nova-gpuvirt in it
 demo: venv ## boot two servers on a simulated GPU host (SIMULATE=t4)
 	@$(BIN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
 
-test: lint test-unit test-functional test-dozen ## run all of these
+test: lint test-unit test-devstack test-functional test-dozen ## run all of these
 
 test-unit: venv ## run the tests that need no Nova
 	$(STESTR) --test-path ./tests/unit run $(RUN_OPTIONS)
@@ -54,6 +57,12 @@ test-dozen: venv ## run a dozen of Nova's own tests on our driver
 	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS) \
 		--load-list tests/upstream/dozen.txt
 	$(CHECK) --expect tests/upstream/dozen.txt
+
+test-devstack: export VENV_BIN := $(abspath $(BIN))
+test-devstack: venv ## check and test the DevStack plugin
+	$(BIN)bashate $(DEVSTACK)
+	shellcheck -x $(DEVSTACK) devstack/tests/*.bats
+	bats devstack/tests
 
 test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
 	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS)
