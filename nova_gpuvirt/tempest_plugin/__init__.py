@@ -1,0 +1,1 @@
+"""Tests of a cloud with GPUs, through its public APIs, for tempest."""

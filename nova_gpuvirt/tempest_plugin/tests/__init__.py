@@ -1,0 +1,1 @@
+"""What `tempest run` finds."""

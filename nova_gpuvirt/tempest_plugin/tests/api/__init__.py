@@ -1,0 +1,1 @@
+"""Tests through the APIs of Nova and Placement."""
