@@ -45,6 +45,9 @@ A flavor of which more servers fit is not exhausted. 0 exhausts none.
         help="""
 How many seconds a server with a GPU may take to reach the state that is
 waited for, and Placement to say so.
+
+What a resized server had is reported by Nova's next periodic update, so this
+must be more than ``[DEFAULT]update_resources_interval`` of nova.conf.
 """,
     ),
 ]

@@ -192,7 +192,10 @@ class GpuTest(base.BaseV2ComputeAdminTest):
         self.wait_for(agree)
 
     def assert_all_left(self, before: inventory.ByProvider) -> None:
-        """Check that all is there again."""
+        """Check that all is there again.
+
+        Nova reports what a resized server had in its next periodic update.
+        """
 
         def agree() -> None:
             self.assertEqual(before, self.left())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tempest import config
 from tempest.lib import decorators
+from tempest.lib import exceptions as lib_exc
 
 from nova_gpuvirt.tempest_plugin import inventory
 from nova_gpuvirt.tempest_plugin import request
@@ -91,6 +92,13 @@ class GpuResizeTest(base.GpuTest):
         """Find the flavor to resize to."""
         super().resource_setup()
         cls.target = cls.flavor(CONF.gpuvirt.resize_flavor)
+        cls.flavors = [f for f in cls.flavors if f.id != cls.target.id]
+        if not cls.flavors:
+            raise lib_exc.InvalidConfiguration(
+                f'[gpuvirt]resize_flavor: wanted a flavor to resize to from '
+                f'another one in flavors, found {cls.target.name} alone; name '
+                'another one'
+            )
 
     @decorators.idempotent_id('31f6d1a8-2278-429e-992e-68cee655c963')
     def test_confirmed_resize_gives_the_old_gpu_back(self) -> None:
