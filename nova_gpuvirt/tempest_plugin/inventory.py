@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import os_resource_classes as orc
+
 # An amount for each resource class.
 Amounts = Mapping[str, int]
 # The amounts of each provider, by its UUID.
@@ -46,17 +48,25 @@ def contradictions(
     """Say where what is left disagrees with what was allocated meanwhile.
 
     A provider has less of a class by what was allocated of it, or by more
-    where the rest does not fit any longer. Nothing is left that was not
-    there before; other classes and providers can have less, since they may
-    stand for the same hardware.
+    where the rest does not fit any longer. A whole card and its parts exclude
+    each other. Nothing is left that was not there before; other classes and
+    providers can have less, since they may stand for the same hardware.
+
+    VGPU alone can be more, of a card that gives a vGPU by the class of its
+    profile: it then stands for that profile, of which more may fit.
     """
     found = []
     for provider in before.keys() | after.keys() | allocated.keys():
         was = before.get(provider, {})
         now = after.get(provider, {})
         taken = allocated.get(provider, {})
-        for rc in sorted(was.keys() | now.keys() | taken.keys()):
+        classes = was.keys() | now.keys() | taken.keys()
+        if taken and not taken.keys() & {orc.PGPU, orc.VGPU}:
+            classes -= {orc.VGPU}
+        for rc in sorted(classes):
             at_most = was.get(rc, 0) - taken.get(rc, 0)
+            if orc.PGPU in taken or (taken and rc == orc.PGPU):
+                at_most = 0
             if now.get(rc, 0) > at_most:
                 found.append(
                     f'{rc} of {provider}: {was.get(rc, 0)} were left, '

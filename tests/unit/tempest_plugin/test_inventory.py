@@ -81,7 +81,35 @@ class ContradictionsTest(testtools.TestCase):
     def test_not_less_does_not_agree(self):
         self.assertEqual(
             ['VGPU of a: 2 were left, 1 were allocated, 2 are left'],
-            self.contradictions({}, {'a': {'VGPU': 1}}),
+            self.contradictions(
+                {'a': {'PGPU': 0, 'VGPU': 2}}, {'a': {'VGPU': 1}}
+            ),
+        )
+
+    def test_card_with_a_part_allocated_is_whole_no_more(self):
+        self.assertEqual(
+            ['PGPU of a: 1 were left, 0 were allocated, 1 are left'],
+            self.contradictions(
+                {'a': {'PGPU': 1, 'VGPU': 1}}, {'a': {'VGPU': 1}}
+            ),
+        )
+
+    def test_vgpu_can_be_a_smaller_profile_than_before(self):
+        after = {'a': {'PGPU': 0, 'VGPU': 15, 'CUSTOM_1Q': 15}}
+        self.assertEqual(
+            [], self.contradictions(after, {'a': {'CUSTOM_1Q': 1}})
+        )
+        self.assertEqual(
+            ['VGPU of a: 2 were left, 0 were allocated, 15 are left'],
+            self.contradictions(after | {'a': {'PGPU': 0, 'VGPU': 15}}, {}),
+        )
+
+    def test_whole_card_leaves_no_parts(self):
+        self.assertEqual(
+            ['VGPU of a: 2 were left, 0 were allocated, 1 are left'],
+            self.contradictions(
+                {'a': {'PGPU': 0, 'VGPU': 1}}, {'a': {'PGPU': 1}}
+            ),
         )
 
     def test_less_by_too_little_does_not_agree(self):
@@ -93,7 +121,9 @@ class ContradictionsTest(testtools.TestCase):
     def test_less_of_another_card_is_no_substitute(self):
         self.assertEqual(
             ['VGPU of a: 2 were left, 1 were allocated, 2 are left'],
-            self.contradictions({'b': {'VGPU': 1}}, {'a': {'VGPU': 1}}),
+            self.contradictions(
+                {'a': {'VGPU': 2}, 'b': {'VGPU': 1}}, {'a': {'VGPU': 1}}
+            ),
         )
 
     def test_more_of_anything_does_not_agree(self):
