@@ -30,6 +30,13 @@ if [ "$(id -u)" != 0 ]; then
     root=(sudo)
 fi
 echo "Installing Debian packages: ${missing[*]}"
+# Those that bring a service must not start it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '"${root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' |
+        "${root[@]}" install -m 755 /dev/stdin "$policy"
+fi
 # A broken source of something else is no reason to stop here.
 "${root[@]}" apt-get -qq update ||
     echo "apt-get update failed; trying with what is known" >&2
