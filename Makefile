@@ -5,6 +5,8 @@ NOVA ?= 34
 VENV := $(if $(filter 34,$(NOVA)),.venv,.venv-$(NOVA))
 # The simulated host of `make demo`.
 SIMULATE ?= t4
+# The network service of `make cloud`: standin, or real for a neutron-server.
+NEUTRON ?= standin
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
@@ -18,6 +20,12 @@ CHECK := $(BIN)python tools/check_skips.py
 DEVSTACK := devstack/plugin.sh devstack/settings devstack/tests/*.bash \
 	devstack/tests/bin/*
 
+CLOUD_VENV := .venv-cloud
+CLOUD_BIN := $(CLOUD_VENV)/bin/
+CLOUD := $(CLOUD_BIN)python -m lab.cloud
+# The other targets of the cloud work only where it was made.
+CLOUD_IF_MADE := test ! -e $(CLOUD_BIN)python || $(CLOUD)
+
 # As nova-compute runs: in native threads, and at Nova 33 still in eventlet
 # (whose tests do not pass in threads).
 export OS_NOVA_DISABLE_EVENTLET_PATCHING := $(if $(filter 33,$(NOVA)),0,1)
@@ -29,8 +37,8 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream kmod kmod-test lint format docs genconfig \
-	clean
+	test-devstack test-upstream lint format docs genconfig clean \
+	kmod kmod-test cloud cloud-status cloud-stop cloud-wipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -77,6 +85,19 @@ kmod-test: kmod ## try that module in a small VM
 	@lab/kmod/test/run.sh $(TREES)/kernel $(TREES)/builder \
 		$(TREES)/emulator .lab/kmod/gpuvirt_sim.ko .lab/kmod-test
 
+cloud: ## start an OpenStack on this machine alone (NEUTRON=real)
+	@tools/venv.sh $(CLOUD_VENV) 34 cloud
+	@$(CLOUD) --neutron $(NEUTRON) start
+
+cloud-status: ## list the processes of that OpenStack
+	@$(CLOUD_IF_MADE) status
+
+cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
+	@$(CLOUD_IF_MADE) stop
+
+cloud-wipe: ## stop that OpenStack and forget what it knows
+	@$(CLOUD_IF_MADE) wipe
+
 lint: venv ## check style and types
 	$(BIN)ruff check
 	$(BIN)ruff format --check
@@ -95,7 +116,7 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 	$(BIN)oslo-config-generator \
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
-clean: ## remove what the other targets made
+clean: cloud-wipe ## remove what the other targets made
 	rm -rf .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

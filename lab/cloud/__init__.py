@@ -1,0 +1,1 @@
+"""An OpenStack on this machine alone: all services, one process each."""

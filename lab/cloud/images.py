@@ -1,0 +1,87 @@
+"""The test image and the flavors."""
+
+from __future__ import annotations
+
+import pathlib
+from types import MappingProxyType
+from typing import Any
+
+from openstack import connection
+
+from lab import commands
+from lab.cloud import api
+from lab.cloud import values
+from lab.guest import initrd
+from lab.guest import kernel
+
+IMAGE = 'guest'
+
+# The extra specs of each flavor.
+FLAVORS = MappingProxyType(
+    {
+        'plain': {},
+        'gpu.vgpu': {'resources:VGPU': '1'},
+        'gpu.whole': {'resources:PGPU': '1'},
+    }
+)
+_MIB = 256
+
+# From which the guest's own words can be told.
+_COMMAND_LINE = 'console=ttyS0 loglevel=4 mitigations=off'
+
+
+def build(cloud: values.Cloud) -> None:
+    """Make the image's files, where they are not there."""
+    cloud.guest.mkdir(parents=True, exist_ok=True)
+    kernel.build(cloud.guest / 'vmlinuz')
+    initrd.build(cloud.guest / 'initrd.gz')
+    disk = cloud.guest / 'disk.qcow2'
+    if not disk.exists():
+        commands.run(
+            *('qemu-img', 'create', '-q', '-f', 'qcow2', str(disk), '1M'),
+            log=cloud.log / 'qemu-img.log',
+        )
+
+
+def register(cloud: values.Cloud) -> None:
+    """Make the image and the flavors, where they are not there."""
+    client = api.connect()
+    vmlinuz = _image(client, f'{IMAGE}-kernel', 'aki', cloud.guest / 'vmlinuz')
+    ramdisk = _image(
+        client, f'{IMAGE}-initrd', 'ari', cloud.guest / 'initrd.gz'
+    )
+    _image(
+        client,
+        IMAGE,
+        'qcow2',
+        cloud.guest / 'disk.qcow2',
+        container_format='bare',
+        kernel_id=vmlinuz.id,
+        ramdisk_id=ramdisk.id,
+        os_command_line=_COMMAND_LINE,
+    )
+    for name, specs in FLAVORS.items():
+        if not client.compute.find_flavor(name):
+            flavor = client.compute.create_flavor(
+                name=name, ram=_MIB, vcpus=1, disk=1
+            )
+            if specs:
+                client.compute.create_flavor_extra_specs(flavor, specs)
+
+
+def _image(
+    client: connection.Connection,
+    name: str,
+    disk_format: str,
+    path: pathlib.Path,
+    **more: Any,
+) -> Any:
+    return client.image.find_image(name) or client.image.create_image(
+        name=name,
+        filename=str(path),
+        disk_format=disk_format,
+        **{'container_format': disk_format, **more},
+        visibility='public',
+        use_import=False,
+        wait=True,
+    )

@@ -1,0 +1,20 @@
+"""Say what is being done, and how long it took."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    """Time what is done within, and print a line of it: seconds, and what."""
+    begin = time.monotonic()
+    outcome = 'failed: '
+    try:
+        yield
+        outcome = ''
+    finally:
+        seconds = time.monotonic() - begin
+        print(f'{seconds:7.1f} s  {outcome}{what}', flush=True)
