@@ -38,7 +38,8 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
 	test-devstack test-upstream lint format docs genconfig clean \
-	kmod kmod-test cloud cloud-status cloud-stop cloud-wipe
+	kmod kmod-test \
+	cloud cloud-status cloud-test cloud-stop cloud-wipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -91,6 +92,10 @@ cloud: ## start an OpenStack on this machine alone (NEUTRON=real)
 
 cloud-status: ## list the processes of that OpenStack
 	@$(CLOUD_IF_MADE) status
+
+cloud-test: ## test the running OpenStack through its public APIs
+	$(CLOUD_BIN)stestr --test-path ./lab/tests run --serial
+	$(CLOUD_BIN)python tools/check_skips.py
 
 cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 	@$(CLOUD_IF_MADE) stop

@@ -1,0 +1,1 @@
+"""Tests on the running cloud, through its public APIs alone."""

@@ -1,0 +1,123 @@
+"""What the tests on the running cloud have in common."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import libvirt
+import testtools
+from openstack import exceptions
+
+from lab.cloud import api
+from lab.cloud import images
+from lab.cloud import supervisor
+from lab.cloud import values
+from lab.steps import step
+
+_READY = 'GUEST-READY'
+_FUNCTION = re.compile(
+    r'^PCI ([0-9a-f:.]+) ([0-9a-f]{4}:[0-9a-f]{4}) (0x[0-9a-f]+)\s*$',
+    re.MULTILINE,
+)
+
+
+class CloudTestCase(testtools.TestCase):
+    """A test that has servers, which are gone when it ends."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.cloud = values.Cloud()
+        self.api = api.connect()
+
+    def boot(self, flavor: str) -> Any:
+        """Ask for a server, without a network."""
+        compute = self.api.compute
+        image = self.api.image.find_image(images.IMAGE, ignore_missing=False)
+        server = compute.create_server(
+            name=self.id().rpartition('.')[2],
+            flavor_id=compute.find_flavor(flavor, ignore_missing=False).id,
+            image_id=image.id,
+            networks='none',
+        )
+        self.addCleanup(self.delete, server)
+        return server
+
+    def wait_for(self, server: Any, status: str) -> Any:
+        """Wait until a server has a status and nothing to do."""
+        seconds = 180
+        begin = time.monotonic()
+        with step(f'{self._testMethodName}: {status}'):
+            while time.monotonic() < begin + seconds:
+                server = self.api.compute.get_server(server.id)
+                if server.status == status and not server.task_state:
+                    return server
+                if server.status == 'ERROR':
+                    break
+                time.sleep(0.3)
+        self.fail(
+            f'{server.id}: wanted {status}, found {server.status}'
+            f' ({server.task_state}) after'
+            f' {time.monotonic() - begin:.0f} s: {server.fault}'
+        )
+
+    def delete(self, server: Any) -> None:
+        """Delete a server, and wait until it is gone."""
+        try:
+            self.api.compute.delete_server(server, ignore_missing=True)
+            self.api.compute.wait_for_delete(server, interval=0.3, wait=60)
+        except exceptions.NotFoundException:
+            pass
+
+    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
+        """Wait for the guest's own word of the PCI functions it has.
+
+        :return: by address: ``vendor:device``, and the class
+        """
+        said = ''
+
+        def is_ready() -> bool:
+            nonlocal said
+            answer = self.api.compute.get_server_console_output(server)
+            said = answer['output'] or ''
+            return _READY in said
+
+        with step(f'{self._testMethodName}: {_READY}'):
+            self.until(is_ready, 120, f'{_READY} on the console')
+        return {
+            address: (ids, class_)
+            for address, ids, class_ in _FUNCTION.findall(said)
+        }
+
+    def domain(self, server: Any) -> str:
+        """Ask libvirt for a server's domain: running, defined or none."""
+        connection = libvirt.open(self.cloud.libvirt_uri)
+        self.addCleanup(connection.close)
+        for domain in connection.listAllDomains():
+            if domain.UUIDString() == server.id:
+                return 'running' if domain.isActive() else 'defined'
+        return 'none'
+
+    def usages(self) -> dict[str, dict[str, int]]:
+        """Ask Placement what is used of each provider, where anything is."""
+        used = {}
+        for provider in self.api.placement.resource_providers():
+            answer = self.api.placement.get(
+                f'/resource_providers/{provider.id}/usages'
+            )
+            usages = {
+                class_: amount
+                for class_, amount in answer.json()['usages'].items()
+                if amount
+            }
+            if usages:
+                used[provider.name] = usages
+        return used
+
+    def until(
+        self, check: Callable[[], bool], seconds: float, what: str
+    ) -> None:
+        """Wait until something holds; fail when it does not in time."""
+        supervisor.until(check, seconds, what)
