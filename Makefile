@@ -38,8 +38,8 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
 	test-devstack test-upstream lint format docs genconfig clean \
-	kmod kmod-test \
-	cloud cloud-status cloud-test cloud-stop cloud-wipe
+	cloud cloud-status cloud-test cloud-stop cloud-wipe \
+	lab lab-shell lab-stop kmod kmod-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -103,6 +103,15 @@ cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 cloud-wipe: ## stop that OpenStack and forget what it knows
 	@$(CLOUD_IF_MADE) wipe
 
+lab: venv ## boot a virtual GPU host (NOVA_CONF=... lets it join a cloud)
+	@$(BIN)python -m lab.host start $(if $(NOVA_CONF),--join $(NOVA_CONF))
+
+lab-shell: ## open a shell in the virtual GPU host
+	@$(BIN)python -m lab.host ssh
+
+lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
+	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
+
 lint: venv ## check style and types
 	$(BIN)ruff check
 	$(BIN)ruff format --check
@@ -121,7 +130,7 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 	$(BIN)oslo-config-generator \
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
-clean: cloud-wipe ## remove what the other targets made
+clean: cloud-wipe lab-stop ## remove what the other targets made
 	rm -rf .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

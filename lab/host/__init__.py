@@ -1,0 +1,1 @@
+"""The virtual GPU host: a VM with an IOMMU and emulated GPUs."""

@@ -1,0 +1,91 @@
+"""``python -m lab.host``: the virtual GPU host."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+
+from lab.host import build
+from lab.host import machine
+from lab.host import places
+from lab.host import processes
+from lab.host import ssh
+from lab.host import vm
+from lab.host.vfio_user import cards
+
+_NAMES = tuple(card.name for card in cards.CARDS)
+
+
+def main() -> int | str:
+    """Do what the command line says."""
+    arguments = _parser().parse_args()
+    try:
+        return int(arguments.do(arguments) or 0)
+    except processes.Failed as failed:
+        return str(failed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser('python -m lab.host')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    start = commands.add_parser('start', help='build and boot it')
+    start.set_defaults(do=_start)
+    start.add_argument(
+        '--join',
+        type=pathlib.Path,
+        metavar='NOVA_CONF',
+        help='and let its nova-compute join the cloud of this nova.conf',
+    )
+    stop = commands.add_parser('stop', help='end it')
+    stop.set_defaults(do=lambda _: vm.stop())
+
+    status = commands.add_parser('status', help='say whether it runs')
+    status.set_defaults(do=_status)
+
+    shell = commands.add_parser('ssh', help='run a command, or a shell, in it')
+    shell.set_defaults(do=_ssh)
+    shell.add_argument('words', nargs=argparse.REMAINDER, metavar='WORD')
+
+    card = commands.add_parser(
+        'card', help='let a card fall off the bus, or come back'
+    )
+    card.set_defaults(do=_card)
+    card.add_argument('name', choices=_NAMES)
+    card.add_argument('state', choices=('off', 'on'))
+    return parser
+
+
+def _start(arguments: argparse.Namespace) -> None:
+    if not vm.runs():
+        build.build()
+    vm.start()
+    if arguments.join:
+        vm.join(arguments.join)
+
+
+def _status(_: argparse.Namespace) -> int:
+    print('It runs.' if vm.runs() else 'It does not run.')
+    return 0 if vm.runs() else 1
+
+
+def _ssh(arguments: argparse.Namespace) -> None:
+    sys.stdout.flush()
+    command = ssh.command(*arguments.words)
+    os.execvp(command[0], command)
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    off = places.RUN / f'{arguments.name}.off'
+    if arguments.state == 'off':
+        off.touch()
+    else:
+        off.unlink(missing_ok=True)
+    where = machine.address_of(arguments.name)
+    print(f'{arguments.name} ({where}) is {arguments.state} the bus')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Make what the VM needs, as far as it is not there yet."""
+
+from __future__ import annotations
+
+import pathlib
+from concurrent import futures
+
+from lab.host import debian
+from lab.host import environment
+from lab.host import image
+from lab.host import initrd
+from lab.host import places
+from lab.host import qemu
+from lab.host import ssh
+from lab.host import steps
+from lab.host import vm_tree
+
+_PACKAGES = places.SOURCES / 'vm-packages.txt'
+_INITRDS = (places.SOURCES / 'initrd.py', places.SOURCES / 'initrd')
+# What a guest of the VM may see.
+_GUEST_MODULES = ('bochs', 'virtio_gpu', 'virtio_net', '8250_pci', 'igbvf')
+
+
+def build() -> None:
+    """Make everything; what waits for downloads is made at once.
+
+    :raises Failed: when a program that is needed can't do its part
+    """
+    with steps.step("this machine's packages"):
+        debian.install_missing()
+    with futures.ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(do) for do in (_key, _qemu, _wheels, _root)]
+        key, _, wheels, root = [one.result() for one in waiting]
+    with_nova = _environment(root, wheels)
+    guest = _guest(root)
+    _image(key, with_nova, guest)
+
+
+def _key() -> str:
+    return steps.cached("the VM's key", places.KEY, (), ssh.make_key)
+
+
+def _qemu() -> str:
+    inputs = (*qemu.PACKAGES, *qemu.SUITES)
+    return steps.cached('QEMU', places.QEMU, inputs, qemu.unpack)
+
+
+def _wheels() -> str:
+    return steps.cached(
+        *('Python packages', places.WHEELS),
+        *(environment.PINS, environment.download),
+    )
+
+
+def _root() -> str:
+    def make(target: pathlib.Path) -> None:
+        debian.install(target, debian.packages(_PACKAGES))
+
+    return steps.cached('Debian 13', places.DEBIAN, (_PACKAGES,), make)
+
+
+def _environment(root: str, wheels: str) -> str:
+    inputs = (root, wheels, places.CLONE / 'requirements.txt')
+    return steps.cached(
+        'Nova in it', places.ROOT, inputs, environment.make_root
+    )
+
+
+def _guest(root: str) -> str:
+    def make(target: pathlib.Path) -> None:
+        initrd.copy_kernel(places.ROOT, target)
+        initrd.make(
+            *(places.ROOT, _GUEST_MODULES),
+            *('guest-init', target / 'initrd.gz'),
+        )
+
+    inputs: list[str | pathlib.Path] = [root, *_GUEST_MODULES, *_INITRDS]
+    return steps.cached('a small guest', places.GUEST, inputs, make)
+
+
+def _image(key: str, root: str, guest: str) -> str:
+    inputs: list[str | pathlib.Path] = [
+        *(key, root, guest, image.DISK_SIZE),
+        *(vm_tree.FILES, places.MODULES, *environment.PROJECT, *_INITRDS),
+        *(places.SOURCES / name for name in ('image.py', 'vm_tree.py')),
+    ]
+    return steps.cached("the VM's disk", places.IMAGE, inputs, image.make)

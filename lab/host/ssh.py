@@ -1,0 +1,90 @@
+"""The way into the VM, and the VM's way to a cloud on this machine."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import time
+
+from lab.host import daemons
+from lab.host import machine
+from lab.host import places
+from lab.host import processes
+
+# The dispatcher of the package, a script, replaces itself with this.
+_AUTOSSH = pathlib.Path('/usr/lib/autossh/autossh')
+# keystone, nova-api, placement, glance, the network's endpoint, RabbitMQ
+CLOUD_PORTS = (5000, 8774, 8778, 9292, 9696, 25672)
+
+_OPTIONS = (
+    *('-i', str(places.KEY / 'id'), '-p', str(machine.SSH_PORT)),
+    # It has a new key each time it is built.
+    *('-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'),
+    *('-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=20'),
+)
+_HOST = 'root@127.0.0.1'
+
+
+def make_key(target: pathlib.Path) -> None:
+    """Make the key that the VM lets in."""
+    processes.run(
+        *('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'lab'),
+        *('-f', target / 'id'),
+    )
+
+
+def command(*words: str) -> list[str]:
+    """Write a command that runs another in the VM."""
+    return ['ssh', *_OPTIONS, _HOST, *words]
+
+
+def run(*words: str, stdin: bytes | None = None) -> str:
+    """Run a command in the VM.
+
+    :raises Failed: when it fails, or the VM can't be reached
+    """
+    return processes.run(*command(*words), stdin=stdin)
+
+
+def wait(seconds: int) -> bool:
+    """Wait until the VM can be reached and has found all its devices.
+
+    :returns: False when it did not in time
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done = subprocess.run(
+            command('udevadm', 'settle', '--timeout=300'),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        if not done.returncode:
+            return True
+        time.sleep(1)
+    return False
+
+
+def start_forwards() -> None:
+    """Let the VM reach a cloud's ports of this machine's as its own.
+
+    They come back after a reboot of the VM.
+
+    :raises Failed: when they can't be started
+    """
+    forwards = (f'127.0.0.1:{p}:127.0.0.1:{p}' for p in CLOUD_PORTS)
+    daemons.start(
+        'forwards',
+        _AUTOSSH,
+        *('-M', '0', '-N', *_OPTIONS),
+        *('-o', 'ServerAliveInterval=10', '-o', 'ExitOnForwardFailure=yes'),
+        *(word for forward in forwards for word in ('-R', forward)),
+        _HOST,
+        environment=dict(os.environ, AUTOSSH_GATETIME='0'),
+    )
+
+
+def stop_forwards() -> None:
+    """End the VM's way to a cloud."""
+    daemons.stop('forwards', _AUTOSSH)

@@ -1,0 +1,33 @@
+"""Serve all cards: ``python -m lab.host.vfio_user FOLDER``.
+
+Each has a socket FOLDER/NAME.sock, and is off the bus while there is a file
+FOLDER/NAME.off.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import threading
+
+from lab.host.vfio_user import cards
+from lab.host.vfio_user import function
+from lab.host.vfio_user import server
+
+
+def main() -> None:
+    """Serve until ended."""
+    folder = pathlib.Path(sys.argv[1])
+    threads = []
+    for card in cards.CARDS:
+        served = server.Server(
+            function.Function(card, folder / f'{card.name}.off'),
+            folder / f'{card.name}.sock',
+        )
+        threads.append(threading.Thread(target=served.serve, name=card.name))
+    for thread in threads:
+        thread.start()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,95 @@
+"""Start the VM and what belongs to it, and end it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import sys
+
+from lab.host import daemons
+from lab.host import machine
+from lab.host import places
+from lab.host import processes
+from lab.host import qemu
+from lab.host import ssh
+from lab.host import steps
+
+# The slowest start that was seen took 150 s.
+_START_SECONDS = 600
+_PYTHON = pathlib.Path(sys.executable)
+
+
+def start() -> None:
+    """Start it, and wait until it can be reached.
+
+    :raises Failed: when it does not come up
+    """
+    if runs():
+        return
+    shutil.rmtree(places.RUN, ignore_errors=True)
+    places.RUN.mkdir()
+    kernel = places.IMAGE / 'vmlinuz'
+    with steps.step('is KVM of use?'):
+        kvm = qemu.has_kvm(kernel)
+    with steps.step(f'the VM is up ({"KVM" if kvm else "TCG"})'):
+        daemons.start(
+            'cards',
+            _PYTHON,
+            *('-m', 'lab.host.vfio_user', '.'),
+            environment=dict(os.environ, PYTHONPATH=str(places.CLONE)),
+        )
+        daemons.start(
+            'qemu',
+            qemu.LINKER,
+            *qemu.arguments(),
+            *machine.options(
+                str(kernel),
+                str(places.IMAGE / 'initrd.gz'),
+                str(places.IMAGE / 'disk'),
+                str(places.CONSOLE),
+                kvm,
+            ),
+            environment=qemu.environment(),
+        )
+        if not ssh.wait(_START_SECONDS):
+            raise processes.Failed(
+                f'the VM: wanted an answer of ssh within {_START_SECONDS} s, '
+                f'found none; see {places.CONSOLE} and qemu.log beside it'
+            )
+
+
+def stop() -> None:
+    """End it and what belongs to it."""
+    if not places.RUN.exists():
+        return
+    with steps.step('the VM is gone'):
+        ssh.stop_forwards()
+        daemons.stop('qemu', qemu.LINKER)
+        daemons.stop('cards', _PYTHON)
+
+
+def runs() -> bool:
+    """Say whether it runs."""
+    return daemons.runs('qemu', qemu.LINKER)
+
+
+def join(configuration: pathlib.Path) -> None:
+    """Let its nova-compute join a cloud that runs on this machine.
+
+    :param configuration: a nova.conf with the cloud's addresses and
+        passwords; what is of the host itself is in the VM already
+    :raises Failed: when there is none, or the VM does not take it
+    """
+    if not configuration.is_file():
+        raise processes.Failed(
+            f'{configuration}: wanted the nova.conf of a cloud on this '
+            'machine, found no file'
+        )
+    with steps.step('nova-compute has its cloud'):
+        ssh.stop_forwards()
+        ssh.start_forwards()
+        ssh.run(
+            'cat > /etc/nova/nova.conf && systemctl restart nova-compute',
+            stdin=configuration.read_bytes(),
+        )

@@ -1,0 +1,58 @@
+"""The tree of files that the VM's disk has."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+
+from lab.host import initrd
+from lab.host import places
+from lab.host import processes
+
+FILES = places.SOURCES / 'files'
+
+_ON = ('systemd-networkd', 'ssh', 'nova-compute')
+_OFF = (
+    # Each of these takes seconds of a start, and does nothing here.
+    'apt-daily.timer',
+    'apt-daily-upgrade.timer',
+    'dpkg-db-backup.timer',
+    'e2scrub_all.timer',
+    'e2scrub_reap.service',
+    'fstrim.timer',
+    'libvirt-guests.service',
+    'systemd-networkd-wait-online.service',
+)
+
+
+def configure(tree: pathlib.Path) -> None:
+    """Make a root tree the VM's: our files, the key, units, modules.
+
+    :raises Failed: when systemctl or depmod can't do its part
+    """
+    shutil.copytree(FILES, tree, dirs_exist_ok=True, copy_function=_replace)
+    keys = tree / 'root/.ssh'
+    keys.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(places.KEY / 'id.pub', keys / 'authorized_keys')
+    for folder in ('instances', 'lock'):
+        (tree / 'var/lib/nova' / folder).mkdir(parents=True)
+    shutil.copytree(places.GUEST, tree / 'srv/guest')
+    for folder in ('etc', 'var'):
+        # A first start has nothing to bring up to date.
+        (tree / folder / '.updated').touch()
+    processes.run('chroot', tree, 'systemctl', 'enable', *_ON)
+    processes.run('chroot', tree, 'systemctl', 'mask', *_OFF)
+    modules = sorted(places.MODULES.glob('*.ko'))
+    if modules:
+        kernel = initrd.kernel(tree)
+        extra = tree / 'lib/modules' / kernel / 'extra'
+        extra.mkdir()
+        for module in modules:
+            shutil.copy(module, extra)
+        processes.run('chroot', tree, 'depmod', kernel)
+
+
+def _replace(source: str, target: str) -> None:
+    """Copy a file to where a link to another tree's may be."""
+    pathlib.Path(target).unlink(missing_ok=True)
+    shutil.copy(source, target)
