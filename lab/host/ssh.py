@@ -15,7 +15,7 @@ from lab.host import processes
 # The dispatcher of the package, a script, replaces itself with this.
 _AUTOSSH = pathlib.Path('/usr/lib/autossh/autossh')
 # keystone, nova-api, placement, glance, the network's endpoint, RabbitMQ
-CLOUD_PORTS = (5000, 8774, 8778, 9292, 9696, 25672)
+CLOUD_PORTS = (5000, 8774, 8778, 9292, 9696, 35672)
 
 _OPTIONS = (
     *('-i', str(places.KEY / 'id'), '-p', str(machine.SSH_PORT)),
