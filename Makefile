@@ -103,8 +103,8 @@ cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 cloud-wipe: ## stop that OpenStack and forget what it knows
 	@$(CLOUD_IF_MADE) wipe
 
-lab: venv ## boot a virtual GPU host (NOVA_CONF=... lets it join a cloud)
-	@$(BIN)python -m lab.host start $(if $(NOVA_CONF),--join $(NOVA_CONF))
+lab: venv ## boot a virtual GPU host, which joins that OpenStack if it runs
+	@$(BIN)python -m lab.host start
 
 lab-shell: ## open a shell in the virtual GPU host
 	@$(BIN)python -m lab.host ssh

@@ -43,22 +43,30 @@ def run(
         )
 
 
-def output(*argv: str, folder: pathlib.Path | None = None) -> str:
+def output(
+    *argv: str | pathlib.Path,
+    folder: pathlib.Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    told: str = '',
+) -> str:
     """Run a program to its end, in a folder, and give back what it prints.
 
+    :param environment: what else it finds in its environment
+    :param told: what it reads from its standard input
     :raises CommandFailed: when it ends with an error
     """
     ended = subprocess.run(
         argv,
         cwd=folder,
-        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+        input=told,
         capture_output=True,
         text=True,
     )
     if ended.returncode:
         raise exception.CommandFailed(
-            f'{" ".join(argv)}: wanted status 0, found {ended.returncode}:\n'
-            + ended.stderr
+            f'{" ".join(map(str, argv))}: wanted status 0,'
+            f' found {ended.returncode}:\n{_end(ended.stdout + ended.stderr)}'
         )
     return ended.stdout
 
@@ -67,5 +75,8 @@ def tail(log: pathlib.Path) -> str:
     """Read the last lines of a log."""
     if not log.exists():
         return '(nothing)'
-    lines = log.read_text(errors='replace').splitlines()
-    return '\n'.join(f'  {line}' for line in lines[-_LAST:])
+    return _end(log.read_text(errors='replace'))
+
+
+def _end(text: str) -> str:
+    return '\n'.join(f'  {line}' for line in text.splitlines()[-_LAST:])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import pathlib
 import sys
 
+from lab import exception
 from lab.host import build
+from lab.host import cloud
 from lab.host import machine
 from lab.host import places
-from lab.host import processes
 from lab.host import ssh
 from lab.host import vm
 from lab.host.vfio_user import cards
@@ -23,8 +23,8 @@ def main() -> int | str:
     arguments = _parser().parse_args()
     try:
         return int(arguments.do(arguments) or 0)
-    except processes.Failed as failed:
-        return str(failed)
+    except exception.LabError as e:
+        return f'{type(e).__name__}: {e}'
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,10 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     start = commands.add_parser('start', help='build and boot it')
     start.set_defaults(do=_start)
     start.add_argument(
-        '--join',
-        type=pathlib.Path,
-        metavar='NOVA_CONF',
-        help='and let its nova-compute join the cloud of this nova.conf',
+        '--nova-conf',
+        type=argparse.FileType(),
+        metavar='FILE',
+        help="what its nova-compute joins a cloud with (default: the clone's"
+        ' own cloud, where it runs)',
     )
     stop = commands.add_parser('stop', help='end it')
     stop.set_defaults(do=lambda _: vm.stop())
@@ -62,8 +63,10 @@ def _start(arguments: argparse.Namespace) -> None:
     if not vm.runs():
         build.build()
     vm.start()
-    if arguments.join:
-        vm.join(arguments.join)
+    if arguments.nova_conf:
+        vm.join(arguments.nova_conf.read())
+    elif cloud.runs():
+        vm.join(cloud.nova_conf())
 
 
 def _status(_: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 from concurrent import futures
 
+from lab import steps
+from lab.host import cache
 from lab.host import debian
 from lab.host import environment
 from lab.host import image
@@ -12,7 +14,6 @@ from lab.host import initrd
 from lab.host import places
 from lab.host import qemu
 from lab.host import ssh
-from lab.host import steps
 from lab.host import vm_tree
 
 _PACKAGES = places.SOURCES / 'vm-packages.txt'
@@ -24,7 +25,7 @@ _GUEST_MODULES = ('bochs', 'virtio_gpu', 'virtio_net', '8250_pci', 'igbvf')
 def build() -> None:
     """Make everything; what waits for downloads is made at once.
 
-    :raises Failed: when a program that is needed can't do its part
+    :raises CommandFailed: when a program that is needed can't do its part
     """
     with steps.step("this machine's packages"):
         debian.install_missing()
@@ -37,16 +38,16 @@ def build() -> None:
 
 
 def _key() -> str:
-    return steps.cached("the VM's key", places.KEY, (), ssh.make_key)
+    return cache.kept("the VM's key", places.KEY, (), ssh.make_key)
 
 
 def _qemu() -> str:
     inputs = (*qemu.PACKAGES, *qemu.SUITES)
-    return steps.cached('QEMU', places.QEMU, inputs, qemu.unpack)
+    return cache.kept('QEMU', places.QEMU, inputs, qemu.unpack)
 
 
 def _wheels() -> str:
-    return steps.cached(
+    return cache.kept(
         *('Python packages', places.WHEELS),
         *(environment.PINS, environment.download),
     )
@@ -56,14 +57,12 @@ def _root() -> str:
     def make(target: pathlib.Path) -> None:
         debian.install(target, debian.packages(_PACKAGES))
 
-    return steps.cached('Debian 13', places.DEBIAN, (_PACKAGES,), make)
+    return cache.kept('Debian 13', places.DEBIAN, (_PACKAGES,), make)
 
 
 def _environment(root: str, wheels: str) -> str:
     inputs = (root, wheels, places.CLONE / 'requirements.txt')
-    return steps.cached(
-        'Nova in it', places.ROOT, inputs, environment.make_root
-    )
+    return cache.kept('Nova in it', places.ROOT, inputs, environment.make_root)
 
 
 def _guest(root: str) -> str:
@@ -75,7 +74,7 @@ def _guest(root: str) -> str:
         )
 
     inputs: list[str | pathlib.Path] = [root, *_GUEST_MODULES, *_INITRDS]
-    return steps.cached('a small guest', places.GUEST, inputs, make)
+    return cache.kept('a small guest', places.GUEST, inputs, make)
 
 
 def _image(key: str, root: str, guest: str) -> str:
@@ -84,4 +83,4 @@ def _image(key: str, root: str, guest: str) -> str:
         *(vm_tree.FILES, places.MODULES, *environment.PROJECT, *_INITRDS),
         *(places.SOURCES / name for name in ('image.py', 'vm_tree.py')),
     ]
-    return steps.cached("the VM's disk", places.IMAGE, inputs, image.make)
+    return cache.kept("the VM's disk", places.IMAGE, inputs, image.make)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
+from lab import commands
+from lab import exception
 from lab.host import places
-from lab.host import processes
 
 
 def start(
     name: str,
     program: pathlib.Path,
     *arguments: str,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Start a program in the folder of what runs.
 
     What it says is in NAME.log there.
 
-    :raises Failed: when it can't be started, or runs already
+    :raises CommandFailed: when it can't be started, or runs already
     """
     log = str(places.RUN / f'{name}.log')
-    processes.run(
+    commands.output(
         *('start-stop-daemon', '--start', '--background', '--make-pidfile'),
         *_which(name, program),
         *('--chdir', str(places.RUN), '--output', log),
@@ -34,9 +36,9 @@ def start(
 def stop(name: str, program: pathlib.Path) -> None:
     """End a program, if it runs: first kindly, after 10 s by force.
 
-    :raises Failed: when it stays
+    :raises CommandFailed: when it stays
     """
-    processes.run(
+    commands.output(
         *('start-stop-daemon', '--stop', '--oknodo', '--remove-pidfile'),
         *_which(name, program),
         *('--retry', 'TERM/10/KILL/5'),
@@ -46,10 +48,10 @@ def stop(name: str, program: pathlib.Path) -> None:
 def runs(name: str, program: pathlib.Path) -> bool:
     """Say whether a program runs."""
     try:
-        processes.run(
+        commands.output(
             *('start-stop-daemon', '--status', *_which(name, program))
         )
-    except processes.Failed:
+    except exception.CommandFailed:
         return False
     return True
 

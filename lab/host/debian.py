@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import pathlib
+import subprocess
 import sys
 from collections.abc import Iterable
 
-from lab.host import processes
+from lab import commands
+from lab import exception
+from lab.host import places
 
 _SUITE = 'trixie'
 _KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -20,20 +21,20 @@ _LEFT_OUT = ('doc', 'locale', 'man')
 def install_missing() -> None:
     """Install what bindep.txt wants for the lab and this machine lacks.
 
-    :raises Failed: when apt can't
+    :raises CommandFailed: when apt can't
     """
     bindep = pathlib.Path(sys.executable).with_name('bindep')
-    try:
-        processes.run(bindep, '--brief', 'lab')
+    missing = subprocess.run(
+        (bindep, '--brief', 'lab'), cwd=places.CLONE, stdout=subprocess.PIPE
+    )
+    names = missing.stdout.decode().split()
+    if not names:
         return
-    except processes.Failed as missing:
-        names = str(missing).split('having said:\n')[-1].split()
-    quiet = dict(os.environ, DEBIAN_FRONTEND='noninteractive')
-    processes.run('apt-get', '-qq', 'update')
-    processes.run(
+    commands.output('apt-get', '-qq', 'update')
+    commands.output(
         *('apt-get', '-qq', 'install', '-y', '--no-install-recommends'),
         *names,
-        environment=quiet,
+        environment={'DEBIAN_FRONTEND': 'noninteractive'},
     )
 
 
@@ -49,7 +50,7 @@ def unpack(
     """Unpack packages and what they need, but install nothing.
 
     :param suites: those beside Debian 13's own, the last of which wins
-    :raises Failed: when mmdebstrap can't
+    :raises CommandFailed: when mmdebstrap can't
     """
     _mmdebstrap('extract', target, names, suites)
 
@@ -57,7 +58,7 @@ def unpack(
 def install(target: pathlib.Path, names: Iterable[str]) -> None:
     """Install a small Debian 13 with packages.
 
-    :raises Failed: when mmdebstrap can't
+    :raises CommandFailed: when mmdebstrap can't
     """
     _mmdebstrap('minbase', target, names, ())
 
@@ -73,7 +74,7 @@ def _mmdebstrap(
         'APT::Install-Recommends "false"',
         *(f'APT::Default-Release "{_SUITE}-{suite}"' for suite in suites),
     ]
-    processes.run(
+    commands.output(
         'mmdebstrap',
         f'--variant={variant}',
         '--skip=check/empty',
@@ -84,12 +85,13 @@ def _mmdebstrap(
         target,
         *_sources(suites),
         # An initrd of Debian's takes half a minute; the lab makes its own.
-        environment=dict(os.environ, INITRD='No'),
+        environment={'INITRD': 'No'},
     )
 
 
 def _sources(suites: tuple[str, ...]) -> list[str]:
-    main, security = _sites()
+    main = _archive('Debian')
+    security = _archive('Debian-Security')
     places = [
         (main, _SUITE),
         (main, f'{_SUITE}-updates'),
@@ -102,26 +104,22 @@ def _sources(suites: tuple[str, ...]) -> list[str]:
     ]
 
 
-@functools.cache
-def _sites() -> tuple[str, str]:
-    """Find Debian's archive, and that of its security updates."""
-    listed = processes.run(
-        'apt-get', 'indextargets', '--format', '$(SITE) $(RELEASE)'
+def _archive(label: str) -> str:
+    """Find where apt has one of Debian's archives from."""
+    listed = commands.output(
+        *('apt-get', 'indextargets', '--format', '$(REPO_URI)'),
+        *('Created-By: Packages', 'Origin: Debian', f'Label: {label}'),
     )
-    lines = [line.split() for line in listed.splitlines()]
-    sites = {release: site for site, release in lines}
-    for release, site in sites.items():
-        security = sites.get(f'{release}-security')
-        if security:
-            return site, security
-    raise processes.Failed(
-        'apt: wanted sources of a Debian release and of its security '
-        f'updates, found {", ".join(sites) or "none"}; see sources.list(5)'
-    )
+    if not listed:
+        raise exception.Unsuited(
+            f"apt: wanted sources of Debian's archive {label}, found none; "
+            'add them to /etc/apt/sources.list.d and run `apt-get update`'
+        )
+    return listed.splitlines()[0]
 
 
 def _acquire() -> list[str]:
-    dumped = processes.run(
+    dumped = commands.output(
         'apt-config', 'dump', '--no-empty', '--format', '%F "%v"%n', 'Acquire'
     )
     return [

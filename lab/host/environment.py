@@ -7,13 +7,19 @@ import pathlib
 import shutil
 import sys
 
+from lab import commands
 from lab.host import places
-from lab.host import processes
 from lab.host import trees
 
 # The VM's own Python, and where its environment is.
 _PYTHON = '3.13'
 _HOME = '/opt/nova'
+_ENVIRONMENT = (
+    'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+    'PIP_ROOT_USER_ACTION=ignore',
+    # Git's history is not in the copy that is installed from.
+    'PBR_VERSION=0.0.0',
+)
 PINS = (
     places.CLONE / 'constraints/nova-34.txt',
     places.SOURCES / 'constraints-3.13.txt',
@@ -39,10 +45,10 @@ def download(target: pathlib.Path) -> None:
     It is done here, since pip of this machine knows where from; with all pins
     there is nothing to resolve, and so one without a wheel comes as source.
 
-    :raises Failed: when pip can't
+    :raises CommandFailed: when pip can't
     """
     pip = pathlib.Path(sys.executable).with_name('pip')
-    processes.run(
+    commands.output(
         *(pip, 'download', '--quiet', '--no-deps', '--dest', target),
         *('--python-version', _PYTHON),
         *(word for file in PINS for word in ('--requirement', file)),
@@ -54,10 +60,10 @@ def make_root(root: pathlib.Path) -> None:
 
     libvirt's binding is Debian's, of the same version as its libvirt.
 
-    :raises Failed: when pip can't
+    :raises CommandFailed: when pip can't
     """
     trees.copy(places.DEBIAN, root)
-    processes.run(
+    commands.output(
         *('chroot', root, 'python3', '-m', 'venv'),
         *('--system-site-packages', _HOME),
     )
@@ -68,7 +74,7 @@ def make_root(root: pathlib.Path) -> None:
 def install_project(root: pathlib.Path) -> None:
     """Install the project, as it is in the clone, into the environment.
 
-    :raises Failed: when pip can't
+    :raises CommandFailed: when pip can't
     """
     _pip(root, PROJECT, '--no-deps', '.')
 
@@ -87,15 +93,11 @@ def _pip(
         f'cd /var/tmp/pip && {_HOME}/bin/pip install --quiet --no-index '
         f'--find-links wheels "$@"'
     )
-    processes.run(
-        *('chroot', root, 'sh', '-c', command, 'sh'),
+    commands.output(
+        # What pip is told here of indexes is of no use in there.
+        *('chroot', root, 'env', '-i', *_ENVIRONMENT),
+        *('sh', '-c', command, 'sh'),
         *(word for pin in PINS for word in ('--constraint', pin.name)),
         *words,
-        environment={
-            'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
-            'PIP_ROOT_USER_ACTION': 'ignore',
-            # Git's history is not in the copy.
-            'PBR_VERSION': '0.0.0',
-        },
     )
     shutil.rmtree(work)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pathlib
 import tempfile
 
+from lab import commands
 from lab.host import environment
 from lab.host import initrd
 from lab.host import places
-from lab.host import processes
 from lab.host import trees
 from lab.host import vm_tree
 
@@ -18,7 +18,7 @@ DISK_SIZE = '4G'
 def make(target: pathlib.Path) -> None:
     """Make the three files; nothing is mounted.
 
-    :raises Failed: when a program that is needed can't do its part
+    :raises CommandFailed: when a program that is needed can't do its part
     """
     with tempfile.TemporaryDirectory(dir=places.LAB) as folder:
         tree = pathlib.Path(folder) / 'tree'
@@ -31,8 +31,8 @@ def make(target: pathlib.Path) -> None:
             *('vm-init', target / 'initrd.gz'),
         )
         disk = target / 'disk'
-        processes.run('truncate', '--size', DISK_SIZE, disk)
-        processes.run(
+        commands.output('truncate', '--size', DISK_SIZE, disk)
+        commands.output(
             *('mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal'),
             *('-E', 'root_owner=0:0', '-d', tree, disk),
         )

@@ -9,18 +9,19 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 
+from lab import commands
+from lab import exception
 from lab.host import places
-from lab.host import processes
 
 
 def kernel(root: pathlib.Path) -> str:
     """Name the one kernel of a root tree.
 
-    :raises Failed: when it has none, or several
+    :raises Unsuited: when it has none, or several
     """
     found = [path.name for path in (root / 'lib/modules').iterdir()]
     if len(found) != 1:
-        raise processes.Failed(
+        raise exception.Unsuited(
             f'{root}/lib/modules: wanted one kernel, found '
             f'{", ".join(found) or "none"}; remove the tree'
         )
@@ -49,7 +50,7 @@ def make(
         for name in ('bin', 'dev', 'modules', 'new', 'proc', 'sys'):
             (tree / name).mkdir()
         shutil.copy(root / 'usr/bin/busybox', tree / 'bin')
-        for applet in processes.run(tree / 'bin/busybox', '--list').split():
+        for applet in commands.output(tree / 'bin/busybox', '--list').split():
             if applet != 'busybox':
                 (tree / 'bin' / applet).symlink_to('busybox')
         shutil.copy(places.SOURCES / 'initrd' / script, tree / 'init')
@@ -67,7 +68,7 @@ def _modules(
     """Find modules and what they need, each once, in order of loading."""
     found: dict[pathlib.Path, None] = {}
     for name in names:
-        listed = processes.run(
+        listed = commands.output(
             *('chroot', root, 'modprobe', '--show-depends'),
             *('--set-version', kernel(root), name),
         )
@@ -90,10 +91,10 @@ def _content(module: pathlib.Path) -> bytes:
 def _pack(tree: pathlib.Path, target: pathlib.Path) -> None:
     files = sorted(str(path.relative_to(tree)) for path in tree.rglob('*'))
     packed = target.with_suffix('.cpio')
-    processes.run(
+    commands.output(
         *('cpio', '--create', '--format=newc', '--quiet', '--file', packed),
-        cwd=tree,
-        stdin='\n'.join(files).encode(),
+        folder=tree,
+        told='\n'.join(files),
     )
     target.write_bytes(gzip.compress(packed.read_bytes(), compresslevel=1))
     packed.unlink()

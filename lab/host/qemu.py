@@ -28,7 +28,7 @@ _PROBE_SECONDS = 2.0
 def unpack(target: pathlib.Path) -> None:
     """Unpack it.
 
-    :raises Failed: when mmdebstrap can't
+    :raises CommandFailed: when mmdebstrap can't
     """
     debian.unpack(target, PACKAGES, SUITES)
 
@@ -45,7 +45,7 @@ def arguments() -> list[str]:
 
 def environment() -> dict[str, str]:
     """Let it find its own modules before those of another QEMU."""
-    return dict(os.environ, QEMU_MODULE_DIR=str(_LIBRARIES / 'qemu'))
+    return {'QEMU_MODULE_DIR': str(_LIBRARIES / 'qemu')}
 
 
 def has_kvm(kernel: pathlib.Path) -> bool:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import subprocess
 import time
+from collections.abc import Callable
 
+from lab import commands
+from lab.cloud import values
 from lab.host import daemons
 from lab.host import machine
 from lab.host import places
-from lab.host import processes
 
 # The dispatcher of the package, a script, replaces itself with this.
 _AUTOSSH = pathlib.Path('/usr/lib/autossh/autossh')
-# keystone, nova-api, placement, glance, the network's endpoint, RabbitMQ
-CLOUD_PORTS = (5000, 8774, 8778, 9292, 9696, 35672)
+_CLOUD_PORTS = (
+    values.KEYSTONE,
+    values.NOVA_API,
+    values.PLACEMENT,
+    values.GLANCE,
+    values.NEUTRON,
+    values.RABBITMQ,
+)
 
 _OPTIONS = (
     *('-i', str(places.KEY / 'id'), '-p', str(machine.SSH_PORT)),
@@ -28,7 +35,7 @@ _HOST = 'root@127.0.0.1'
 
 def make_key(target: pathlib.Path) -> None:
     """Make the key that the VM lets in."""
-    processes.run(
+    commands.output(
         *('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'lab'),
         *('-f', target / 'id'),
     )
@@ -39,21 +46,22 @@ def command(*words: str) -> list[str]:
     return ['ssh', *_OPTIONS, _HOST, *words]
 
 
-def run(*words: str, stdin: bytes | None = None) -> str:
+def run(*words: str, told: str = '') -> str:
     """Run a command in the VM.
 
-    :raises Failed: when it fails, or the VM can't be reached
+    :raises CommandFailed: when it fails, or the VM can't be reached
     """
-    return processes.run(*command(*words), stdin=stdin)
+    return commands.output(*command(*words), told=told)
 
 
-def wait(seconds: int) -> bool:
+def wait(seconds: int, alive: Callable[[], bool]) -> bool:
     """Wait until the VM can be reached and has found all its devices.
 
+    :param alive: whether there is still something to wait for
     :returns: False when it did not in time
     """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and alive():
         done = subprocess.run(
             command('udevadm', 'settle', '--timeout=300'),
             stdin=subprocess.DEVNULL,
@@ -71,9 +79,9 @@ def start_forwards() -> None:
 
     They come back after a reboot of the VM.
 
-    :raises Failed: when they can't be started
+    :raises CommandFailed: when they can't be started
     """
-    forwards = (f'127.0.0.1:{p}:127.0.0.1:{p}' for p in CLOUD_PORTS)
+    forwards = (f'127.0.0.1:{p}:127.0.0.1:{p}' for p in _CLOUD_PORTS)
     daemons.start(
         'forwards',
         _AUTOSSH,
@@ -81,7 +89,7 @@ def start_forwards() -> None:
         *('-o', 'ServerAliveInterval=10', '-o', 'ExitOnForwardFailure=yes'),
         *(word for forward in forwards for word in ('-R', forward)),
         _HOST,
-        environment=dict(os.environ, AUTOSSH_GATETIME='0'),
+        environment={'AUTOSSH_GATETIME': '0'},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from lab.host import processes
+from lab import commands
 
 
 def copy(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -14,6 +14,6 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
     replaced there, never written to.
     """
     target.mkdir(exist_ok=True)
-    processes.run(
+    commands.output(
         'cp', '--archive', '--link', '--no-target-directory', source, target
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import sys
 
+from lab import exception
+from lab import steps
 from lab.host import daemons
 from lab.host import machine
 from lab.host import places
-from lab.host import processes
 from lab.host import qemu
 from lab.host import ssh
-from lab.host import steps
 
 # The slowest start that was seen took 150 s.
 _START_SECONDS = 600
@@ -23,7 +22,7 @@ _PYTHON = pathlib.Path(sys.executable)
 def start() -> None:
     """Start it, and wait until it can be reached.
 
-    :raises Failed: when it does not come up
+    :raises LabError: when it does not come up
     """
     if runs():
         return
@@ -37,7 +36,7 @@ def start() -> None:
             'cards',
             _PYTHON,
             *('-m', 'lab.host.vfio_user', '.'),
-            environment=dict(os.environ, PYTHONPATH=str(places.CLONE)),
+            environment={'PYTHONPATH': str(places.CLONE)},
         )
         daemons.start(
             'qemu',
@@ -52,10 +51,10 @@ def start() -> None:
             ),
             environment=qemu.environment(),
         )
-        if not ssh.wait(_START_SECONDS):
-            raise processes.Failed(
+        if not ssh.wait(_START_SECONDS, runs):
+            raise exception.NotReady(
                 f'the VM: wanted an answer of ssh within {_START_SECONDS} s, '
-                f'found none; see {places.CONSOLE} and qemu.log beside it'
+                f'found none; see qemu.log and console.log in {places.RUN}'
             )
 
 
@@ -74,22 +73,17 @@ def runs() -> bool:
     return daemons.runs('qemu', qemu.LINKER)
 
 
-def join(configuration: pathlib.Path) -> None:
+def join(configuration: str) -> None:
     """Let its nova-compute join a cloud that runs on this machine.
 
-    :param configuration: a nova.conf with the cloud's addresses and
-        passwords; what is of the host itself is in the VM already
-    :raises Failed: when there is none, or the VM does not take it
+    :param configuration: the nova.conf, with the cloud's addresses and
+        passwords; what the host itself is able to is in the VM already
+    :raises CommandFailed: when the VM does not take it
     """
-    if not configuration.is_file():
-        raise processes.Failed(
-            f'{configuration}: wanted the nova.conf of a cloud on this '
-            'machine, found no file'
-        )
     with steps.step('nova-compute has its cloud'):
         ssh.stop_forwards()
         ssh.start_forwards()
         ssh.run(
             'cat > /etc/nova/nova.conf && systemctl restart nova-compute',
-            stdin=configuration.read_bytes(),
+            told=configuration,
         )

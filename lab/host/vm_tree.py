@@ -5,9 +5,9 @@ from __future__ import annotations
 import pathlib
 import shutil
 
+from lab import commands
 from lab.host import initrd
 from lab.host import places
-from lab.host import processes
 
 FILES = places.SOURCES / 'files'
 
@@ -28,7 +28,7 @@ _OFF = (
 def configure(tree: pathlib.Path) -> None:
     """Make a root tree the VM's: our files, the key, units, modules.
 
-    :raises Failed: when systemctl or depmod can't do its part
+    :raises CommandFailed: when systemctl or depmod can't do its part
     """
     shutil.copytree(FILES, tree, dirs_exist_ok=True, copy_function=_replace)
     keys = tree / 'root/.ssh'
@@ -40,8 +40,8 @@ def configure(tree: pathlib.Path) -> None:
     for folder in ('etc', 'var'):
         # A first start has nothing to bring up to date.
         (tree / folder / '.updated').touch()
-    processes.run('chroot', tree, 'systemctl', 'enable', *_ON)
-    processes.run('chroot', tree, 'systemctl', 'mask', *_OFF)
+    commands.output('chroot', tree, 'systemctl', 'enable', *_ON)
+    commands.output('chroot', tree, 'systemctl', 'mask', *_OFF)
     modules = sorted(places.MODULES.glob('*.ko'))
     if modules:
         kernel = initrd.kernel(tree)
@@ -49,7 +49,7 @@ def configure(tree: pathlib.Path) -> None:
         extra.mkdir()
         for module in modules:
             shutil.copy(module, extra)
-        processes.run('chroot', tree, 'depmod', kernel)
+        commands.output('chroot', tree, 'depmod', kernel)
 
 
 def _replace(source: str, target: str) -> None:

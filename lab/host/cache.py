@@ -1,26 +1,17 @@
-"""Steps that print what they took, and are left out when nothing changed."""
+"""Make what is kept, and leave it where nothing changed of its inputs."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import pathlib
 import shutil
-import time
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
+
+from lab import steps
 
 
-@contextlib.contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print a line with the seconds, when the step is done."""
-    start = time.monotonic()
-    yield
-    print(f'{time.monotonic() - start:7.1f} s  {name}', flush=True)
-
-
-def cached(
+def kept(
     name: str,
     target: pathlib.Path,
     inputs: Iterable[str | pathlib.Path],
@@ -37,9 +28,9 @@ def cached(
     digest = _digest(inputs)
     stamp = target.with_name(f'{target.name}.stamp')
     if target.exists() and stamp.exists() and stamp.read_text() == digest:
-        with step(f'{name}: as it was'):
+        with steps.step(f'{name}: as it was'):
             return digest
-    with step(name):
+    with steps.step(name):
         stamp.unlink(missing_ok=True)
         new = target.with_name(f'{target.name}.new')
         for old in (new, target):

@@ -6,7 +6,7 @@ import pathlib
 import tempfile
 import unittest
 
-from lab.host import steps
+from lab.host import cache
 
 
 class CachedTest(unittest.TestCase):
@@ -25,7 +25,7 @@ class CachedTest(unittest.TestCase):
 
     def cached(self, *inputs, make=None):
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            steps.cached('it', self.target, inputs, make or self.make)
+            cache.kept('it', self.target, inputs, make or self.make)
         return said.getvalue()
 
     def test_it_is_made_once(self):
