@@ -17,4 +17,6 @@ def step(what: str) -> Iterator[None]:
         outcome = ''
     finally:
         seconds = time.monotonic() - begin
-        print(f'{seconds:7.1f} s  {outcome}{what}', flush=True)
+        # In one piece, since several may end at once.
+        line = f'{seconds:7.1f} s  {outcome}{what}\n'
+        print(line, end='', flush=True)

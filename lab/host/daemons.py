@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from lab import commands
 from lab import exception
 from lab.host import places
+
+_START_SECONDS = 3
 
 
 def start(
@@ -22,8 +25,9 @@ def start(
     What it says is in NAME.log there.
 
     :raises CommandFailed: when it can't be started, or runs already
+    :raises ProgramEnded: when it ends at once
     """
-    log = str(places.RUN / f'{name}.log')
+    log = places.RUN / f'{name}.log'
     commands.output(
         *('start-stop-daemon', '--start', '--background', '--make-pidfile'),
         *_which(name, program),
@@ -31,6 +35,15 @@ def start(
         *('--startas', str(program), '--', *arguments),
         environment=environment,
     )
+    # It is start-stop-daemon itself for a moment.
+    end = time.monotonic() + _START_SECONDS
+    while not runs(name, program):
+        if time.monotonic() > end:
+            raise exception.ProgramEnded(
+                f'{program}: wanted it to run, found it ended. It said:\n'
+                f'{commands.tail(log)}'
+            )
+        time.sleep(0.1)
 
 
 def stop(name: str, program: pathlib.Path) -> None:

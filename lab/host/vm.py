@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sys
 
+from lab import commands
 from lab import exception
 from lab import steps
 from lab.host import daemons
@@ -24,20 +25,31 @@ def start() -> None:
 
     :raises LabError: when it does not come up
     """
-    if runs():
-        return
+    if not runs():
+        _boot()
+    with steps.step('the VM is up'):
+        if not ssh.wait(_START_SECONDS, runs):
+            raise exception.NotReady(
+                f'the VM: wanted an answer of ssh within {_START_SECONDS} s, '
+                f'found none; see console.log in {places.RUN}. QEMU said:\n'
+                f'{commands.tail(places.RUN / "qemu.log")}'
+            )
+
+
+def _boot() -> None:
+    _end()  # what is left where QEMU ended by itself
     shutil.rmtree(places.RUN, ignore_errors=True)
     places.RUN.mkdir()
     kernel = places.IMAGE / 'vmlinuz'
     with steps.step('is KVM of use?'):
         kvm = qemu.has_kvm(kernel)
-    with steps.step(f'the VM is up ({"KVM" if kvm else "TCG"})'):
-        daemons.start(
-            'cards',
-            _PYTHON,
-            *('-m', 'lab.host.vfio_user', '.'),
-            environment={'PYTHONPATH': str(places.CLONE)},
-        )
+    daemons.start(
+        'cards',
+        _PYTHON,
+        *('-m', 'lab.host.vfio_user', '.'),
+        environment={'PYTHONPATH': str(places.CLONE)},
+    )
+    with steps.step(f'QEMU starts, with {"KVM" if kvm else "TCG"}'):
         daemons.start(
             'qemu',
             qemu.LINKER,
@@ -51,21 +63,19 @@ def start() -> None:
             ),
             environment=qemu.environment(),
         )
-        if not ssh.wait(_START_SECONDS, runs):
-            raise exception.NotReady(
-                f'the VM: wanted an answer of ssh within {_START_SECONDS} s, '
-                f'found none; see qemu.log and console.log in {places.RUN}'
-            )
 
 
 def stop() -> None:
     """End it and what belongs to it."""
-    if not places.RUN.exists():
-        return
-    with steps.step('the VM is gone'):
-        ssh.stop_forwards()
-        daemons.stop('qemu', qemu.LINKER)
-        daemons.stop('cards', _PYTHON)
+    if places.RUN.exists():
+        with steps.step('the VM is gone'):
+            _end()
+
+
+def _end() -> None:
+    ssh.stop_forwards()
+    daemons.stop('qemu', qemu.LINKER)
+    daemons.stop('cards', _PYTHON)
 
 
 def runs() -> bool:
