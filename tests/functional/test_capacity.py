@@ -35,7 +35,7 @@ CAPACITIES = (
     ('t4', f'{NVIDIA}_T4_4Q', 16, f'{NVIDIA}_T4_4C'),
     ('v710', 'VGPU', 12, None),
     ('vgem', SESSION, 8, None),
-    ('workstation', 'PGPU', 1, SESSION),
+    ('workstation', 'PGPU', 1, None),
 )
 
 
