@@ -45,10 +45,11 @@ def wire(
     renderers = [d for d in devices if isinstance(d, guest_device.Renderer)]
     properties: override.Properties = {}
     pci.add(config, functions, host.libvirt_version, properties)
-    bars = [size for function in functions for size in function.bars]
+    # A bridge rounds what is behind it up, to a part of the window.
+    parts = [address_space.window(function.bars) for function in functions]
     address_space.widen(
         config,
-        bars,
+        parts,
         physical_bits=host.physical_bits,
         iommu_bits=host.iommu_bits,
         libvirt_version=host.libvirt_version,

@@ -77,7 +77,7 @@ def widen(
 ) -> None:
     """Make room for BARs; a guest with small ones stays as it is.
 
-    :param bars: sizes in bytes
+    :param bars: sizes in bytes, of BARs or of what a bridge keeps for some
     :raises PrepareFailed: when the host or the flavor leaves no room
     """
     size = window(bars)
@@ -120,16 +120,19 @@ def _widen_cpu(
         config.cpu = vconfig.LibvirtConfigGuestCPU()
     chosen = config.cpu.maxphysaddr
     if chosen is not None:
-        if chosen.mode == 'emulate' and (chosen.bits or 0) < needed:
+        bits = chosen.bits or 0
+        if chosen.mode == 'emulate' and not needed <= bits <= host:
             raise _no_room(
                 size,
                 needed,
-                f'hw:maxphysaddr_bits={chosen.bits} in flavor or image',
-                'raise it, or leave it out',
+                f'hw:maxphysaddr_bits={bits} in flavor or image, and {host} '
+                'on this host',
+                'choose a number between, or leave it out',
             )
         return
     if libvirt_version < _WITH_MAXPHYSADDR:
-        if needed <= _QEMU_BITS:
+        # The host's own CPU brings its width along.
+        if needed <= _QEMU_BITS or config.cpu.mode == 'host-passthrough':
             return
         raise _no_room(
             size,

@@ -40,6 +40,8 @@ class WindowTest(unittest.TestCase):
             ([], 0),
             ([16 * _MIB, 0, 32 * _GIB, 32 * _MIB], 64 * _GIB),
             ([64 * _GIB] * 4, 256 * _GIB),
+            # What bridges keep for three cards of 128 GiB and registers.
+            ([256 * _GIB] * 3, 1024 * _GIB),
         ):
             self.assertEqual(size, address_space.window(bars))
 
@@ -172,6 +174,12 @@ class WidenTest(unittest.TestCase):
         self.choose('emulate', 37)
         self.assert_refused('hw:maxphysaddr_bits=37')
 
+    def test_choice_that_is_wider_than_the_host_is_refused(self):
+        self.choose('emulate', 47)
+        self.assert_refused(
+            'hw:maxphysaddr_bits=47 in flavor or image, and 46'
+        )
+
     def test_host_of_just_the_width_does(self):
         self.assertEqual(1, len(self.widen(128 * _GIB, processor=38)))
 
@@ -189,6 +197,8 @@ class WidenTest(unittest.TestCase):
         with self.assertRaises(exception.PrepareFailed) as caught:
             self.widen(1024 * _GIB, libvirt=8_006_000)
         self.assertIn('found libvirt 8006000', str(caught.exception))
+        self.guest.cpu.mode = 'host-passthrough'
+        self.assertEqual(1, len(self.widen(1024 * _GIB, libvirt=8_006_000)))
 
     def test_arm_places_its_window_by_itself(self):
         for arch in ('aarch64', None):
