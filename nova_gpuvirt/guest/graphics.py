@@ -35,7 +35,19 @@ class EglHeadless(vconfig.LibvirtConfigGuestDevice):
         return dev
 
 
-class AcceleratedVideo(vconfig.LibvirtConfigGuestVideo):
+class Screen(vconfig.LibvirtConfigGuestVideo):
+    """What stands in place of Nova's emulated video: nothing.
+
+    :ivar owner: what the guest's screen is instead
+    """
+
+    def __init__(self, owner: str) -> None:
+        super().__init__()
+        self.type = 'none'
+        self.owner = owner
+
+
+class AcceleratedVideo(Screen):
     """A virtio-gpu whose calls the host draws."""
 
     def format_dom(self) -> Any:
@@ -85,6 +97,8 @@ def add_mdevs(
     :raises PrepareFailed: when a screen shall be shown and none can be
     """
     shown = _shown(config, mdevs) if display else None
+    if shown is not None:
+        give_screen(config, Screen(f'vGPU {shown}'))
     ours = {str(mdev.uuid) for mdev in mdevs}
     config.devices = [
         d
@@ -122,9 +136,17 @@ def _shown(
             found='a guest without VNC and SPICE',
             remedy='enable one of them in nova.conf of this host',
         )
-    if mdev.display is model.Display.DMABUF and mdev.render_node is not None:
+    if mdev.display is model.Display.DMABUF:
         # VNC can't show a dma-buf: this draws it first.
-        _draw_with(config, mdev.render_node)
+        if mdev.render_node is None:
+            raise exception.PrepareFailed(
+                str(mdev.uuid),
+                wanted='a render node of its card, to draw its screen',
+                found='none',
+                remedy="see that the card's driver has one below /dev/dri, "
+                'or leave gpuvirt_display out of flavor and image',
+            )
+        config.add_device(EglHeadless(mdev.render_node))
     return mdev.uuid
 
 
@@ -149,9 +171,8 @@ def add_renderers(
             remedy='ask for one CUSTOM_GPU_API_SESSION',
         )
     (renderer,) = renderers
-    remove_video(config, none=False)
-    config.add_device(AcceleratedVideo())
-    _draw_with(config, renderer.node)
+    give_screen(config, AcceleratedVideo(f'session of {renderer.node}'))
+    config.add_device(EglHeadless(renderer.node))
     if renderer.venus:
         _forward_vulkan(config, renderer, libvirt_version, properties)
 
@@ -182,36 +203,28 @@ def _forward_vulkan(
     config.membacking = backing
 
 
-def _draw_with(
-    config: vconfig.LibvirtConfigGuest, node: model.RenderNode
-) -> None:
-    """Let a guest's displays draw with a node; a guest has one at most."""
-    nodes = {display.node for display in _of_type(config, EglHeadless)}
-    if not nodes:
-        config.add_device(EglHeadless(node))
-    elif node not in nodes:
-        raise exception.PrepareFailed(
-            str(node),
-            wanted='a guest that draws with it',
-            found=f'one that draws with {", ".join(map(str, nodes))}',
-            remedy='leave gpuvirt_display out of flavor and image, or do not '
-            'ask for a CUSTOM_GPU_API_SESSION beside it',
-        )
+def give_screen(config: vconfig.LibvirtConfigGuest, screen: Screen) -> None:
+    """Put something in place of Nova's emulated video.
 
+    A guest has one screen: of several, its console shows the one that QEMU
+    made first.
 
-def remove_video(
-    config: vconfig.LibvirtConfigGuest, *, none: bool = True
-) -> None:
-    """Take Nova's emulated video away.
-
-    :param none: whether to tell libvirt to add none of its own either
+    :raises PrepareFailed: when something else has taken the place already
     """
-    kept = _of_type(config, vconfig.LibvirtConfigGuestVideo)
-    config.devices = [d for d in config.devices if d not in kept]
-    if none:
-        video = vconfig.LibvirtConfigGuestVideo()
-        video.type = 'none'
-        config.add_device(video)
+    for other in _of_type(config, Screen):
+        raise exception.PrepareFailed(
+            screen.owner,
+            wanted='to be the one screen of a guest',
+            found=f'that the {other.owner} is',
+            remedy='ask for one of them: leave gpuvirt_display out of flavor '
+            'and image, or the session out of the flavor',
+        )
+    config.devices = [
+        d
+        for d in config.devices
+        if not isinstance(d, vconfig.LibvirtConfigGuestVideo)
+    ]
+    config.add_device(screen)
 
 
 def _of_type(config: vconfig.LibvirtConfigGuest, kind: type) -> list[Any]:

@@ -1,5 +1,7 @@
 """A guest's console shows the screen of its vGPU, when that is asked for."""
 
+from nova.tests.functional.api import client
+
 from tests.functional import base
 
 _SHOWN = {'hw:gpuvirt_display': 'true'}
@@ -43,6 +45,24 @@ class DisplayTest(base.GpuTestCase):
         server = self.boot(base.VGPU | _SHOWN)
         self.assertEqual([('on', 'on')], self.shown(server))
         self.assertEqual([], self.headless(server))
+
+    def test_shown_vgpu_is_the_only_screen(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU | _SHOWN)
+        (video,) = self.guest('host1', server).findall('devices/video/model')
+        self.assertEqual('none', video.get('type'))
+
+    def test_shown_vgpu_is_not_suspended(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU | _SHOWN)
+        error = self.assertRaises(
+            client.OpenStackApiException,
+            self.api.post_server_action,
+            *(server['id'], {'suspend': {}}),
+        )
+        self.assertIn('InstanceSuspendFailure', str(error))
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assert_agreed()
 
     def test_one_of_two(self):
         self.start_gpu_host('host1', 't4')

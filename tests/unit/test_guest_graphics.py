@@ -88,12 +88,20 @@ class MdevTest(GraphicsCase):
         self.assertEqual([_TWO], self.uuids(display='on', ramfb='on'))
         self.assertEqual([_ONE, _THREE], self.uuids(display=None, ramfb=None))
         self.assertEqual([('vnc',)], self.graphics())
+        # QEMU shows the display that is made first.
+        (video,) = self.elements('video')
+        self.assertEqual('none', video.find('model').get('type'))
 
     def test_dma_buf_is_drawn_by_its_node(self):
         self.add(
             guest_device.Mdev(_ONE, model.Display.DMABUF, _NODE), display=True
         )
         self.assertEqual(_DRAWN, self.graphics())
+
+    def test_dma_buf_that_nothing_draws_is_refused(self):
+        with self.refused(f'{_ONE}: wanted a render node'):
+            mdev = guest_device.Mdev(_ONE, model.Display.DMABUF)
+            self.add(mdev, display=True)
 
     def test_mdevs_without_a_screen_are_refused(self):
         for mdevs, found in (
@@ -177,6 +185,7 @@ class RendererTest(GraphicsCase):
             [('hugepages',), ('access', 'shared')],
             self.backing(hugepages=[pages]),
         )
+        self.setUp()
         self.assertEqual(
             [('source', 'file'), ('access', 'shared')],
             self.backing(filesource=True, sharedaccess=True),
@@ -192,10 +201,8 @@ class RendererTest(GraphicsCase):
                 guest_device.Renderer(_NODE), guest_device.Renderer(_OTHER)
             )
 
-    def test_vgpu_and_renderer_draw_with_one_node(self):
+    def test_vgpu_and_renderer_are_not_one_screen(self):
         mdev = guest_device.Mdev(_ONE, model.Display.DMABUF, _NODE)
         graphics.add_mdevs(self.guest, [mdev], display=True)
-        self.add(guest_device.Renderer(_NODE))
-        self.assertEqual(_DRAWN, self.graphics())
-        with self.refused('renderD129: .*with renderD128'):
-            self.add(guest_device.Renderer(_OTHER))
+        with self.refused(f'session of renderD128: .*that the vGPU {_ONE} is'):
+            self.add(guest_device.Renderer(_NODE))
