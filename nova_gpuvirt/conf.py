@@ -92,9 +92,22 @@ Possible values: ``0000:00:02.0``
         help="""
 How many guests may draw with one render node of the host at a time.
 
-Each is one CUSTOM_GPU_API_SESSION: OpenGL (virgl) or Vulkan (venus) of a
-guest's virtio-gpu, drawn by the host's driver. Nothing in the hardware limits
-the number; what guests share is the card's time and memory. 0 offers none.
+Each is one CUSTOM_GPU_API_SESSION: OpenGL (virgl) of a guest's virtio-gpu,
+drawn by the host's driver, and Vulkan with ``api_vulkan``. Nothing in the
+hardware limits the number; what guests share is the card's time and memory.
+0 offers none.
+""",
+    ),
+    cfg.BoolOpt(
+        'api_vulkan',
+        default=False,
+        help="""
+Whether guests that draw with a render node may use Vulkan (venus) too.
+
+QEMU starts another process for it, virgl_render_server, which libvirt's
+sandbox forbids: it does not with ``seccomp_sandbox = 0`` in libvirt's
+``qemu.conf``, which is for all guests of the host. Vulkan also needs QEMU 9.2,
+Linux 6.13 and libvirt 8.2.
 """,
     ),
     cfg.StrOpt(

@@ -66,6 +66,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             hypervisor.Hypervisor(lambda: self._host.get_connection()),
             commands.of(root),
             CONF.gpuvirt.api_sessions,
+            CONF.gpuvirt.api_vulkan,
             boot_vga,
         )
         self._gpus = gpus.Gpus(self._machine, wishes)
@@ -240,11 +241,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def _guest_host(self) -> guest.Host:
         """Tell what the guests' configuration depends on."""
         root = self._machine.sysfs.root
-        connection = self._host.get_connection()
         return guest.Host(
             kernel.physical_bits(root),
             kernel.iommu_bits(root),
-            connection.getLibVersion(),
+            self._machine.hypervisor.version(),
         )
 
     def _refusal(
@@ -260,6 +260,14 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             # and call a server ACTIVE whose guest is gone.
             return nova_exception.InstanceDeployFailure(reason=str(error))
         return nova_exception.ComputeResourcesUnavailable(reason=str(error))
+
+    def unrescue(self, context: Any, instance: objects.Instance) -> None:
+        """Make the vGPUs again, as `resume` does: Nova starts the old XML."""
+        try:
+            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+        except exception.GpuvirtError as error:
+            raise self._refusal(instance, error) from error
+        super().unrescue(context, instance)
 
     def resume(
         self,
@@ -326,11 +334,17 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     # What can't be done with a GPU
 
     def suspend(self, context: Any, instance: objects.Instance) -> None:
-        """Refuse for all but mdevs: the state of others can't be saved."""
+        """Refuse for all but mdevs: the state of others can't be saved.
+
+        Nor can an mdev be taken out of a running guest whose screen it is.
+        """
+        shown = extra_specs.wants_display(
+            instance.flavor.extra_specs, instance.system_metadata
+        )
         kept = [
             claim.identifier
             for claim in self._ledger.claims(instance)
-            if claim.slot and claim.slot.kind != mdev.Mdev.kind
+            if claim.slot and (shown or claim.slot.kind != mdev.Mdev.kind)
         ]
         if kept:
             raise nova_exception.InstanceFaultRollback(

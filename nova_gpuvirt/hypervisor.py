@@ -110,6 +110,13 @@ class Hypervisor:
             ) from error
         return None
 
+    def version(self) -> int:
+        """Give libvirt's version, 10.2.0 as 10002000.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        return int(self._connect().getLibVersion())
+
     def renderer(self) -> Renderer:
         """Tell how guests of this host can draw with the host's GPUs.
 
@@ -137,6 +144,10 @@ class Absent(Hypervisor):
 
     def __init__(self) -> None:
         super().__init__(lambda: None)
+
+    def version(self) -> int:
+        """Assume one that knows all kinds of GPU."""
+        return 10_000_000
 
     def renderer(self) -> Renderer:
         """Assume what every QEMU of a distribution can."""

@@ -17,9 +17,10 @@ API_SESSIONS = 8
 class Machine:
     """A host's kernel, its libvirt, its vendors' commands and names.
 
-    `api_sessions` is how many guests may draw with one render node, and
+    `api_sessions` is how many guests may draw with one render node,
+    `api_vulkan` whether Vulkan is forwarded too, and
     `boot_vga` are globs of addresses that may go to guests although the
-    firmware shows its screen there: both are the operator's to say.
+    firmware shows its screen there: all are the operator's to say.
     """
 
     sysfs: sysfs_.Sysfs
@@ -27,4 +28,5 @@ class Machine:
     hypervisor: hypervisor_.Hypervisor
     run: commands.Run = commands.none
     api_sessions: int = API_SESSIONS
+    api_vulkan: bool = False
     boot_vga: Sequence[str] = ()

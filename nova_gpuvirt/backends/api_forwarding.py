@@ -85,6 +85,8 @@ class ApiForwarding(base.Backend):
         QEMU's virtio-gpu.rst asks for Linux 6.13 for blob resources, and
         virglrenderer runs venus in a server of its own.
         """
+        if not self._machine.api_vulkan:
+            return False
         root = self._sysfs.root
         match = re.match(r'(\d+)\.(\d+)', kernel.release(root) or '')
         new = match is not None and (int(match[1]), int(match[2])) >= (6, 13)

@@ -27,6 +27,8 @@ from nova_gpuvirt.backends import base
 LOG = logging.getLogger(__name__)
 
 _DAEMON = 'nvidia-vgpu-mgr'
+# The first libvirt that leaves a VF with a driver of VFIO other than vfio-pci.
+_LIBVIRT = 10_000_000
 
 
 class VendorVfio(base.Backend):
@@ -37,14 +39,20 @@ class VendorVfio(base.Backend):
     def __init__(self, machine: machine_.Machine) -> None:
         super().__init__(machine)
         self._smi = nvidia_smi.NvidiaSmi(machine.run)
+        self._libvirt: int | None = None
         # The lists shrink as vGPUs are made: the names of types that were
         # seen on a card are kept.
         self._names: dict[model.Device, dict[int, str]] = {}
 
     def refresh(self, gpu: model.Gpu) -> None:
-        """Ask NVIDIA's command, where the card has changed since."""
+        """Ask NVIDIA's command, where the card has changed since.
+
+        libvirt is asked once for its version.
+        """
         vfs = nvidia_vfs.read(self._sysfs, gpu)
         if vfs:
+            if self._libvirt is None:
+                self._libvirt = self._machine.hypervisor.version()
             assert isinstance(gpu.address, model.PciAddress)
             state = (
                 tuple(vf.current for vf in vfs),
@@ -67,6 +75,12 @@ class VendorVfio(base.Backend):
         if share.refusal is not None and self._daemon_is_missing():
             share = dataclasses.replace(
                 share, refusal=f'{share.refusal}; {_DAEMON} is not running'
+            )
+        if self._libvirt is not None and self._libvirt < _LIBVIRT:
+            share = dataclasses.replace(
+                share,
+                refusal=f'libvirt {self._libvirt} can not give a VF that '
+                'stays with its driver: use libvirt 10.0.0 or newer',
             )
         traits = gpu.traits
         if card is not None and card.compute_capability is not None:

@@ -19,7 +19,8 @@ _FIRST_PCI_SLOT = 0x10
 # Where Intel's integrated GPU has to be (QEMU docs/igd-assign.txt).
 _IGD_PLACE = 0, 2
 _IGD_ALIAS = 'ua-igd'
-# The first libvirt with <driver model=…> in a hostdev.
+# The first libvirt that knows other drivers of VFIO than vfio-pci, to move a
+# function to (<driver model=…>) or to leave it with.
 _WITH_VARIANTS = 10_000_000
 
 Place = tuple[int, int]
@@ -83,6 +84,13 @@ def add(
     """
     places: dict[str, Place] = {}
     for device in devices:
+        if not device.managed and libvirt_version < _WITH_VARIANTS:
+            raise exception.PrepareFailed(
+                str(device.host),
+                wanted='a guest with it, while it stays with its driver',
+                found=f'libvirt {libvirt_version}, which knows vfio-pci alone',
+                remedy='use libvirt 10.0.0 or newer',
+            )
         hostdev = Hostdev(device)
         if libvirt_version >= _WITH_VARIANTS:
             hostdev.variant = device.variant
@@ -132,7 +140,7 @@ def _place_igd(
         raise _no_igd(device, 'UEFI, which has no use for its OpRegion')
     hostdev.place = _IGD_PLACE
     if not is_pcie(config):
-        graphics.remove_video(config)
+        graphics.give_screen(config, graphics.Screen(f'GPU {device.host}'))
         return
     if libvirt_version < override.SINCE:
         raise _no_igd(

@@ -22,6 +22,7 @@ from nova_gpuvirt.testing import simulated
 
 _PCI = '/sys/bus/pci'
 _BRIDGE = '0x0604'
+_VARIANTS_SINCE = 10_000_000
 
 
 class Connection(fakelibvirt.Connection):
@@ -127,6 +128,12 @@ class Connection(fakelibvirt.Connection):
             )
         if driver is not None:
             self._bind(address, driver)
+        elif self._knows_no_driver_of(address):
+            raise errors.error(
+                fakelibvirt.VIR_ERR_OPERATION_INVALID,
+                'Requested operation is not valid: Unmanaged PCI device '
+                f'{address} must be manually detached from the host',
+            )
         self._open(address)
 
     def _open(self, address: str) -> None:
@@ -148,6 +155,15 @@ class Connection(fakelibvirt.Connection):
                 fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                 f'{failed}{os.strerror(error.errno or errno.ENODEV)}',
             ) from error
+
+    def _knows_no_driver_of(self, address: str) -> bool:
+        """Tell whether a function has a driver that is none of VFIO.
+
+        Before 10.0.0 libvirt knows vfio-pci alone.
+        """
+        name = self.sysfs.link(model.PciAddress.parse(address), 'driver')
+        old = self.simulated.description.libvirt < _VARIANTS_SINCE
+        return old and name != 'vfio-pci'
 
     def _is_on_vfio(self, address: model.PciAddress) -> bool:
         device = f'{self.simulated.root}{_device(str(address))}'

@@ -64,6 +64,7 @@ class DriverTest(unittest.TestCase):
             '_get_guest_config': ('self', 'instance'),
             'cleanup': ('self', 'context', 'instance'),
             'suspend': ('self', 'context', 'instance'),
+            'unrescue': ('self', 'context', 'instance'),
             'resume': ('self', 'context', 'instance', 'network_info'),
             'check_can_live_migrate_source': ('self', 'context', 'instance'),
         }.items():

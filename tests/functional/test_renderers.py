@@ -37,7 +37,13 @@ class RendererTest(base.GpuTestCase):
         self._delete_server(whole)
         self.assertEqual(before, host.snapshot())
 
+    def test_vulkan_is_the_operators_to_allow(self):
+        self.start_gpu_host('host1', 'vgem')
+        (provider,) = self.gpu_providers('host1').values()
+        self.assertNotIn('HW_GPU_API_VULKAN', provider['traits'])
+
     def test_vulkan_where_everything_is_new_enough(self):
+        self.flags(api_vulkan=True, group='gpuvirt')
         self.start_gpu_host('host1', 'vgem')
         (provider,) = self.gpu_providers('host1').values()
         self.assertIn('HW_GPU_API_VULKAN', provider['traits'])

@@ -42,6 +42,14 @@ class VendorVfioTest(base.GpuTestCase):
         )
         self.assert_agreed()
 
+    def test_libvirt_that_is_too_old_for_it(self):
+        connection = self.computes['host1'].driver._host.get_connection()
+        connection.fakeLibVersion = 9_000_000
+        self.restart_compute_service('host1')
+        self.run_periodic()
+        self.assertEqual({_CARD: 0}, self.totals('host1', 'VGPU'))
+        self.assertIn('enabled; libvirt 9000000 can not give', self.log())
+
     def test_driver_refuses_the_type(self):
         self.host.fail(f'*{_CURRENT}', errno.EIO)
         self.boot_refused(base.VGPU)

@@ -1,5 +1,6 @@
 """A card's functions stand together, and an integrated GPU where it must."""
 
+import dataclasses
 import unittest
 
 from nova.virt.libvirt import config as vconfig
@@ -58,6 +59,13 @@ class PciTest(PciCase):
             address = model.PciAddress.parse('0000:3b:00.0')
             (hostdev,) = self.add(guest_device.Pci(address, managed))
             self.assertEqual(word, hostdev.get('managed'))
+
+    def test_function_that_stays_with_its_driver_needs_a_newer_libvirt(self):
+        device = dataclasses.replace(_pci('0000:3b:00.4'), managed=False)
+        with self.assertRaisesRegex(
+            exception.PrepareFailed, 'found libvirt 9000000'
+        ):
+            self.add(device, libvirt=9_000_000)
 
     def test_functions_of_a_card_share_a_slot_on_plain_pci(self):
         places = [
