@@ -151,46 +151,35 @@ class MixedSizes(_Common):
 class GpuInstances(_Common):
     """vGPUs that live in MIG's GPU instances.
 
-    A GPU instance holds vGPUs of one framebuffer size, at most `per_instance`
-    of them; a profile of vGPU needs a GPU instance of its own profile.
+    A GPU instance holds vGPUs of one framebuffer size, and a profile of vGPU
+    needs a GPU instance of its own profile. The driver chooses it: a pending
+    one may find its place beside others, or begin an empty instance. So while
+    some are pending, nothing of another size is offered in their instances.
 
     :ivar kinds: the id of the GPU instance profile, by slug
-    :ivar per_instance: how many vGPUs one GPU instance holds, by slug
     """
 
     kinds: Mapping[str, int]
-    per_instance: Mapping[str, int]
 
     def _left(
         self, profiles: Sequence[model.Profile], pending: Counter[str]
     ) -> dict[str, int]:
-        return {
-            p.slug: max(
-                0,
-                p.available
-                - sum(
-                    self._taken(p, other, pending[other.slug])
-                    for other in profiles
-                    if pending[other.slug]
-                ),
+        waiting = [p for p in profiles if pending[p.slug]]
+        left = {}
+        for profile in profiles:
+            beside = [
+                p
+                for p in waiting
+                if self.kinds.get(p.slug) == self.kinds.get(profile.slug)
+            ]
+            count = sum(pending[p.slug] for p in beside)
+            same = all(
+                p.framebuffer_mib == profile.framebuffer_mib for p in beside
             )
-            for p in profiles
-        }
-
-    def _taken(
-        self, profile: model.Profile, other: model.Profile, count: int
-    ) -> int:
-        """Count what so many pending ones of another may take from one.
-
-        The driver chooses the GPU instance: of another size, each may get
-        one of its own.
-        """
-        kind = self.kinds.get(profile.slug)
-        if kind is None or kind != self.kinds.get(other.slug):
-            return 0
-        if profile.framebuffer_mib == other.framebuffer_mib:
-            return count
-        return count * self.per_instance[profile.slug]
+            left[profile.slug] = (
+                max(0, profile.available - count) if same else 0
+            )
+        return left
 
 
 class OneAtATime(_Common):

@@ -153,14 +153,14 @@ class MigTest(unittest.TestCase):
         )
         self.assertEqual({'10c': 1, '5c': 2, '40c': 1}, room(found))
 
-    def test_what_is_pending_may_take_a_gpu_instance_of_its_own(self):
+    def test_what_is_pending_may_take_any_gpu_instance(self):
         found = self.mig()
         left = found.rule.left(
             found.profiles, Counter({'nvidia-h100-1-5c': 1})
         )
         self.assertEqual(
             {
-                'nvidia-h100-1-10c': 2,
+                'nvidia-h100-1-10c': 0,
                 'nvidia-h100-1-5c': 5,
                 'nvidia-h100-3-40c': 1,
             },
