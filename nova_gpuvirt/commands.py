@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
 from collections.abc import Callable
 from collections.abc import Sequence
-
-from oslo_concurrency import processutils
 
 _SECONDS = 30
 
@@ -17,16 +16,31 @@ class CommandFailed(Exception):
     """A command is missing, failed, or did not end."""
 
 
+class CommandHangs(CommandFailed):
+    """A command did not end, and was killed."""
+
+
 def run(argv: Sequence[str]) -> str:
     """Run a command of this host and return what it prints.
 
     :raises CommandFailed: when it is missing, fails, or takes too long
     """
     try:
-        output, _ = processutils.execute(*argv, timeout=_SECONDS)
-    except (OSError, processutils.ProcessExecutionError) as error:
-        raise CommandFailed(f'{" ".join(argv)}: {error}') from error
-    return str(output)
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandHangs(f'{" ".join(argv)}: {error}') from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout).strip()
+        raise CommandFailed(f'{error}: {said}') from error
+    except OSError as error:
+        raise CommandFailed(f'{argv[0]}: {error}') from error
+    return done.stdout
 
 
 def of(root: pathlib.Path) -> Run:

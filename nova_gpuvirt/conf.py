@@ -25,7 +25,8 @@ _OPTS = [
         help="""
 GPUs that are not offered to guests.
 
-Each item is a PCI address, or a glob of addresses. A server that has such a
+Each item is the PCI address of a card or of a VF, the name of a render node
+without a card, or a glob of these. A server that has such a
 GPU keeps it until it is deleted or moved. A GPU that
 ``[pci]device_spec`` or ``[devices]enabled_mdev_types`` serves must stand
 here: nova-compute refuses to start while a card has two masters.

@@ -155,12 +155,18 @@ class Gpus:
         self, claimed: Collection[model.Slot]
     ) -> tuple[backends.base.Leftover, ...]:
         """Find the devices that were made for slots which nobody claims."""
-        return tuple(
-            leftover
-            for gpu in self.survey(refresh=True).gpus
-            for backend in self._backends.values()
-            for leftover in backend.leftovers(gpu, claimed)
-        )
+        found: list[backends.base.Leftover] = []
+        for gpu in self.survey(refresh=True).gpus:
+            for backend in self._backends.values():
+                try:
+                    found.extend(backend.leftovers(gpu, claimed))
+                except Exception as error:
+                    LOG.warning(
+                        '%s: what nobody claims of it stays for now: %s',
+                        gpu.address,
+                        error,
+                    )
+        return tuple(found)
 
     def discard(self, leftovers: Iterable[backends.base.Leftover]) -> None:
         """Take leftovers back, as far as nothing uses them any more."""

@@ -17,6 +17,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_NO_DOMAIN = 42  # VIR_ERR_NO_DOMAIN
 _QEMU_WITH_VENUS = 9_002_000
 
 
@@ -99,7 +100,13 @@ class Hypervisor:
         """
         try:
             for domain in self._connect().listAllDomains(_ACTIVE):
-                if device in _hostdevs(domain.XMLDesc(0)):
+                try:
+                    xml = domain.XMLDesc(0)
+                except Exception as error:
+                    if _is_about_a_guest_that_ended(error):
+                        continue
+                    raise
+                if device in _hostdevs(xml):
                     return str(domain.UUIDString())
         except Exception as error:
             raise exception.ReleaseFailed(
@@ -152,6 +159,11 @@ class Absent(Hypervisor):
     def renderer(self) -> Renderer:
         """Assume what every QEMU of a distribution can."""
         return Renderer(virgl=True, venus=False)
+
+
+def _is_about_a_guest_that_ended(error: Exception) -> bool:
+    code = getattr(error, 'get_error_code', lambda: None)()
+    return bool(code == _NO_DOMAIN)
 
 
 def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:

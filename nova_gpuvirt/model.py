@@ -264,7 +264,8 @@ class Share:
     is a VF. `vgpus` are the parts that exist. `per_guest` is how many parts
     of one card a guest may have, None for as many as fit. `refusal` says why
     none can be had now, None where they can. `withheld` says it of single
-    VFs, when others can be had.
+    VFs, when others can be had. `offered` is whether the operator lets guests
+    have parts of the card in this way.
     """
 
     kind: str
@@ -275,6 +276,7 @@ class Share:
     per_guest: int | None = None
     refusal: str | None = None
     withheld: Mapping[Device, str] = dataclasses.field(default_factory=dict)
+    offered: bool = True
 
     def profile(self, slug: str | None) -> Profile | None:
         """Find the profile of that slug."""
@@ -369,4 +371,4 @@ class Gpu:
 
     def holds(self, device: Device) -> bool:
         """Tell whether a slot of that device is one of this card."""
-        return device in (self.address, self.render_node, *self.virtfns)
+        return device in (self.address, *self.virtfns)

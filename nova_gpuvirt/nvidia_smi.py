@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Hashable
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from nova_gpuvirt import model
 
 LOG = logging.getLogger(__name__)
 
+_PAUSE = 600.0  # seconds
 _SETTING = re.compile(r'^ *(?P<key>[^:]+?) *: *(?P<value>.*?) *$', re.M)
 # |   0  MIG 1g.10gb         19        7          0:1     |
 _INSTANCE = re.compile(
@@ -68,6 +70,8 @@ class NvidiaSmi:
         self._run = run
         self._cards: dict[model.PciAddress, tuple[Hashable, Card]] = {}
         self._failures: dict[model.PciAddress, str] = {}
+        # A command that hangs holds its card: it is let be for a while.
+        self._asks_from = 0.0
 
     def card(self, address: model.PciAddress) -> Card | None:
         """Tell what was learned of a card, None where nothing could be."""
@@ -79,6 +83,8 @@ class NvidiaSmi:
         known = self._cards.get(address)
         if known is not None and known[0] == state:
             return
+        if time.monotonic() < self._asks_from:
+            return
         try:
             self._cards[address] = state, self._ask(address)
         except commands.CommandFailed as error:
@@ -89,6 +95,8 @@ class NvidiaSmi:
                     error,
                 )
             self._failures[address] = str(error)
+            if isinstance(error, commands.CommandHangs):
+                self._asks_from = time.monotonic() + _PAUSE
         else:
             self._failures.pop(address, None)
 
@@ -107,6 +115,8 @@ class NvidiaSmi:
     def _instances(self, address: model.PciAddress) -> Counter[int]:
         try:
             table = self._output('mig', '-lgi', address=address)
+        except commands.CommandHangs:
+            raise
         except commands.CommandFailed:  # so it says that there are none
             return Counter()
         return parse_instances(table)
@@ -118,6 +128,8 @@ class NvidiaSmi:
                 '--format=csv,noheader',
                 address=address,
             )
+        except commands.CommandHangs:
+            raise
         except commands.CommandFailed:  # older ones don't know the question
             return None
         match = re.fullmatch(r'\d+\.\d+', text.strip())

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import os_traits
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt import nvidia_smi
 from nova_gpuvirt import profiles
@@ -31,28 +32,31 @@ slug = profiles.nvidia_slug
 class Vf:
     """A virtual function.
 
-    :ivar current: the number of the type that it is, 0 for none
+    :ivar current: the number of the type that it is, 0 for none, None where
+        that can't be told
     :ivar creatable: the types that it could become now, by number
     :ivar gpu_instance: of MIG, where its vGPU lives in one
+    :ivar refusal: why it can't become one, None where it can
     """
 
     address: model.PciAddress
-    current: int
+    current: int | None
     creatable: Mapping[int, str]
     gpu_instance: int | None
+    refusal: str | None = None
 
 
 def read(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> tuple[Vf, ...]:
     """Read the VFs of a card that NVIDIA's driver makes vGPUs of.
 
-    :raises SysfsError: when their files can't be read
+    One that can't be read is refused, and the others are not.
     """
     return tuple(_read(sysfs, vf) for vf in gpu.virtfns if exists(sysfs, vf))
 
 
 def exists(sysfs: sysfs_.Sysfs, vf: model.PciAddress) -> bool:
     """Tell whether a function is there, and can be a vGPU."""
-    return sysfs.read_if_there(vf, _CURRENT) is not None
+    return sysfs.has(vf, _CURRENT)
 
 
 def current(sysfs: sysfs_.Sysfs, vf: model.PciAddress) -> int:
@@ -82,10 +86,17 @@ def parse_creatable(text: str) -> dict[int, str]:
 
 
 def _read(sysfs: sysfs_.Sysfs, vf: model.PciAddress) -> Vf:
-    number = current(sysfs, vf)
-    if not number:
-        return Vf(vf, 0, creatable(sysfs, vf), None)
-    instance = sysfs.read_if_there(vf, _INSTANCE) or ''
+    number = None
+    try:
+        number = current(sysfs, vf)
+        if not number:
+            return Vf(vf, 0, creatable(sysfs, vf), None)
+    except exception.SysfsError as error:
+        return Vf(vf, number, {}, None, str(error))
+    try:
+        instance = sysfs.read_if_there(vf, _INSTANCE) or ''
+    except exception.SysfsError:  # ENXIO once its vGPU is gone
+        instance = ''
     return Vf(vf, number, {}, int(instance) if instance.isdecimal() else None)
 
 
@@ -115,7 +126,7 @@ def share(
         **{
             vf.current: types[vf.current].name
             for vf in vfs
-            if vf.current in types
+            if vf.current is not None and vf.current in types
         },
         **names,
     }
@@ -137,8 +148,9 @@ def share(
         profiles=tuple(sorted(found, key=lambda p: p.slug)),
         vgpus=tuple(_vgpu(kind, vf, names) for vf in vfs if vf.current),
         per_guest=min(limits, default=1),
+        withheld={vf.address: vf.refusal for vf in vfs if vf.refusal},
         refusal=None
-        if any(vf.current or vf.creatable for vf in vfs)
+        if any(vf.current or vf.creatable or vf.refusal for vf in vfs)
         else 'none of its VFs can become a vGPU: in MIG mode it needs GPU '
         'instances (nvidia-smi mig -cgi)',
     )
@@ -163,7 +175,7 @@ def _profile(
 
 
 def _vgpu(kind: str, vf: Vf, names: Mapping[int, str]) -> model.Vgpu:
-    name = names.get(vf.current)
+    name = names.get(vf.current or 0)
     profile = slug(name) if name else None
     word = profile or f'nvidia-type-{vf.current}'
     return model.Vgpu(
@@ -177,8 +189,8 @@ def _rule(
     card: nvidia_smi.Card | None,
 ) -> tuple[model.Rule, Mapping[int, int]]:
     """Tell how vGPUs share the card, and how many more of each it holds."""
-    made = [known[vf.current] for vf in vfs if vf.current in known]
-    named = all(vf.current in known for vf in vfs if vf.current)
+    made = [known[n] for vf in vfs if (n := vf.current or 0) in known]
+    named = all(vf.current in known for vf in vfs if vf.current != 0)
     if card is not None and card.gpu_instances:
         return _in_gpu_instances(known, vfs, card)
     mig = any(profiles.MIG_BACKED in p.traits for p in known.values())
@@ -215,20 +227,19 @@ def _in_gpu_instances(
         if t.gi_profile is not None and number in known
     }
     rule = sharing.GpuInstances(
-        {known[n].slug: t.gi_profile or 0 for n, t in on_mig.items()},
-        {known[n].slug: t.per_gi or 1 for n, t in on_mig.items()},
+        {known[n].slug: t.gi_profile or 0 for n, t in on_mig.items()}
     )
     room = dict.fromkeys(known, 0)
     # By GPU instance profile: GPU instances with the size of their vGPUs.
     used: dict[int, Counter[tuple[int, int | None]]] = {}
     for vf in vfs:
-        told = on_mig.get(vf.current)
+        told = on_mig.get(vf.current or 0)
         if told is not None and told.gi_profile is not None:
             # Without a number each may be in a GPU instance of its own.
             instance = vf.gpu_instance
             if instance is None:
                 instance = -1 - vfs.index(vf)
-            key = (instance, known[vf.current].framebuffer_mib)
+            key = (instance, known[told.number].framebuffer_mib)
             used.setdefault(told.gi_profile, Counter())[key] += 1
     for number, told in on_mig.items():
         assert told.gi_profile is not None

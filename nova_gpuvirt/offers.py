@@ -51,7 +51,7 @@ def offers(
     claimed = {slot for c in claims if (slot := c.slot) is not None}
     for share in gpu.shares:
         made = {vgpu.slot for vgpu in share.vgpus if vgpu.slot is not None}
-        left = _left(gpu, share, claims, made)
+        left = _left(gpu, share, claims, {slot.place for slot in made})
         taken = {s for s in claimed | made if s.kind == share.kind}
         for profile in share.profiles:
             if not profile.offered:
@@ -145,7 +145,7 @@ def _left(
     gpu: model.Gpu,
     share: model.Share,
     claims: Collection[model.Claim],
-    made: Collection[model.Slot],
+    made: Collection[tuple[object, ...]],
 ) -> dict[str, int]:
     nothing = {profile.slug: 0 for profile in share.profiles}
     if share.refusal is not None:
@@ -155,7 +155,7 @@ def _left(
         slot = claim.slot
         if slot is None or _takes_all(slot) or gpu.share(slot.kind) is None:
             return nothing
-        if slot.kind == share.kind and slot not in made:
+        if slot.kind == share.kind and slot.place not in made:
             pending[slot.profile or ''] += 1
     return share.rule.left(share.profiles, pending)
 

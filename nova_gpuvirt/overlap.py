@@ -75,15 +75,20 @@ def _check_mdev_type(
     conf: cfg.ConfigOpts, type_id: str, gpus: Collection[model.Gpu]
 ) -> None:
     group = conf[f'mdev_{type_id}']
-    if group.mdev_class == orc.VGPU:
+    ours = [
+        str(gpu.address)
+        for gpu in gpus
+        if any(p.offered and p.is_vgpu for p in gpu.profiles)
+    ]
+    if ours and group.mdev_class == orc.VGPU:
         # Nova would take every VGPU of ours for one of its own.
         raise exception.InvalidOption(
             '[devices]enabled_mdev_types',
             wanted='no type whose mdev_class is VGPU, since nova-gpuvirt '
-            'offers ' + ', '.join(str(gpu.address) for gpu in gpus),
+            'offers ' + ', '.join(ours),
             found=type_id,
-            remedy=f'take it out, or set [mdev_{type_id}]mdev_class to a '
-            'CUSTOM_ class',
+            remedy=f'take it out, set [mdev_{type_id}]mdev_class to a CUSTOM_ '
+            'class, or name these cards in [gpuvirt]exclude',
         )
     for gpu in gpus:
         supported = any(p.type_id == type_id for p in gpu.profiles)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import pathlib
 import re
@@ -40,6 +42,14 @@ class Rootly(Protocol):
         """List the processes that have a function open through VFIO."""
 
 
+def may_be_locked(name: str) -> bool:
+    """Tell whether a file may be kept even from root: those of debugfs.
+
+    A kernel that is locked down (Secure Boot) does so.
+    """
+    return name not in _ATTRIBUTES
+
+
 def read(root: pathlib.Path, address: model.PciAddress, name: str) -> str:
     """Read a file of the list above, without its last newline.
 
@@ -71,16 +81,21 @@ def holders(root: pathlib.Path, address: model.PciAddress) -> Sequence[int]:
 
     It has a node of its own, ``/dev/vfio/devices/vfioN``, and that of its
     IOMMU group (kernel Documentation/ABI/testing/sysfs-devices-vfio-dev).
+
+    :raises OSError: when it has neither, so that nobody can be seen
     """
     folder = root / _DEVICES / str(address)
     nodes = set()
-    try:
+    with contextlib.suppress(OSError):  # kernels before 6.1 have no such node
         nodes |= {
             f'/dev/vfio/devices/{name}'
             for name in os.listdir(folder / 'vfio-dev')
         }
+    with contextlib.suppress(OSError):
         group = os.path.basename(os.readlink(folder / 'iommu_group'))
         nodes.add(f'/dev/vfio/{group}')
-    except OSError:  # it is not with a VFIO driver, or has no group
-        pass
+    if not nodes:
+        raise FileNotFoundError(
+            errno.ENOENT, f'{address} has no node of VFIO to look for'
+        )
     return processes.holders(root, nodes)

@@ -90,9 +90,12 @@ class Sysfs:
 
         :raises SysfsError: when the file is there and can't be read
         """
-        if not os.path.lexists(self._devices / str(address) / name):
-            return None
-        return self.read(address, name)
+        return self.read(address, name) if self.has(address, name) else None
+
+    def has(self, address: model.PciAddress, name: str) -> bool:
+        """Tell whether a function has a file."""
+        assert _FILES.fullmatch(name), name
+        return os.path.lexists(self._devices / str(address) / name)
 
     def number(self, address: model.PciAddress, name: str) -> int:
         """Read a decimal number.
@@ -127,6 +130,8 @@ class Sysfs:
         except FileNotFoundError:
             return None
         except PermissionError as error:
+            if self._rootly is not None and rootonly.may_be_locked(name):
+                return None
             raise exception.SysfsError(
                 str(address),
                 wanted=f'to read its {name}',
@@ -172,7 +177,10 @@ class Sysfs:
         for name in _names(folder):
             if name.startswith('renderD'):
                 # …/0000:00:02.0/drm/renderD128
-                path = pathlib.Path(os.readlink(folder / name))
+                try:
+                    path = pathlib.Path(os.readlink(folder / name))
+                except OSError:  # its card was taken from the driver
+                    continue
                 nodes[model.RenderNode.parse(name)] = path.parts[-3]
         return nodes
 

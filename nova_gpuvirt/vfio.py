@@ -14,7 +14,23 @@ _DRIVER = 'vfio-pci'
 def why_not(
     machine: machine_.Machine, addresses: Collection[model.PciAddress]
 ) -> str | None:
-    """Tell why these functions can't go to one guest, if they can't.
+    """Tell why these functions can't go to one guest by vfio-pci, if so.
+
+    :raises SysfsError: when a member of their IOMMU groups can't be read
+    """
+    refusal = why_not_alone(machine, addresses)
+    if refusal is None and not kernel.has_driver(machine.sysfs.root, _DRIVER):
+        return (
+            f'the kernel has no {_DRIVER}: install its module '
+            '(CONFIG_VFIO_PCI)'
+        )
+    return refusal
+
+
+def why_not_alone(
+    machine: machine_.Machine, addresses: Collection[model.PciAddress]
+) -> str | None:
+    """Tell why the IOMMU can't give these functions to one guest, if so.
 
     :raises SysfsError: when a member of their IOMMU groups can't be read
     """
@@ -24,11 +40,6 @@ def why_not(
             'it has no IOMMU group: switch the IOMMU on in the firmware and '
             'on the kernel command line (intel_iommu=on, on AMD it is on by '
             'itself)'
-        )
-    if not kernel.has_driver(machine.sysfs.root, _DRIVER):
-        return (
-            f'the kernel has no {_DRIVER}: install its module '
-            '(CONFIG_VFIO_PCI)'
         )
     others = [
         _name(machine, member)

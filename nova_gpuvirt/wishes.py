@@ -29,28 +29,53 @@ class Wishes:
 
         What is not offered is still there for those that have it already.
         """
-        excluded = any(
-            fnmatch.fnmatchcase(str(gpu.address), glob.lower())
-            for glob in self.exclude
-        )
+        excluded = self._excludes(gpu.address)
         return dataclasses.replace(
             gpu,
             offered=not excluded and self._allows(model.WHOLE),
             shares=tuple(
-                dataclasses.replace(
-                    share,
-                    profiles=tuple(
-                        dataclasses.replace(
-                            p,
-                            offered=not excluded
-                            and self._allows(share.kind)
-                            and self._names(p),
-                        )
-                        for p in share.profiles
-                    ),
-                )
-                for share in gpu.shares
+                self._narrow(share, excluded=excluded) for share in gpu.shares
             ),
+        )
+
+    def _narrow(self, share: model.Share, *, excluded: bool) -> model.Share:
+        offered = not excluded and self._allows(share.kind)
+        return dataclasses.replace(
+            share,
+            offered=offered,
+            profiles=tuple(
+                dataclasses.replace(
+                    self._without_excluded(p),
+                    offered=offered and self._names(p),
+                )
+                for p in share.profiles
+            ),
+            vgpus=tuple(
+                # What is excluded is somebody else's.
+                dataclasses.replace(v, slot=None)
+                if v.slot is not None and self._excludes(v.slot.device)
+                else v
+                for v in share.vgpus
+            )
+            if not excluded
+            else share.vgpus,
+        )
+
+    def _without_excluded(self, profile: model.Profile) -> model.Profile:
+        """Leave single VFs out."""
+        if profile.places is None:
+            return profile
+        places = tuple(p for p in profile.places if not self._excludes(p))
+        return dataclasses.replace(
+            profile,
+            places=places,
+            available=min(profile.available, len(places)),
+        )
+
+    def _excludes(self, device: model.Device) -> bool:
+        return any(
+            fnmatch.fnmatchcase(str(device).lower(), glob.lower())
+            for glob in self.exclude
         )
 
     def _allows(self, kind: str) -> bool:

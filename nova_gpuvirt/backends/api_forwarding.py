@@ -69,7 +69,7 @@ class ApiForwarding(base.Backend):
         share = model.Share(
             self.kind,
             sharing.INDEPENDENT,
-            node,
+            gpu.address,
             (session,) if count else (),
             per_guest=1,
             refusal=None
@@ -108,7 +108,8 @@ class ApiForwarding(base.Backend):
         self, gpu: model.Gpu, slot: model.Slot, instance: str
     ) -> tuple[guest_device.Renderer, ...]:
         """Describe the virtio-gpu."""
-        assert isinstance(slot.device, model.RenderNode)
+        # The card counts: after a reboot its node may have another number.
+        assert gpu.render_node is not None
         profile = gpu.profile(_SLUG)
         venus = profile is not None and profile.type_id == 'venus'
-        return (guest_device.Renderer(slot.device, venus),)
+        return (guest_device.Renderer(gpu.render_node, venus),)

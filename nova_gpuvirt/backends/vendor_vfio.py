@@ -22,6 +22,7 @@ from nova_gpuvirt import nvidia_smi
 from nova_gpuvirt import nvidia_vfs
 from nova_gpuvirt import processes
 from nova_gpuvirt import sharing
+from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
 
 LOG = logging.getLogger(__name__)
@@ -62,7 +63,9 @@ class VendorVfio(base.Backend):
 
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add what the card's VFs are, and what they could become."""
-        vfs = nvidia_vfs.read(self._sysfs, gpu)
+        vfs = [
+            self._unless_shared(vf) for vf in nvidia_vfs.read(self._sysfs, gpu)
+        ]
         if not vfs:
             return _without_vfs(gpu)
         assert isinstance(gpu.address, model.PciAddress)
@@ -88,6 +91,16 @@ class VendorVfio(base.Backend):
         return dataclasses.replace(
             gpu, shares=(*gpu.shares, share), traits=traits
         )
+
+    def _unless_shared(self, vf: nvidia_vfs.Vf) -> nvidia_vfs.Vf:
+        """Refuse a VF that the IOMMU can't give to a guest alone."""
+        try:
+            why = vfio.why_not_alone(self._machine, [vf.address])
+        except exception.SysfsError as error:
+            why = str(error)
+        if why is None:
+            return vf
+        return dataclasses.replace(vf, creatable={}, refusal=why)
 
     def _daemon_is_missing(self) -> bool:
         return processes.running(self._sysfs.root, _DAEMON) is False
@@ -194,7 +207,7 @@ class VendorVfio(base.Backend):
         somebody else's.
         """
         share = gpu.share(self.kind)
-        if share is None or not any(p.offered for p in share.profiles):
+        if share is None or not share.offered:
             return ()
         return tuple(
             leftover

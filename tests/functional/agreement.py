@@ -183,7 +183,7 @@ class _Side:
         for domain in self._domains():
             uuid = domain.UUIDString()
             nodes = [
-                f'/dev/dri/{slot.device}'
+                f'/dev/dri/{self._card(slot.device).render_node}'
                 for resource in self.current[uuid]
                 if (slot := model.Slot.parse(resource.identifier)).kind
                 == 'api'
@@ -211,6 +211,9 @@ class _Side:
                 and f.iommu_group == card.iommu_group
             )
         ]
+
+    def _card(self, address):
+        return next(g for g in self._gpus() if g.address == address)
 
     def _described(self, address):
         functions = self.test.simulated[self.host].description.functions

@@ -72,6 +72,7 @@ class SlotTest(unittest.TestCase):
             'mdev:0000:3b:00.0/3@nvidia-t4-2q',
             'sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-nps4-1of8',
             'vendor-vfio:0000:41:00.5@nvidia-l40s-8q',
+            'api:0000:00:02.0/2@api-session',
             'api:renderD128/2@api-session',
         ):
             self.assertEqual(text, str(model.Slot.parse(text)))

@@ -65,7 +65,7 @@ class DaemonTest(testtools.TestCase):
             FileNotFoundError, privileged.set_vgpu_type, _NOWHERE, 1
         )
         self.assertEqual(errno.ENOENT, error.errno)
-        self.assertEqual((), privileged.holders(_NOWHERE))
+        self.assertRaises(FileNotFoundError, privileged.holders, _NOWHERE)
 
     def test_only_addresses_and_known_files_are_taken(self):
         for address in ('..', f'{_NOWHERE}/../x', ''):
