@@ -12,6 +12,7 @@ JOBS ?= $(shell nproc)
 
 # Debian 13, as the lab's kernel module needs it.
 TREES := .lab/trees
+KMOD := .lab/kmod/gpuvirt_sim.ko
 
 BIN := $(VENV)/bin/
 STESTR := $(BIN)stestr
@@ -39,7 +40,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .PHONY: help venv demo test test-unit test-functional test-dozen \
 	test-devstack test-upstream lint format docs genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
-	lab lab-shell lab-stop kmod kmod-test
+	lab lab-shell lab-test lab-stop kmod kmod-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -84,7 +85,7 @@ kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
 kmod-test: kmod ## try that module in a small VM
 	@lab/kmod/tree.sh $(TREES)/emulator trixie-backports emulator
 	@lab/kmod/test/run.sh $(TREES)/kernel $(TREES)/builder \
-		$(TREES)/emulator .lab/kmod/gpuvirt_sim.ko .lab/kmod-test
+		$(TREES)/emulator $(KMOD) .lab/kmod-test
 
 cloud: ## start an OpenStack on this machine alone (NEUTRON=real)
 	@tools/venv.sh $(CLOUD_VENV) 34 cloud
@@ -94,7 +95,7 @@ cloud-status: ## list the processes of that OpenStack
 	@$(CLOUD_IF_MADE) status
 
 cloud-test: ## test the running OpenStack through its public APIs
-	$(CLOUD_BIN)stestr --test-path ./lab/tests run --serial
+	$(CLOUD_BIN)stestr --test-path ./lab/tests/cloud --top-dir . run --serial
 	$(CLOUD_BIN)python tools/check_skips.py
 
 cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
@@ -103,11 +104,18 @@ cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 cloud-wipe: ## stop that OpenStack and forget what it knows
 	@$(CLOUD_IF_MADE) wipe
 
-lab: venv ## boot a virtual GPU host, which joins that OpenStack if it runs
+$(KMOD):
+	@$(MAKE) kmod
+
+lab: venv $(KMOD) ## boot a virtual GPU host, which joins that OpenStack if it runs
 	@$(BIN)python -m lab.host start
 
 lab-shell: ## open a shell in the virtual GPU host
 	@$(BIN)python -m lab.host ssh
+
+lab-test: ## test it, as a host of the running OpenStack
+	$(CLOUD_BIN)stestr --test-path ./lab/tests/host --top-dir . run --serial
+	$(CLOUD_BIN)python tools/check_skips.py
 
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop

@@ -11,7 +11,7 @@ from lab.host import places
 
 FILES = places.SOURCES / 'files'
 
-_ON = ('systemd-networkd', 'ssh', 'nova-compute')
+_ON = ('systemd-networkd', 'ssh', 'simulated-gpus', 'nova-compute')
 _OFF = (
     # Each of these takes seconds of a start, and does nothing here.
     'apt-daily.timer',

@@ -27,13 +27,20 @@ _FUNCTION = re.compile(
 class CloudTestCase(testtools.TestCase):
     """A test that has servers, which are gone when it ends."""
 
+    # How long a server may take to get a status, and its guest to be up.
+    status_seconds = 180
+    ready_seconds = 120
+
     def setUp(self) -> None:
         super().setUp()
         self.cloud = values.Cloud()
         self.api = api.connect()
 
-    def boot(self, flavor: str) -> Any:
-        """Ask for a server, without a network."""
+    def boot(self, flavor: str, **more: Any) -> Any:
+        """Ask for a server, without a network.
+
+        :param more: what else the API is told of it
+        """
         compute = self.api.compute
         image = self.api.image.find_image(images.IMAGE, ignore_missing=False)
         server = compute.create_server(
@@ -41,16 +48,16 @@ class CloudTestCase(testtools.TestCase):
             flavor_id=compute.find_flavor(flavor, ignore_missing=False).id,
             image_id=image.id,
             networks='none',
+            **more,
         )
         self.addCleanup(self.delete, server)
         return server
 
     def wait_for(self, server: Any, status: str) -> Any:
         """Wait until a server has a status and nothing to do."""
-        seconds = 180
         begin = time.monotonic()
         with step(f'{self._testMethodName}: {status}'):
-            while time.monotonic() < begin + seconds:
+            while time.monotonic() < begin + self.status_seconds:
                 server = self.api.compute.get_server(server.id)
                 if server.status == status and not server.task_state:
                     return server
@@ -85,7 +92,9 @@ class CloudTestCase(testtools.TestCase):
             return _READY in said
 
         with step(f'{self._testMethodName}: {_READY}'):
-            self.until(is_ready, 120, f'{_READY} on the console')
+            self.until(
+                is_ready, self.ready_seconds, f'{_READY} on the console'
+            )
         return {
             address: (ids, class_)
             for address, ids, class_ in _FUNCTION.findall(said)

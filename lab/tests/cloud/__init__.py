@@ -1,0 +1,1 @@
+"""Tests of the cloud alone, whose own host has no GPU."""

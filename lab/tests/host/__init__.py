@@ -1,0 +1,1 @@
+"""Tests of the virtual GPU host, which has joined the cloud."""
