@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
+from lab import commands
+from lab.host import places
 from lab.host import ssh
 
 # Function by function: its driver, driver_override, and type of vGPU.
@@ -44,3 +47,11 @@ def discover() -> list[dict[str, Any]]:
 def log_of(domain: str) -> str:
     """Read what the QEMU of a domain said."""
     return ssh.run(f'cat /var/log/libvirt/qemu/{domain}.log')
+
+
+def card(name: str, state: str) -> None:
+    """Let a card fall off the bus (``off``), or come back (``on``)."""
+    commands.output(
+        *(sys.executable, '-m', 'lab.host', 'card', name, state),
+        folder=places.CLONE,
+    )
