@@ -145,8 +145,15 @@ class Supervisor:
         )
 
 
-def until(check: Callable[[], bool], seconds: float, what: str) -> None:
+def until(
+    check: Callable[[], bool],
+    seconds: float,
+    what: str,
+    pause: float = _PAUSE,
+) -> None:
     """Wait until something holds.
+
+    :param pause: seconds between two checks
 
     :raises NotReady: when it does not within so many seconds
     """
@@ -154,7 +161,7 @@ def until(check: Callable[[], bool], seconds: float, what: str) -> None:
     while not check():
         if time.monotonic() > end:
             raise exception.NotReady(f'waited {seconds:.0f} s for {what}')
-        time.sleep(_PAUSE)
+        time.sleep(pause)
 
 
 def _lives(pid: int) -> bool:

@@ -30,6 +30,8 @@ class CloudTestCase(testtools.TestCase):
     # How long a server may take to get a status, and its guest to be up.
     status_seconds = 180
     ready_seconds = 120
+    # Seconds between two questions.
+    pause = 0.3
 
     def setUp(self) -> None:
         super().setUp()
@@ -63,7 +65,7 @@ class CloudTestCase(testtools.TestCase):
                     return server
                 if server.status == 'ERROR':
                     break
-                time.sleep(0.3)
+                time.sleep(self.pause)
         self.fail(
             f'{server.id}: wanted {status}, found {server.status}'
             f' ({server.task_state}) after'
@@ -129,4 +131,4 @@ class CloudTestCase(testtools.TestCase):
         self, check: Callable[[], bool], seconds: float, what: str
     ) -> None:
         """Wait until something holds; fail when it does not in time."""
-        supervisor.until(check, seconds, what)
+        supervisor.until(check, seconds, what, self.pause)

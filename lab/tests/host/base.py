@@ -22,6 +22,8 @@ class HostTestCase(base.CloudTestCase):
 
     status_seconds = 300
     ready_seconds = 240
+    # Each answer takes the VM a second of its own.
+    pause = 3.0
 
     def flavor(self, **specs: str) -> str:
         """Make a flavor, and say its name."""
