@@ -15,15 +15,12 @@ addresses = st.builds(
     st.integers(0, 7),
 )
 slugs = st.from_regex(r'[a-z0-9]+(-[a-z0-9]+)*', fullmatch=True)
+vgpu_slots = st.builds(
+    model.Slot, st.just('mdev'), addresses, st.integers(0, 4095), slugs
+)
 slots = st.one_of(
     st.builds(model.Slot, st.just(model.WHOLE), addresses),
-    st.builds(
-        model.Slot,
-        st.just('mdev'),
-        addresses,
-        st.integers(0, 4095),
-        slugs,
-    ),
+    vgpu_slots,
     st.builds(model.Slot, st.just('vendor-vfio'), addresses, profile=slugs),
     st.builds(
         model.Slot,

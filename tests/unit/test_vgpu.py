@@ -12,11 +12,9 @@ from tests.unit import test_model
 
 _ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 
-vgpu_slots = test_model.slots.filter(lambda s: s.kind == 'mdev')
-
 
 class VgpuTest(unittest.TestCase):
-    @given(vgpu_slots, st.uuids())
+    @given(test_model.vgpu_slots, st.uuids())
     def test_slot_is_read_from_the_uuid(self, slot, instance):
         made = vgpu.uuid_of(slot, str(instance))
         self.assertEqual(8, made.version)
@@ -25,7 +23,7 @@ class VgpuTest(unittest.TestCase):
             slot, vgpu.slot_of(made, slot.kind, slot.device, slot.profile)
         )
 
-    @given(vgpu_slots, st.uuids(), st.uuids())
+    @given(test_model.vgpu_slots, st.uuids(), st.uuids())
     def test_a_repeat_finds_its_own(self, slot, one, other):
         same = vgpu.uuid_of(slot, str(one)) == vgpu.uuid_of(slot, str(other))
         self.assertEqual(one == other, same)
