@@ -265,7 +265,8 @@ class Share:
     of one card a guest may have, None for as many as fit. `refusal` says why
     none can be had now, None where they can. `withheld` says it of single
     VFs, when others can be had. `offered` is whether the operator lets guests
-    have parts of the card in this way.
+    have parts of the card in this way, and `excluded` are the VFs that they
+    don't get.
     """
 
     kind: str
@@ -277,6 +278,7 @@ class Share:
     refusal: str | None = None
     withheld: Mapping[Device, str] = dataclasses.field(default_factory=dict)
     offered: bool = True
+    excluded: frozenset[Device] = frozenset()
 
     def profile(self, slug: str | None) -> Profile | None:
         """Find the profile of that slug."""

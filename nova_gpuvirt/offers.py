@@ -169,7 +169,7 @@ def _free_slots(
     """Name the first slots that no claim has and no leftover stands for."""
     free: Iterable[model.Slot]
     if profile.places is not None:
-        devices = {slot.device for slot in taken}
+        devices = {slot.device for slot in taken} | share.excluded
         free = (
             model.Slot(share.kind, vf, profile=profile.slug)
             for vf in profile.places

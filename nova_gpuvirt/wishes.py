@@ -44,32 +44,20 @@ class Wishes:
             share,
             offered=offered,
             profiles=tuple(
-                dataclasses.replace(
-                    self._without_excluded(p),
-                    offered=offered and self._names(p),
-                )
+                dataclasses.replace(p, offered=offered and self._names(p))
                 for p in share.profiles
             ),
-            vgpus=tuple(
-                # What is excluded is somebody else's.
-                dataclasses.replace(v, slot=None)
-                if v.slot is not None and self._excludes(v.slot.device)
-                else v
-                for v in share.vgpus
+            excluded=frozenset(
+                place
+                for p in share.profiles
+                for place in p.places or ()
+                if self._excludes(place)
             )
-            if not excluded
-            else share.vgpus,
-        )
-
-    def _without_excluded(self, profile: model.Profile) -> model.Profile:
-        """Leave single VFs out."""
-        if profile.places is None:
-            return profile
-        places = tuple(p for p in profile.places if not self._excludes(p))
-        return dataclasses.replace(
-            profile,
-            places=places,
-            available=min(profile.available, len(places)),
+            | frozenset(
+                v.slot.device
+                for v in share.vgpus
+                if v.slot is not None and self._excludes(v.slot.device)
+            ),
         )
 
     def _excludes(self, device: model.Device) -> bool:

@@ -212,7 +212,8 @@ class VendorVfio(base.Backend):
         return tuple(
             leftover
             for leftover in super().leftovers(gpu, claimed)
-            if self._holder(_vf(leftover.slot)) is None
+            if leftover.slot.device not in share.excluded
+            and self._holder(_vf(leftover.slot)) is None
         )
 
     def discard(self, leftover: base.Leftover) -> None:

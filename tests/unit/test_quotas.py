@@ -9,6 +9,7 @@ import testtools
 from nova_gpuvirt import gpus
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import machine
+from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
@@ -82,6 +83,22 @@ class QuotasTest(testtools.TestCase):
         reasons = [r for g in self.gpus.survey().gpus for r in gpus.reasons(g)]
         (reason,) = [r for r in reasons if 'vf4' in r]
         self.assertIn('not 0000:17:00.4: ', reason)
+
+    def test_vf_that_is_excluded_is_kept_from_new_guests_alone(self):
+        self.start('b60')
+        wish = wishes.Wishes(exclude=['0000:17:00.2'])
+        (card,) = (g for g in self.gpus.survey().gpus if g.shares)
+        share = wish.narrow(card).share('sriov')
+        self.assertEqual({'0000:17:00.2'}, {str(vf) for vf in share.excluded})
+        # Who has it already is prepared with it.
+        self.assertEqual(4, len(share.profiles[0].places))
+        free = {
+            str(slot.device)
+            for offer in offers.offers(wish.narrow(card), (), None)
+            for slot in offer.slots
+            if slot.kind == 'sriov'
+        }
+        self.assertEqual({f'0000:17:00.{n}' for n in (1, 3, 4)}, free)
 
     def test_vfs_of_one_card_can_have_several_parts(self):
         self.start('b60')
