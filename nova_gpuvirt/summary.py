@@ -65,6 +65,15 @@ class Layout:
     model: str
     parts: tuple[Part, ...] = ()
     per_guest: int | None = None
+    _hash: int = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        value = hash((self.model, self.parts, self.per_guest))
+        object.__setattr__(self, '_hash', value)
+
+    def __hash__(self) -> int:
+        """Answer at once: the scheduler asks for each card and request."""
+        return self._hash
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,7 +84,8 @@ class Card:
     where it is; None where the host has none. `whole` is whether it is free
     as a whole, None where it is not offered so. `unused` are the millionths
     that no part has. `left` counts what is left of each part of the layout,
-    and `vgpu` is the index of the part that the class VGPU stands for.
+    `vgpu` is the index of the part that the class VGPU stands for, and
+    `claims` counts what guests have of the card.
     """
 
     provider: str
@@ -88,6 +98,7 @@ class Card:
     unused: int = CARD
     left: tuple[int, ...] = ()
     vgpu: int | None = None
+    claims: int = 0
 
     def part(self, resource_class: str) -> int | None:
         """Find the index of the part that a class stands for."""
@@ -101,10 +112,14 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sets:
-    """The sets of one fabric: by class, the free ones, by cards' indexes."""
+    """The sets of one fabric: by class, the free ones, by cards' indexes.
+
+    `claims` counts what guests have of them.
+    """
 
     provider: str
     free: Mapping[str, tuple[tuple[int, ...], ...]]
+    claims: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,6 +143,10 @@ class Summary:
     running: tuple[tuple[Request, int], ...] = ()
 
 
+# A fleet has thousands of hosts and few layouts: each is kept once.
+_KNOWN: dict[Layout, Layout] = {}
+
+
 class Unreadable(ValueError):
     """A text that this version can't read."""
 
@@ -142,7 +161,7 @@ def dump(summary: Summary) -> str:
             _card_out(card, layouts.index(card.layout))
             for card in summary.cards
         ],
-        [[s.provider, dict(s.free)] for s in summary.sets],
+        [[s.provider, dict(s.free), s.claims] for s in summary.sets],
         [
             [count, r.vcpus, r.memory_mb, dict(r.units)]
             for r, count in summary.running
@@ -170,8 +189,9 @@ def load(text: str) -> Summary:
                 Sets(
                     provider,
                     {rc: tuple(map(tuple, each)) for rc, each in free.items()},
+                    claims,
                 )
-                for provider, free in sets
+                for provider, free, claims in sets
             ),
             tuple(
                 (Request(vcpus, memory, tuple(units.items())), count)
@@ -192,11 +212,12 @@ def _layout_out(layout: Layout) -> list[object]:
 def _layout_in(
     model: str, parts: list[tuple[str, int, str]], per_guest: int | None
 ) -> Layout:
-    return Layout(
+    layout = Layout(
         model,
         tuple(Part(rc, size, Sharing(how)) for rc, size, how in parts),
         per_guest,
     )
+    return _KNOWN.setdefault(layout, layout)
 
 
 def _card_out(card: Card, layout: int) -> list[object]:
@@ -211,6 +232,7 @@ def _card_out(card: Card, layout: int) -> list[object]:
         card.unused,
         card.left,
         card.vgpu,
+        card.claims,
     ]
 
 
@@ -226,6 +248,7 @@ def _card_in(
     unused: int,
     left: list[int],
     vgpu: int | None,
+    claims: int,
 ) -> Card:
     return Card(
         provider,
@@ -238,4 +261,5 @@ def _card_in(
         unused,
         tuple(left),
         vgpu,
+        claims,
     )
