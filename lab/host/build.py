@@ -42,7 +42,7 @@ def _key() -> str:
 
 
 def _qemu() -> str:
-    inputs = (*qemu.PACKAGES, *qemu.SUITES)
+    inputs = (*qemu.PACKAGES, qemu.SUITE)
     return cache.kept('QEMU', places.QEMU, inputs, qemu.unpack)
 
 
