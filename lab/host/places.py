@@ -21,4 +21,6 @@ MODULES = LAB / 'kmod'
 
 # What a running VM has: sockets, process ids, logs
 RUN = LAB / 'run'
+# The port of this machine that leads to its ssh
+PORT = RUN / 'port'
 CONSOLE = RUN / 'console.log'
