@@ -16,8 +16,9 @@ DEBIAN = LAB / 'debian'
 ROOT = LAB / 'root'
 GUEST = LAB / 'guest'
 IMAGE = LAB / 'image'
-# Modules of the lab's own, made elsewhere; the image takes what is there.
-MODULES = LAB / 'kmod'
+# The lab's own kernel module, and the tree that it is compiled in
+MODULES = LAB / 'modules'
+BUILDER = LAB / 'trees/builder'
 
 # What a running VM has: sockets, process ids, logs
 RUN = LAB / 'run'
