@@ -10,7 +10,7 @@ NEUTRON ?= standin
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
-# Debian 13, as the lab's kernel module needs it.
+# Trees of Debian 13: the kernel that `make kmod` builds for, and what compiles.
 TREES := .lab/trees
 KMOD := .lab/kmod/gpuvirt_sim.ko
 
@@ -104,10 +104,7 @@ cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 cloud-wipe: ## stop that OpenStack and forget what it knows
 	@$(CLOUD_IF_MADE) wipe
 
-$(KMOD):
-	@$(MAKE) kmod
-
-lab: venv $(KMOD) ## boot a virtual GPU host, which joins that OpenStack if it runs
+lab: venv ## boot a virtual GPU host, which joins that OpenStack if it runs
 	@$(BIN)python -m lab.host start
 
 lab-shell: ## open a shell in the virtual GPU host
