@@ -35,6 +35,10 @@ class GpuFilter(filters.BaseHostFilter):
 
     RUN_ON_REBUILD = False
 
+    def __init__(self) -> None:
+        # An option that can't be meant ends nova-scheduler's start.
+        state.fleet()
+
     def host_passes(
         self,
         host_state: host_manager.HostState,
