@@ -7,6 +7,8 @@ VENV := $(if $(filter 34,$(NOVA)),.venv,.venv-$(NOVA))
 SIMULATE ?= t4
 # The network service of `make cloud`: standin, or real for a neutron-server.
 NEUTRON ?= standin
+# The benchmarks of `make bench`: names and options, all by default.
+BENCH ?=
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
@@ -38,7 +40,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream lint format docs genconfig clean \
+	test-devstack test-upstream bench lint format docs genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -77,6 +79,14 @@ test-devstack: venv ## check and test the DevStack plugin
 test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
 	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS)
 	$(CHECK)
+
+bench: venv ## measure ours beside its peers, with plots (BENCH=eight_cards)
+	@tools/debian-packages.sh benchmarks
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)pip install -qq \
+		--constraint constraints/nova-$(NOVA).txt \
+		--constraint constraints/benchmarks.txt \
+		--requirement benchmarks/requirements.txt
+	@$(BIN)python -m benchmarks $(BENCH)
 
 kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
 	@lab/kmod/tree.sh $(TREES)/kernel trixie kernel
@@ -140,6 +150,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: cloud-wipe lab-stop ## remove what the other targets made
-	rm -rf .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .bench .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

@@ -6,8 +6,10 @@ Each override calls Nova's own method and one thing of ours.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import nova.conf
@@ -29,6 +31,7 @@ from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
 from nova_gpuvirt import guest_device
+from nova_gpuvirt import host_summary
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
@@ -39,6 +42,7 @@ from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import privileged
 from nova_gpuvirt import rootonly
+from nova_gpuvirt import summary
 from nova_gpuvirt import sysfs
 from nova_gpuvirt.backends import mdev
 
@@ -77,7 +81,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             boot_vga,
         )
         self._gpus = gpus.Gpus(self._machine, wishes)
-        self._ledger = ledger.Ledger(CONF.host, lambda: virtapi._compute.rt)
+        self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
+        self._ledger = ledger.Ledger(CONF.host, self._tracker)
+        self._running: Mapping[summary.Request, int] = {}
+        self._summary: str | None = None
 
     def init_host(self, host: str) -> None:
         """Refuse to start with a card that Nova itself gives away."""
@@ -149,6 +156,28 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             {data.uuid: address for address, data in _ours(tree, nodename)},
             placement.classes(providers),
         )
+        self._tell(nodename, {tree.data(p.name).uuid: p for p in providers})
+
+    def _tell(
+        self, nodename: str, providers: Mapping[str, placement.Provider]
+    ) -> None:
+        """Tell the scheduler, together with Placement.
+
+        Nova saves the compute node right after this update, if it differs;
+        it does not see a change inside of ``stats``.
+        """
+        told = host_summary.text(providers, self._running)
+        self._summary = told if providers else None
+        tracker = self._tracker()
+        node = tracker.compute_nodes.get(nodename)
+        if node is not None:
+            stats = tracker.stats[nodename]
+            stats.pop(summary.KEY, None)
+            stats |= self._stats()
+            node.stats = stats
+
+    def _stats(self) -> dict[str, str]:
+        return {} if self._summary is None else {summary.KEY: self._summary}
 
     def _keep_claims(
         self, tree: provider_tree_.ProviderTree, nodename: str
@@ -169,7 +198,17 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             self._reconcile()
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
-        return super().get_available_resource(nodename)
+        try:
+            self._count_running()
+        except Exception:
+            LOG.exception('What runs on %s is not known', nodename)
+        resources = super().get_available_resource(nodename)
+        resources['stats'] |= self._stats()
+        return resources
+
+    @_timed
+    def _count_running(self) -> None:
+        self._running = self._ledger.running()
 
     @_timed
     def _reconcile(self) -> None:
