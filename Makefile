@@ -42,7 +42,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .PHONY: help venv demo test test-unit test-functional test-dozen \
 	test-devstack test-upstream bench lint format docs genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
-	lab lab-shell lab-test lab-stop kmod kmod-test
+	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -123,6 +123,10 @@ lab-shell: ## open a shell in the virtual GPU host
 lab-test: ## test it, as a host of the running OpenStack
 	$(CLOUD_BIN)stestr --test-path ./lab/tests/host --top-dir . run --serial
 	$(CLOUD_BIN)python tools/check_skips.py
+
+lab-tempest: venv ## run our tests of tempest on it
+	@$(BIN)python -m lab.tempest
+	@cd .lab/tempest && $(abspath $(BIN))python ../../tools/check_skips.py
 
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop

@@ -22,6 +22,7 @@ from nova.compute import vm_states
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 from nova_gpuvirt import commands
 from nova_gpuvirt import conf
@@ -29,6 +30,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
+from nova_gpuvirt import guest_device
 from nova_gpuvirt import host_summary
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import kernel
@@ -51,6 +53,11 @@ LOG = logging.getLogger(__name__)
 TESTED_RELEASES = ('33', '34')
 
 conf.register_opts(CONF)
+
+# What Nova's own steps take more, with GPUs.
+_timed = timeutils.time_it(
+    LOG, message='%(func_name)s took %(seconds).3f s', min_duration=0
+)
 
 
 class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
@@ -126,6 +133,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             except Exception:
                 LOG.exception('Not even the claims could be kept')
 
+    @_timed
     def _report(
         self, tree: provider_tree_.ProviderTree, nodename: str
     ) -> None:
@@ -191,13 +199,18 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
         try:
-            self._running = self._ledger.running()
+            self._count_running()
         except Exception:
             LOG.exception('What runs on %s is not known', nodename)
         resources = super().get_available_resource(nodename)
         resources['stats'] |= self._stats()
         return resources
 
+    @_timed
+    def _count_running(self) -> None:
+        self._running = self._ledger.running()
+
+    @_timed
     def _reconcile(self) -> None:
         # Before the first update every device looks like an orphan.
         if not self._ledger.ready:
@@ -247,6 +260,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._check(instance)
         super().finish_migration(context, migration, instance, *args, **kw)
 
+    @_timed
     def _check(self, instance: objects.Instance) -> None:
         try:
             self._ledger.check(instance, self._gpus.survey().gpus)
@@ -259,19 +273,29 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Make the instance's GPUs ready and put them into its guest."""
         config = super()._get_guest_config(instance, *args, **kw)
         try:
-            devices = self._gpus.attach(
-                instance.uuid, self._ledger.claims(instance)
-            )
-            return guest.wire(
-                config,
-                devices,
-                self._guest_host(),
-                display=extra_specs.wants_display(
-                    instance.flavor.extra_specs, instance.system_metadata
-                ),
-            )
+            return self._wire(instance, config)
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
+
+    @_timed
+    def _wire(
+        self,
+        instance: objects.Instance,
+        config: vconfig.LibvirtConfigGuest,
+    ) -> vconfig.LibvirtConfigGuest:
+        return guest.wire(
+            config,
+            self._attach(instance),
+            self._guest_host(),
+            display=extra_specs.wants_display(
+                instance.flavor.extra_specs, instance.system_metadata
+            ),
+        )
+
+    def _attach(
+        self, instance: objects.Instance
+    ) -> Collection[guest_device.GuestDevice]:
+        return self._gpus.attach(instance.uuid, self._ledger.claims(instance))
 
     def _guest_host(self) -> guest.Host:
         """Tell what the guests' configuration depends on."""
@@ -299,7 +323,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def unrescue(self, context: Any, instance: objects.Instance) -> None:
         """Make the vGPUs again, as `resume` does: Nova starts the old XML."""
         try:
-            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+            self._attach(instance)
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
         super().unrescue(context, instance)
@@ -314,7 +338,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     ) -> None:
         """Make the vGPUs again that a reboot of the host took meanwhile."""
         try:
-            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+            self._attach(instance)
         except exception.GpuvirtError as error:
             raise nova_exception.InstanceResumeFailure(
                 reason=str(error)
@@ -343,6 +367,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         old = self._get_resources(instance, prefix='old_')
         self._release(instance, self._ledger.claims(instance, old))
 
+    @_timed
     def _release(
         self, instance: objects.Instance, claims: Collection[model.Claim]
     ) -> None:
