@@ -13,6 +13,7 @@ from oslo_config import cfg
 from nova_gpuvirt import backends
 from nova_gpuvirt import exception
 from nova_gpuvirt import machine
+from nova_gpuvirt import model
 from nova_gpuvirt import summary
 from nova_gpuvirt import vgpu
 from nova_gpuvirt import wishes as wishes_
@@ -43,10 +44,11 @@ The ways in which guests may have a GPU.
 
 A card whose host driver makes vGPUs can also be given whole, unless
 ``passthrough`` is left out here, and one that a host driver draws with can
-be drawn with by guests, unless ``api`` is.
+be drawn with by guests, unless ``api`` is. Several whole cards that belong
+together can be had as one, unless ``set`` is.
 
 Possible values: ``passthrough``, ``mdev``, ``vendor-vfio``, ``sriov``,
-``api``
+``api``, ``set``
 """,
     ),
     cfg.ListOpt(
@@ -145,6 +147,34 @@ units of each resource class. Where none is given, the servers that run tell
 what is typical.
 
 Possible values: ``20 8 32768 VGPU=1``, ``1 64 524288 PGPU=4``
+""",
+    ),
+    cfg.StrOpt(
+        'fabric_manager',
+        default='',
+        help="""
+Where NVIDIA's Fabric Manager is, when it is not on this host.
+
+An address, as where it runs in a service VM, or the path of its Unix socket,
+which nova-compute must be able to write to. A host whose NVSwitches can't be
+seen on PCI is taken for one that has some only when this is set, to
+``127.0.0.1`` for example.
+
+Possible values: empty, ``192.0.2.7``, ``/run/nvidia-fabricmanager/socket``
+""",
+    ),
+    cfg.ListOpt(
+        'gpu_modules',
+        default=[],
+        help="""
+Where cards are on their board, for NVIDIA's Fabric Manager.
+
+Each item is the PCI address of a card and its number on the board, which
+nvidia-smi calls Module Id. It is asked for while NVIDIA's driver has the
+card: only cards that VFIO has from the start of the host must stand here. The
+number is not the order on PCI.
+
+Possible values: ``0000:0f:00.0=5``
 """,
     ),
     cfg.StrOpt(
@@ -249,6 +279,33 @@ def typical_requests(conf: cfg.ConfigOpts) -> dict[summary.Request, int]:
         )
         typical[request] = int(times)
     return typical
+
+
+def gpu_modules(conf: cfg.ConfigOpts) -> dict[model.PciAddress, int]:
+    """Read where cards are on their board.
+
+    :raises InvalidOption: when a value can't be meant
+    """
+    result = {}
+    for item in conf.gpuvirt.gpu_modules:
+        address, _, module = item.partition('=')
+        try:
+            result[model.PciAddress.parse(address)] = int(module)
+        except ValueError as error:
+            raise exception.InvalidOption(
+                '[gpuvirt]gpu_modules',
+                wanted='items such as 0000:0f:00.0=5',
+                found=repr(item),
+                remedy='see the Module Id in `nvidia-smi -q`',
+            ) from error
+    if len(set(result.values())) < len(result):
+        raise exception.InvalidOption(
+            '[gpuvirt]gpu_modules',
+            wanted='another number for each card',
+            found=repr(','.join(conf.gpuvirt.gpu_modules)),
+            remedy='see the Module Id in `nvidia-smi -q`',
+        )
+    return result
 
 
 def _check_addresses(conf: cfg.ConfigOpts, option: str) -> None:

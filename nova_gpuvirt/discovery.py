@@ -11,6 +11,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs as sysfs_
+from nova_gpuvirt import topology
 
 # VGA, 3D and other display controllers, and processing accelerators; the
 # class is the upper 16 of 24 bits (class table of pci.ids). 0x120100 is the
@@ -20,6 +21,9 @@ _SDXI = 0x120100
 # A server's management controller shows the console of the machine itself.
 _BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
+# A bridge of no PCI kind, of NVIDIA's: an NVSwitch.
+_OTHER_BRIDGE = 0x0680
+_NVIDIA = 0x10DE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,12 +32,13 @@ class Host:
 
     `gpus` holds every GPU, also those that are not offered. `unreadable`
     holds, with the reason, the functions of which not even the class can be
-    told.
+    told. `fabrics` are the sets of cards that belong together.
     """
 
     gpus: tuple[model.Gpu, ...]
     unreadable: Mapping[model.Device, str]
     has_iommu: bool
+    fabrics: tuple[topology.Fabric, ...] = ()
 
 
 def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
@@ -56,6 +61,34 @@ def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
             gpus.append(_gpu(sysfs, names, gpu, siblings, classes))
     gpus = _with_render_nodes(sysfs, gpus)
     return Host(tuple(gpus), unreadable, sysfs.has_iommu())
+
+
+def nvswitches(sysfs: sysfs_.Sysfs) -> tuple[model.PciAddress, ...]:
+    """Find the NVSwitches of a host; a function that can't be read is none."""
+    found = []
+    for address in sysfs.addresses():
+        try:
+            code = _number(sysfs, address, 'class', 24)
+            if (
+                code >> 8 == _OTHER_BRIDGE
+                and _number(sysfs, address, 'vendor', 16) == _NVIDIA
+            ):
+                found.append(address)
+        except exception.SysfsError:
+            continue
+    return tuple(found)
+
+
+def hive(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> str | None:
+    """Read the XGMI hive of a card that AMD's amdgpu has.
+
+    Source: amdgpu_xgmi.c of the kernel. Of a card without one, and of one
+    that another driver has, there is nothing to read.
+
+    :raises SysfsError: when the file can't be read
+    """
+    text = sysfs.read_if_there(address, 'xgmi_hive_info/xgmi_hive_id')
+    return None if text in (None, '', '0') else text
 
 
 def _with_render_nodes(
@@ -165,6 +198,7 @@ def _function(
         physfn=None if physfn is None else model.PciAddress.parse(physfn),
         sriov_totalvfs=_optional(sysfs, address, 'sriov_totalvfs', 0),
         virtfns=sysfs.virtfns(address),
+        above=sysfs.above(address),
     )
 
 

@@ -69,6 +69,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             root = conf.sysfs_root(CONF)
             wishes = conf.wishes(CONF)
             boot_vga = conf.boot_vga(CONF)
+            gpu_modules = conf.gpu_modules(CONF)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
         self._machine = machine.Machine(
@@ -79,6 +80,8 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             CONF.gpuvirt.api_sessions,
             CONF.gpuvirt.api_vulkan,
             boot_vga,
+            CONF.gpuvirt.fabric_manager,
+            gpu_modules,
         )
         self._gpus = gpus.Gpus(self._machine, wishes)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
@@ -97,8 +100,13 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 ' and '.join(TESTED_RELEASES),
                 release,
             )
-        found = self._gpus.survey(refresh=True).gpus
-        offered = [g for g in found if placement.offers_anything(g)]
+        found = self._gpus.survey(refresh=True)
+        in_sets = {c for f in found.fabrics for s in f.sets for c in s.cards}
+        offered = [
+            g
+            for g in found.gpus
+            if placement.offers_anything(g) or g.address in in_sets
+        ]
         try:
             overlap.check(CONF, self._machine.sysfs, offered)
         except exception.InvalidOption as error:
@@ -156,10 +164,17 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             {data.uuid: address for address, data in _ours(tree, nodename)},
             placement.classes(providers),
         )
-        self._tell(nodename, {tree.data(p.name).uuid: p for p in providers})
+        try:
+            self._tell(
+                nodename, {tree.data(p.name).uuid: p for p in providers}
+            )
+        except Exception:
+            LOG.exception('The scheduler was not told of the GPUs')
 
     def _tell(
-        self, nodename: str, providers: Mapping[str, placement.Provider]
+        self,
+        nodename: str,
+        providers: Mapping[str, placement.Provider | placement.SetProvider],
     ) -> None:
         """Tell the scheduler, together with Placement.
 

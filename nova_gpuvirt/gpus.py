@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Collection
@@ -15,7 +16,9 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
+from nova_gpuvirt import partitions
 from nova_gpuvirt import placement
+from nova_gpuvirt import topology
 from nova_gpuvirt import wishes as wishes_
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +33,9 @@ class Gpus:
         self._machine = machine
         self._wishes = wishes
         self._refusals: dict[model.Device, str] = {}
+        self._partitions = partitions.Partitions(machine)
+        # As amdgpu told them while it had the cards.
+        self._hives: dict[model.PciAddress, str] = {}
         self._backends = {
             backend.kind: backend(machine) for backend in backends.BACKENDS
         }
@@ -44,7 +50,33 @@ class Gpus:
         gpus = tuple(
             self._wishes.narrow(self._inspect(g, refresh)) for g in host.gpus
         )
-        return dataclasses.replace(host, gpus=gpus)
+        return dataclasses.replace(
+            host, gpus=gpus, fabrics=self._fabrics(gpus, refresh)
+        )
+
+    def _fabrics(
+        self, gpus: Collection[model.Gpu], refresh: bool
+    ) -> tuple[topology.Fabric, ...]:
+        """Find the sets; without them the cards are still there one by one."""
+        try:
+            for gpu in gpus:
+                self._learn_hive(gpu)
+            if refresh:
+                self._partitions.refresh(gpus)
+            return topology.fabrics(
+                gpus, self._hives, self._partitions.view(gpus)
+            )
+        except Exception as error:
+            LOG.warning('The sets of cards could not be told: %s', error)
+            return ()
+
+    def _learn_hive(self, gpu: model.Gpu) -> None:
+        """Read a card's hive; one that can't be read is as it was."""
+        if isinstance(gpu.address, model.PciAddress):
+            with contextlib.suppress(exception.SysfsError):
+                hive = discovery.hive(self._machine.sysfs, gpu.address)
+                if hive is not None:
+                    self._hives[gpu.address] = hive
 
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
         if gpu.refusal is not None:
@@ -73,7 +105,7 @@ class Gpus:
 
     def report(
         self, node: str, known: Mapping[model.Device, placement.Known]
-    ) -> tuple[placement.Provider, ...]:
+    ) -> tuple[placement.Provider | placement.SetProvider, ...]:
         """Tell what Placement shall know of this host's GPUs.
 
         :param known: what it knows already, and the claims, by card
@@ -86,12 +118,18 @@ class Gpus:
             host.unreadable.keys(),
             known,
             self._wishes.default_profile,
+            host.fabrics,
         )
 
     def _warn_of_change(
         self, host: discovery.Host, known: Collection[model.Device]
     ) -> None:
         refusals: dict[model.Device, str] = {**host.unreadable}
+        for fabric in host.fabrics:
+            refusals |= {
+                card: f'not in sets: {why}'
+                for card, why in fabric.reasons.items()
+            }
         refusals |= {g.address: why for g in host.gpus if (why := _why_not(g))}
         for share in (s for g in host.gpus for s in g.shares):
             refusals |= share.withheld
@@ -100,7 +138,8 @@ class Gpus:
         }
         present |= refusals.keys()
         refusals |= dict.fromkeys(
-            set(known) - present,
+            {a for a in known if not isinstance(a, model.FabricName)}
+            - present,
             'it is gone: see whether it fell off the bus or was taken out; '
             'its resource provider is kept',
         )
@@ -125,15 +164,24 @@ class Gpus:
         made: list[model.Claim] = []
         try:
             for claim in sorted(claims, key=lambda c: c.identifier):
-                gpu, slot = _find(gpus, claim, instance)
-                backend = self._backend(slot)
-                if backend.prepare(gpu, slot, instance):
+                found = _find(gpus, claim, instance)
+                for gpu, slot in found:
+                    if self._backend(slot).prepare(gpu, slot, instance):
+                        made.append(claim)
+                if self._join(claim, instance):
                     made.append(claim)
-                devices.extend(backend.guest_devices(gpu, slot, instance))
+                for gpu, slot in found:
+                    devices.extend(
+                        self._backend(slot).guest_devices(gpu, slot, instance)
+                    )
         except Exception:
             self.release(instance, made)
             raise
         return tuple(devices)
+
+    def _join(self, claim: model.Claim, instance: str) -> bool:
+        cards = _cards(claim.slot)
+        return bool(cards) and self._partitions.prepare(cards, instance)
 
     def release(self, instance: str, claims: Iterable[model.Claim]) -> None:
         """Take an instance's devices back.
@@ -147,7 +195,10 @@ class Gpus:
                 LOG.warning('Can not release %s: unknown', claim.identifier)
                 continue
             try:
-                self._backend(slot).release(slot, instance)
+                for part in slot.wholes or (slot,):
+                    self._backend(part).release(part, instance)
+                if cards := _cards(slot):
+                    self._partitions.release(cards)
             except Exception as error:
                 LOG.warning('Could not release %s: %s', slot, error)
 
@@ -156,7 +207,12 @@ class Gpus:
     ) -> tuple[backends.base.Leftover, ...]:
         """Find the devices that were made for slots which nobody claims."""
         found: list[backends.base.Leftover] = []
-        for gpu in self.survey(refresh=True).gpus:
+        gpus = self.survey(refresh=True).gpus
+        try:
+            found.extend(self._partitions.leftovers(gpus, claimed))
+        except Exception as error:
+            LOG.warning('Partitions that nobody claims stay: %s', error)
+        for gpu in gpus:
             for backend in self._backends.values():
                 try:
                     found.extend(backend.leftovers(gpu, claimed))
@@ -172,7 +228,10 @@ class Gpus:
         """Take leftovers back, as far as nothing uses them any more."""
         for leftover in leftovers:
             try:
-                self._backend(leftover.slot).discard(leftover)
+                if cards := _cards(leftover.slot):
+                    self._partitions.release(cards)
+                else:
+                    self._backend(leftover.slot).discard(leftover)
             except Exception as error:
                 LOG.warning('Could not discard %s: %s', leftover.slot, error)
             else:
@@ -228,14 +287,28 @@ def _why_not(gpu: model.Gpu) -> str | None:
 
 def _find(
     gpus: Collection[model.Gpu], claim: model.Claim, instance: str
-) -> tuple[model.Gpu, model.Slot]:
+) -> list[tuple[model.Gpu, model.Slot]]:
+    """Find the cards of a claim, each with its slot: of a set several."""
     slot = claim.slot
-    gpu = next((g for g in gpus if slot and g.holds(slot.device)), None)
-    if slot is not None and gpu is not None and gpu.refusal is None:
-        return gpu, slot
-    raise exception.PrepareFailed(
-        claim.identifier,
-        wanted=f'it for instance {instance}',
-        found=(gpu and gpu.refusal) or 'no such GPU or VF on this host',
-        remedy='see `nova-gpuvirt discover` on this host',
-    )
+    found = []
+    for part in (slot.wholes or (slot,)) if slot is not None else (None,):
+        gpu = next((g for g in gpus if part and g.holds(part.device)), None)
+        if part is None or gpu is None or gpu.refusal is not None:
+            raise exception.PrepareFailed(
+                claim.identifier,
+                wanted=f'it for instance {instance}',
+                found=(gpu and gpu.refusal)
+                or f'no such GPU or VF on this host: {part and part.device}',
+                remedy='see `nova-gpuvirt discover` on this host',
+            )
+        found.append((gpu, part))
+    return found
+
+
+def _cards(slot: model.Slot | None) -> list[model.PciAddress]:
+    """List the whole cards on PCI that a slot takes."""
+    return [
+        part.device
+        for part in (slot.wholes if slot else ())
+        if isinstance(part.device, model.PciAddress)
+    ]

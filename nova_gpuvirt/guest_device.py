@@ -17,7 +17,8 @@ class Pci:
     `managed` is whether libvirt moves it to VFIO and back. `bars` are the
     sizes of its BARs in bytes. `variant` names the VFIO driver that it is
     given to, None for the usual one. `igd` marks Intel's integrated GPU,
-    which has its own place in a guest.
+    which has its own place in a guest. `card` names the whole card that it is
+    a function of, None for a part of one, and `numa_node` is the card's.
     """
 
     host: model.PciAddress
@@ -27,6 +28,8 @@ class Pci:
     bars: tuple[int, ...] = ()
     variant: str | None = None
     igd: bool = False
+    card: str | None = None
+    numa_node: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _MOST = 16
 
 
 def summarize(
-    providers: Mapping[str, placement.Provider],
+    providers: Mapping[str, placement.Provider | placement.SetProvider],
     running: Mapping[summary.Request, int],
 ) -> summary.Summary:
     """Sum up the GPUs of a host.
@@ -26,12 +26,38 @@ def summarize(
     :param providers: our providers, by UUID
     :param running: how many instances of each shape have GPUs of this host
     """
+    cards = {
+        uuid: provider.card
+        for uuid, provider in sorted(providers.items())
+        if isinstance(provider, placement.Provider)
+    }
+    indexes = {card.device: i for i, card in enumerate(cards.values())}
     return summary.Summary(
+        tuple(_card(uuid, card) for uuid, card in cards.items()),
         tuple(
-            _card(uuid, provider.card)
+            _sets(uuid, provider, indexes)
             for uuid, provider in sorted(providers.items())
+            if isinstance(provider, placement.SetProvider)
         ),
-        running=tuple(Counter(running).most_common(_MOST)),
+        tuple(Counter(running).most_common(_MOST)),
+    )
+
+
+def _sets(
+    uuid: str,
+    provider: placement.SetProvider,
+    indexes: Mapping[model.Device, int],
+) -> summary.Sets:
+    units = sum(len(claims) for claims in provider.resources.values())
+    free = {
+        rc: tuple(
+            tuple(indexes[card] for card in s.cards if card in indexes)
+            for s in sets
+        )
+        for rc, sets in provider.free.items()
+    }
+    return summary.Sets(
+        uuid, free, units - sum(len(sets) for sets in free.values())
     )
 
 
@@ -97,18 +123,18 @@ def _size(profile: model.Profile) -> int:
 
 def _unused(gpu: model.Gpu, card: placement.Card) -> int:
     """Tell how many millionths of a card no part has, made or claimed."""
-    if any(c.resource_class == orc.PGPU for c in card.claims):
+    if any((slot := c.slot) is None or slot.wholes for c in card.taken):
         return 0
     used = sum(
         _size(profile) * count
-        for slug, count in offers.present(gpu, card.claims).items()
+        for slug, count in offers.present(gpu, card.taken).items()
         if (profile := gpu.profile(slug)) is not None
     )
     return max(0, summary.CARD - used)
 
 
 def text(
-    providers: Mapping[str, placement.Provider],
+    providers: Mapping[str, placement.Provider | placement.SetProvider],
     running: Mapping[summary.Request, int],
 ) -> str:
     """Write the summary of a host's GPUs, as the scheduler reads it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -195,16 +196,17 @@ class Ledger:
         if not mine:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
+        by_card = self._by_card(mine, by_address)
         others = [
-            (uuid, claims)
+            (uuid, self._by_card(claims, by_address))
             for uuid, claims in self._claims_in_database()
             if uuid != instance.uuid
         ]
         traits: set[str] = set()
-        for provider, claims in mine.items():
-            gpu = by_address.get(self._providers[provider])
-            if gpu is None:
-                continue  # preparing it fails, and says why
+        for address, claims in by_card.items():
+            gpu = by_address.get(address)
+            if gpu is None or not claims:
+                continue  # preparing one that is gone fails, and says why
             self._check_card(instance, gpu, claims)
             traits |= placement.card_traits(gpu)
             traits |= {
@@ -214,13 +216,24 @@ class Ledger:
             }
             for other, theirs in others:
                 clash = offers.contradiction(
-                    gpu, [*claims, *theirs.get(provider, ())]
+                    gpu, [*claims, *theirs.get(address, ())]
                 )
                 if clash is not None:
                     raise _refused(
                         gpu, instance, f'{clash}, also by instance {other}'
                     )
         _check_traits(instance, traits)
+
+    def _by_card(
+        self,
+        claims: Mapping[str, list[model.Claim]],
+        cards: Collection[model.Device],
+    ) -> dict[model.Device, list[model.Claim]]:
+        """Gather claims by card; those on a set are on each of its cards."""
+        providers = self._providers or {}
+        return offers.by_card(
+            {providers[uuid]: made for uuid, made in claims.items()}, cards
+        )
 
     def _check_complete(
         self,

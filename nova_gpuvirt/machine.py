@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from nova_gpuvirt import commands
 from nova_gpuvirt import hypervisor as hypervisor_
+from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs as sysfs_
 
@@ -20,7 +22,9 @@ class Machine:
     `api_sessions` is how many guests may draw with one render node,
     `api_vulkan` whether Vulkan is forwarded too, and
     `boot_vga` are globs of addresses that may go to guests although the
-    firmware shows its screen there: all are the operator's to say.
+    firmware shows its screen there: all are the operator's to say. So are
+    `fabric_manager`, where NVIDIA's Fabric Manager is if not on this host,
+    and `gpu_modules`, the places of cards on their board that can't be asked.
     """
 
     sysfs: sysfs_.Sysfs
@@ -30,3 +34,7 @@ class Machine:
     api_sessions: int = API_SESSIONS
     api_vulkan: bool = False
     boot_vga: Sequence[str] = ()
+    fabric_manager: str = ''
+    gpu_modules: Mapping[model.PciAddress, int] = dataclasses.field(
+        default_factory=dict
+    )

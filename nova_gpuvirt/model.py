@@ -1,7 +1,8 @@
 """The data of nova-gpuvirt: what stands in a host, and what is claimed of it.
 
 Everything here is a frozen value with no I/O. What has a text form
-(`PciAddress`, `RenderNode`, `Slot`) prints and parses without loss.
+(`PciAddress`, `RenderNode`, `CardSet`, `FabricName`, `Slot`) prints and
+parses without loss.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -83,21 +85,90 @@ class RenderNode:
         return f'renderD{self.minor}'
 
 
-Device = PciAddress | RenderNode
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class CardSet:
+    """Cards that go to one guest together, in order of address.
+
+    Its text is ``0000:17:00.0+0000:2a:00.0``.
+    """
+
+    cards: tuple[PciAddress, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.cards) < 2 or self.cards != tuple(sorted(set(self.cards))):
+            raise ValueError('a set has several cards, in order of address')
+
+    @classmethod
+    def of(cls, cards: Iterable[PciAddress]) -> CardSet:
+        """Make a set of cards in any order."""
+        return cls(tuple(sorted(cards)))
+
+    @classmethod
+    def parse(cls, text: str) -> CardSet:
+        """Parse addresses with a plus between them.
+
+        :raises ValueError: when the text is no such set
+        """
+        return cls(tuple(PciAddress.parse(part) for part in text.split('+')))
+
+    def __str__(self) -> str:
+        return '+'.join(map(str, self.cards))
+
+    @property
+    def resource_class(self) -> str:
+        """The class of sets of this size, ``CUSTOM_GPU_SET_8``."""
+        return f'CUSTOM_GPU_SET_{len(self.cards)}'
+
+    def overlaps(self, cards: Iterable[Device]) -> bool:
+        """Tell whether any of the cards is in the set."""
+        return not set(self.cards).isdisjoint(cards)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class FabricName:
+    """What names the provider of a host's sets, as ``fabric0``.
+
+    A host has one for each model of card that it has sets of.
+    """
+
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> FabricName:
+        """Parse the name.
+
+        :raises ValueError: when the text is no such name
+        """
+        match = re.fullmatch(r'fabric(0|[1-9]\d{0,3})', text)
+        if match is None:
+            raise ValueError(f'{text!r} is no fabric such as fabric0')
+        return cls(int(match[1]))
+
+    def __str__(self) -> str:
+        return f'fabric{self.number}'
+
+
+Device = PciAddress | RenderNode | CardSet | FabricName
 
 
 def parse_device(text: str) -> Device:
     """Parse the name of what has a provider or stands in a slot.
 
-    :raises ValueError: when the text is neither a PCI address nor a node
+    :raises ValueError: when the text is none of these
     """
     if text.startswith('renderD'):
         return RenderNode.parse(text)
+    if text.startswith('fabric'):
+        return FabricName.parse(text)
+    if '+' in text:
+        return CardSet.parse(text)
     return PciAddress.parse(text)
 
 
-# The kind of a slot that is a whole card; every other kind is a part.
+# The kinds of a slot that is a whole card, or several; every other kind is a
+# part of one.
 WHOLE = 'passthrough'
+SET = 'set'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,8 +177,9 @@ class Slot:
 
     ``passthrough:0000:3b:00.0`` is a whole card,
     ``mdev:0000:3b:00.0/3@nvidia-t4-2q`` the card's fourth vGPU, of a profile,
-    ``sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-1of8`` a virtual function.
-    `kind` is that of the backend which serves it.
+    ``sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-1of8`` a virtual function,
+    ``set:0000:17:00.0+0000:2a:00.0`` two cards that belong together. `kind`
+    is that of the backend which serves it.
     """
 
     kind: str
@@ -121,8 +193,10 @@ class Slot:
     )
 
     def __post_init__(self) -> None:
-        if (self.kind == WHOLE) != (self.profile is None):
+        if (self.kind in (WHOLE, SET)) != (self.profile is None):
             raise ValueError('a part has a profile, and a whole card none')
+        if (self.kind == SET) != isinstance(self.device, CardSet):
+            raise ValueError('a set has several cards, and nothing else has')
 
     @classmethod
     def parse(cls, text: str) -> Slot:
@@ -145,6 +219,13 @@ class Slot:
         """What one instance alone can have: a VF, whatever it becomes."""
         profile = None if self.index is None else self.profile
         return self.kind, self.device, self.index, profile
+
+    @property
+    def wholes(self) -> tuple[Slot, ...]:
+        """The slots of the whole cards that it takes; of a part none."""
+        if isinstance(self.device, CardSet):
+            return tuple(Slot(WHOLE, card) for card in self.device.cards)
+        return (self,) if self.kind == WHOLE else ()
 
     def __str__(self) -> str:
         index = '' if self.index is None else f'/{self.index}'
@@ -291,7 +372,8 @@ class PciFunction:
 
     `class_code` has 24 bits. `bars` are the sizes in bytes of the six
     standard BARs, 0 where there is none. `numa_node` and `iommu_group` are
-    None where the host has none. `physfn` is a VF's PF.
+    None where the host has none. `physfn` is a VF's PF. `above` is the way to
+    it from its root bus, ``pci0000:00``, over the addresses of bridges.
     """
 
     address: PciAddress
@@ -307,6 +389,7 @@ class PciFunction:
     physfn: PciAddress | None
     sriov_totalvfs: int
     virtfns: tuple[PciAddress, ...]
+    above: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -317,8 +400,9 @@ class Gpu:
     `render_node`. `companions` are the other functions that go with a card
     to a guest (audio, USB). `refusal` says why nothing of it is offered,
     `whole_refusal` why it can't be given whole; None where it can. `offered`
-    is whether the operator lets guests have it whole. `shares` are the ways
-    to cut it into parts. `traits` are what its driver says of the card.
+    is whether the operator lets guests have it whole, `in_sets` whether they
+    get it together with others. `shares` are the ways to cut it into parts.
+    `traits` are what its driver says of the card.
     """
 
     function: PciFunction | None
@@ -329,6 +413,7 @@ class Gpu:
     refusal: str | None = None
     whole_refusal: str | None = None
     offered: bool = True
+    in_sets: bool = True
     shares: tuple[Share, ...] = ()
     traits: frozenset[str] = frozenset()
 

@@ -15,12 +15,13 @@ from collections.abc import Hashable
 from collections.abc import Mapping
 
 from nova_gpuvirt import commands
+from nova_gpuvirt import fabric_manager
 from nova_gpuvirt import model
 
 LOG = logging.getLogger(__name__)
 
 _PAUSE = 600.0  # seconds
-_SETTING = re.compile(r'^ *(?P<key>[^:]+?) *: *(?P<value>.*?) *$', re.M)
+_SETTING = re.compile(r'^ *(?P<key>[^:\n]+?) *: *(?P<value>.*?) *$', re.M)
 # |   0  MIG 1g.10gb         19        7          0:1     |
 _INSTANCE = re.compile(
     r'^\|\s*\d+\s+MIG \S+(?: \S+)?\s+(?P<profile>\d+)\s+\d+\s+\d+:\d+\s*\|$',
@@ -183,3 +184,64 @@ def parse_instances(text: str) -> Counter[int]:
 
 def _int(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
+
+
+class Modules:
+    """Where each card is on its board: what Fabric Manager knows it by.
+
+    nvidia-smi tells it while NVIDIA's driver has the card. It never changes,
+    so it is asked once.
+
+    :param given: what the operator says instead
+    """
+
+    def __init__(
+        self, run: commands.Run, given: Mapping[model.PciAddress, int]
+    ) -> None:
+        self._run = run
+        self._modules = dict(given)
+        self._uuids: dict[str, model.PciAddress] = {}
+        self._failures: dict[model.PciAddress, str] = {}
+
+    def learn(self, address: model.PciAddress, driver: str | None) -> None:
+        """Ask about a card that is not known yet."""
+        if address in self._modules:
+            return
+        if driver != 'nvidia':
+            self._failures[address] = (
+                f'its driver is {driver or "none"}, so nvidia-smi can not '
+                'tell its Module Id: name it in [gpuvirt]gpu_modules'
+            )
+            return
+        try:
+            text = self._run(('nvidia-smi', '-q', '-i', str(address)))
+        except commands.CommandFailed as error:
+            self._failures[address] = f'its Module Id is not known: {error}'
+            return
+        settings = {k.lower(): v for k, v in parse_settings(text).items()}
+        module = _int(settings.get('module id'))
+        if module is None:
+            self._failures[address] = 'nvidia-smi tells no Module Id of it'
+            return
+        self._modules[address] = module
+        self._failures.pop(address, None)
+        if 'gpu uuid' in settings:
+            self._uuids[settings['gpu uuid']] = address
+
+    def why_not(self, address: model.PciAddress) -> str | None:
+        """Tell why a card's place is not known, if it isn't."""
+        if address in self._modules:
+            return None
+        return self._failures.get(address, 'nvidia-smi was not asked yet')
+
+    def card(self, member: fabric_manager.Member) -> model.PciAddress | None:
+        """Tell which card is a GPU of Fabric Manager's.
+
+        Two cards with one number are both unknown.
+        """
+        if member.address is not None:
+            return member.address
+        if member.uuid is not None and member.uuid in self._uuids:
+            return self._uuids[member.uuid]
+        found = [a for a, m in self._modules.items() if m == member.module]
+        return found[0] if len(found) == 1 else None

@@ -11,11 +11,13 @@ import itertools
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
+from nova_gpuvirt import topology
 from nova_gpuvirt import vgpu
 
 
@@ -108,8 +110,9 @@ def contradiction(
         if count > 1:
             return f'{claim.identifier} is claimed {count} times'
     if len(slots) > 1 and any(_takes_all(slot) for slot in slots):
+        whole = str(model.Slot(model.WHOLE, gpu.address))
         return 'the whole card is claimed beside ' + ', '.join(
-            sorted(s for s in identifiers if not s.startswith('passthrough:'))
+            sorted(s for s in identifiers if s != whole)
         )
     for share in gpu.shares:
         profiles = [
@@ -121,6 +124,48 @@ def contradiction(
         if clash is not None:
             return clash
     return None
+
+
+def by_card(
+    claims: Mapping[model.Device, Collection[model.Claim]],
+    cards: Collection[model.Device],
+) -> dict[model.Device, list[model.Claim]]:
+    """Gather the claims on each card: its own, and those of sets with it.
+
+    A claim on a set that we can't read may be on any card.
+
+    :param claims: by what names the provider that they are of
+    """
+    result = {card: list(claims.get(card, ())) for card in cards}
+    for device, made in claims.items():
+        if not isinstance(device, model.FabricName):
+            continue
+        for claim in made:
+            slot = claim.slot
+            taken = [w.device for w in slot.wholes] if slot else cards
+            for card in taken:
+                result.setdefault(card, []).append(claim)
+    return result
+
+
+def is_whole(gpu: model.Gpu, claims: Collection[model.Claim]) -> bool:
+    """Tell whether a card can be given whole, and nothing of it is taken."""
+    refused = gpu.refusal is not None or gpu.whole_refusal is not None
+    return not (refused or claims or gpu.vgpus)
+
+
+def free_sets(
+    fabric: topology.Fabric,
+    gpus: Mapping[model.Device, model.Gpu],
+    claims: Mapping[model.Device, Collection[model.Claim]],
+) -> dict[str, tuple[model.CardSet, ...]]:
+    """Tell which sets can be claimed now, class by class.
+
+    :param gpus: by their addresses
+    :param claims: on each card, as `by_card` gathers them
+    """
+    whole = {a for a, g in gpus.items() if is_whole(g, claims.get(a, ()))}
+    return topology.free(fabric, whole)
 
 
 def _offered(gpu: model.Gpu) -> tuple[model.Profile, ...]:
@@ -138,7 +183,7 @@ def _whole(
 
 def _takes_all(slot: model.Slot | None) -> bool:
     """Tell whether a claim leaves nothing; one we can't read may."""
-    return slot is None or slot.kind == model.WHOLE
+    return slot is None or bool(slot.wholes)
 
 
 def _left(

@@ -4,7 +4,8 @@
 
     <node>                          Nova's own root provider
      ├─ <node>_gpuvirt_0000:3b:00.0 PGPU, VGPU, CUSTOM_VGPU_NVIDIA_T4_2Q, …
-     └─ <node>_gpuvirt_0000:86:00.0
+     ├─ <node>_gpuvirt_0000:86:00.0
+     └─ <node>_gpuvirt_fabric0      CUSTOM_GPU_SET_2, CUSTOM_GPU_SET_4, …
 
 An inventory's total is what is claimed plus what can be claimed now. Where
 that is nothing it is ``total=1, reserved=1``: Placement refuses to remove
@@ -14,6 +15,7 @@ the class of an allocation, and an allocation may be under way.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -25,14 +27,17 @@ import os_traits
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import profiles as profiles_
+from nova_gpuvirt import topology
 
 MISSING = 'CUSTOM_GPU_MISSING'
 QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
 
+_ID = 'CUSTOM_GPU_ID_'
 _INFIX = '_gpuvirt_'
 # The beginnings of every trait that is ours to set and to take away.
 _OWN_TRAITS = (
     'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
+    'CUSTOM_GPU_FABRIC_',
     'CUSTOM_GPU_FRAMEBUFFER_',
     'CUSTOM_GPU_FRAME_RATE_LIMIT_',
     'CUSTOM_GPU_ID_',
@@ -55,7 +60,8 @@ class Card:
     """A card as it is now: what is left of it, and what is claimed.
 
     `gpu` is None where nothing can be had of it: it is gone, or `is_sick`.
-    `default` is the profile that the class VGPU stands for.
+    `default` is the profile that the class VGPU stands for. `claims` are those
+    of its own provider, and `taken` are all on it: those on sets too.
     """
 
     device: model.Device
@@ -64,6 +70,7 @@ class Card:
     default: model.Profile | None
     free: tuple[offers.Offer, ...]
     claims: tuple[model.Claim, ...]
+    taken: tuple[model.Claim, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +90,20 @@ class Provider:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SetProvider:
+    """The provider of a fabric, as `Provider` is of a card.
+
+    `free` are the sets that can be claimed now, by class.
+    """
+
+    name: str
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Set[str]
+    resources: Mapping[str, frozenset[model.Claim]]
+    free: Mapping[str, tuple[model.CardSet, ...]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a provider from before: Placement's, and the claims."""
 
@@ -95,12 +116,12 @@ UNKNOWN = Known({}, (), ())
 
 
 def provider_name(node: str, address: model.Device) -> str:
-    """Name the provider of a card."""
+    """Name the provider of a card, or of a fabric."""
     return f'{node}{_INFIX}{address}'
 
 
 def address_of(node: str, provider: str) -> model.Device | None:
-    """Read the card from a provider's name, None where it is not ours."""
+    """Read what a provider is of from its name, None where it is not ours."""
     prefix = node + _INFIX
     if not provider.startswith(prefix):
         return None
@@ -116,7 +137,8 @@ def providers(
     unreadable: Collection[model.Device],
     known: Mapping[model.Device, Known],
     wishes: Sequence[str] = (),
-) -> tuple[Provider, ...]:
+    fabrics: Sequence[topology.Fabric] = (),
+) -> tuple[Provider | SetProvider, ...]:
     """Tell how every provider of ours shall be.
 
     A card that is known and was not found keeps its provider and its claims,
@@ -125,16 +147,24 @@ def providers(
     :param unreadable: functions that are there and can't be read
     :param known: the providers that Placement has already, by card
     :param wishes: the operator's globs for the profile of VGPU
+    :param fabrics: the sets of cards
     """
-    offered = {
-        gpu.address: gpu
-        for gpu in gpus
-        if offers_anything(gpu) or gpu.address in known
+    found = {gpu.address: gpu for gpu in gpus}
+    cards: set[model.Device] = {
+        a for a in known if not isinstance(a, model.FabricName)
     }
-    result = []
-    for address in sorted(offered.keys() | known.keys(), key=str):
+    claims = offers.by_card(
+        {a: k.claims for a, k in known.items()}, found.keys() | cards
+    )
+    cards |= {a for a, gpu in found.items() if offers_anything(gpu)}
+    result: list[Provider | SetProvider] = [
+        *_of_fabrics(node, found, known, claims, fabrics)
+    ]
+    for address in sorted(cards, key=str):
+        gpu = found.get(address)
         before = known.get(address, UNKNOWN)
-        card = _card(address, offered.get(address), unreadable, before, wishes)
+        sick = gpu is not None or address in unreadable
+        card = _card(address, gpu, sick, before, claims[address], wishes)
         result.append(_provider(provider_name(node, address), card, before))
     return tuple(result)
 
@@ -142,17 +172,114 @@ def providers(
 def _card(
     address: model.Device,
     gpu: model.Gpu | None,
-    unreadable: Collection[model.Device],
+    is_sick: bool,
     known: Known,
+    taken: Collection[model.Claim],
     wishes: Sequence[str],
 ) -> Card:
-    claims = tuple(known.claims)
+    """Tell what is left of a card.
+
+    :param taken: the claims on it, those on sets with it among them
+    """
+    claims = tuple(known.claims), tuple(taken)
     if gpu is None or gpu.refusal is not None:
-        sick = gpu is not None or address in unreadable
-        return Card(address, None, sick, None, (), claims)
-    default = offers.default_profile(gpu, claims, wishes)
-    free = offers.offers(gpu, claims, default)
-    return Card(address, gpu, False, default, free, claims)
+        return Card(address, None, is_sick, None, (), *claims)
+    default = offers.default_profile(gpu, taken, wishes)
+    free = offers.offers(gpu, taken, default)
+    return Card(address, gpu, False, default, free, *claims)
+
+
+def _of_fabrics(
+    node: str,
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Mapping[model.Device, Known],
+    claims: Mapping[model.Device, Collection[model.Claim]],
+    fabrics: Sequence[topology.Fabric],
+) -> Iterable[SetProvider]:
+    """Tell how the providers of sets shall be."""
+    named = fabric_names(fabrics, gpus, known)
+    for name in sorted({n for n in known if isinstance(n, model.FabricName)}):
+        named.setdefault(name, None)
+    for name, fabric in sorted(named.items()):
+        before = known.get(name, UNKNOWN)
+        free: dict[str, tuple[model.CardSet, ...]] = {}
+        if fabric is None or not topology.can_be(fabric, gpus):
+            traits = _why_no_sets(fabric, gpus, before)
+        else:
+            traits = _fabric_traits(fabric)
+            free = offers.free_sets(fabric, gpus, claims)
+        slots = [
+            offers.Offer(rc, tuple(model.Slot(model.SET, s) for s in sets))
+            for rc, sets in free.items()
+        ]
+        inventories, resources = _units(slots, before)
+        yield SetProvider(
+            provider_name(node, name),
+            inventories,
+            _foreign(before) | traits,
+            resources,
+            free,
+        )
+
+
+def fabric_names(
+    fabrics: Iterable[topology.Fabric],
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Mapping[model.Device, Known],
+) -> dict[model.FabricName, topology.Fabric | None]:
+    """Name the fabrics, those that have a provider as they were named.
+
+    One of which no set can be had gets no provider, and keeps one.
+    """
+    names = {
+        trait: name
+        for name, before in known.items()
+        if isinstance(name, model.FabricName)
+        for trait in before.traits
+        if trait.startswith(_ID)
+    }
+    taken = {n.number for n in known if isinstance(n, model.FabricName)}
+    result: dict[model.FabricName, topology.Fabric | None] = {}
+    for fabric in fabrics:
+        name = names.get(_id_trait(fabric.ids))
+        if name is None:
+            if not topology.can_be(fabric, gpus):
+                continue
+            number = next(n for n in itertools.count() if n not in taken)
+            taken.add(number)
+            name = model.FabricName(number)
+        result[name] = fabric
+    return result
+
+
+def _why_no_sets(
+    fabric: topology.Fabric | None,
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Known,
+) -> set[str]:
+    """Mark a provider that has no sets any more.
+
+    The model's number stays: the provider is found again by it.
+    """
+    traits = {t for t in known.traits if t.startswith(_ID)}
+    if fabric is not None:
+        sick = any(gpus[card].refusal is not None for card in fabric.cards)
+        return traits | ({QUARANTINED} if sick or fabric.reasons else set())
+    present = {trait for gpu in gpus.values() for trait in card_traits(gpu)}
+    return traits if traits & present else traits | {MISSING}
+
+
+def _fabric_traits(fabric: topology.Fabric) -> set[str]:
+    traits = {
+        os_traits.OWNER_NOVA,
+        _id_trait(fabric.ids),
+        _custom('MODEL', fabric.name),
+        _custom('KIND', model.SET),
+        _custom('FABRIC', fabric.kind.value),
+    }
+    if fabric.vendor:
+        traits.add(_custom('VENDOR', fabric.vendor))
+    return traits
 
 
 def offers_anything(gpu: model.Gpu) -> bool:
@@ -172,23 +299,39 @@ def can_give(gpu: model.Gpu) -> bool:
 
 
 def _provider(name: str, card: Card, known: Known) -> Provider:
+    inventories, resources = _units(card.free, known)
+    traits = _foreign(known) | _traits(card)
+    return Provider(name, inventories, traits, resources, card)
+
+
+def _foreign(known: Known) -> set[str]:
+    """List the traits that others gave to a provider."""
+    return {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
+
+
+def _units(
+    free: Iterable[offers.Offer], known: Known
+) -> tuple[
+    dict[str, dict[str, int | float]], dict[str, frozenset[model.Claim]]
+]:
+    """Tell a provider's inventories and resources, class by class.
+
+    A class that it has no more stays, empty: to remove it while an
+    allocation of it is under way would fail every update of the host.
+    """
     claimed: dict[str, set[model.Claim]] = {}
-    for claim in card.claims:
+    for claim in known.claims:
         claimed.setdefault(claim.resource_class, set()).add(claim)
-    by_class = {offer.resource_class: offer for offer in card.free}
+    by_class = {offer.resource_class: offer for offer in free}
     resources = {}
     inventories = {}
-    # A class that the card has no more stays, empty: to remove it while an
-    # allocation of it is under way would fail every update of the host.
     for rc in sorted({*by_class, *claimed, *known.inventories}):
         offer = by_class.get(rc, offers.Offer(rc, ()))
         resources[rc] = frozenset(claimed.get(rc, ())) | {
             model.Claim(rc, str(slot)) for slot in offer.slots
         }
         inventories[rc] = _inventory(len(resources[rc]), offer.per_guest)
-    foreign = {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
-    traits = foreign | _traits(card)
-    return Provider(name, inventories, traits, resources, card)
+    return inventories, resources
 
 
 def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
@@ -236,8 +379,12 @@ def card_traits(gpu: model.Gpu) -> set[str]:
         traits.add(_custom('VENDOR', gpu.vendor))
     if gpu.function is not None:
         ids = gpu.function.vendor_id, gpu.function.device_id
-        traits.add(_custom('ID', '{:04x}_{:04x}'.format(*ids)))
+        traits.add(_id_trait(ids))
     return traits
+
+
+def _id_trait(ids: topology.Ids) -> str:
+    return _custom('ID', '{:04x}_{:04x}'.format(*ids))
 
 
 def profile_trait(slug: str) -> str:
@@ -266,6 +413,8 @@ def _display_traits(profile: model.Profile) -> set[str]:
     return traits | standard & set(os_traits.get_traits('HW_GPU_'))
 
 
-def classes(providers: Iterable[Provider]) -> frozenset[str]:
+def classes(
+    providers: Iterable[Provider | SetProvider],
+) -> frozenset[str]:
     """List the resource classes that the providers have."""
     return frozenset(rc for p in providers for rc in p.inventories)

@@ -40,6 +40,7 @@ _FILES = re.compile(
 _FOLDERS = re.compile(
     r'drm|mdev_supported_types|drm/card\d+/(prelim_)?iov(/vf\d+)?'
 )
+_ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
 _LINKS = frozenset({'driver', 'iommu_group', 'physfn'})
 _ALL_ONES = b'\xff' * 4
 
@@ -200,6 +201,21 @@ class Sysfs:
         """Name what a link of a function points to, None without the link."""
         assert name in _LINKS, name
         return _target(self._devices / str(address) / name)
+
+    def above(self, address: model.PciAddress) -> tuple[str, ...]:
+        """Name the root bus of a function, and the bridges on the way to it.
+
+        ``…/devices/pci0000:00/0000:00:01.0/0000:01:00.0``. A host bridge may
+        stand below others, such as ``LNXSYSTM:00``.
+        """
+        try:
+            parts = (self._devices / str(address)).resolve().parts[:-1]
+        except (OSError, RuntimeError):  # it went away, or links in a ring
+            return ()
+        first = next(
+            (n for n, p in enumerate(parts) if _ROOT_BUS.fullmatch(p)), None
+        )
+        return () if first is None else parts[first:]
 
     def virtfns(
         self, address: model.PciAddress

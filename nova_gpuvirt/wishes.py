@@ -33,6 +33,7 @@ class Wishes:
         return dataclasses.replace(
             gpu,
             offered=not excluded and self._allows(model.WHOLE),
+            in_sets=not excluded and self._allows(model.SET),
             shares=tuple(
                 self._narrow(share, excluded=excluded) for share in gpu.shares
             ),

@@ -3,6 +3,7 @@
 A new one is a module with a subclass of `base.Backend`, and its line here.
 """
 
+from nova_gpuvirt import model
 from nova_gpuvirt.backends import api_forwarding
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.backends import mdev
@@ -17,4 +18,5 @@ BACKENDS: tuple[type[base.Backend], ...] = (
     sriov.Sriov,
     api_forwarding.ApiForwarding,
 )
-KINDS: tuple[str, ...] = tuple(backend.kind for backend in BACKENDS)
+# Beside them, several whole cards can go to a guest as one.
+KINDS: tuple[str, ...] = (*(backend.kind for backend in BACKENDS), model.SET)

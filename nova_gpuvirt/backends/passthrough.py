@@ -60,6 +60,8 @@ class Passthrough(base.Backend):
                 function=f.address.function - first,
                 bars=f.bars,
                 igd=f.address == _IGD and f.vendor_id == _INTEL,
+                card=str(gpu.address),
+                numa_node=gpu.function.numa_node if gpu.function else None,
             )
             for f in functions
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 import tempfile
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,6 +24,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import topology
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import powers
@@ -41,6 +43,7 @@ _COLUMNS = (
     'VGPU is',
     'Profiles',
     'Sessions',
+    'Sets',
     'Not offered because',
 )
 
@@ -69,6 +72,18 @@ class Profiles(columns.FormattableColumn[dict[str, int]]):
     def human_readable(self) -> str:
         """Count them."""
         return str(len(self._value) or '')
+
+
+class Sets(columns.FormattableColumn[dict[str, list[str]]]):
+    """The sets that a card is in, by class: their sizes."""
+
+    def human_readable(self) -> str:
+        """Name the sizes, with how many there are of one."""
+        return ', '.join(
+            rc.rpartition('_')[2]
+            + (f' ({len(sets)}x)' if len(sets) > 1 else '')
+            for rc, sets in self._value.items()
+        )
 
 
 class Discover(lister.Lister):
@@ -133,6 +148,15 @@ class Discover(lister.Lister):
 
 
 def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
+    gpus_by_address = {gpu.address: gpu for gpu in host.gpus}
+    in_sets: dict[model.Device, list[model.CardSet]] = {}
+    not_in_sets: dict[model.Device, list[str]] = {}
+    for fabric in host.fabrics:
+        for card, reason in fabric.reasons.items():
+            not_in_sets[card] = [f'not in sets: {reason}']
+        for cards in topology.can_be(fabric, gpus_by_address):
+            for card in cards.cards:
+                in_sets.setdefault(card, []).append(cards)
     for gpu in host.gpus:
         function = gpu.function
         yield (
@@ -144,15 +168,27 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
             Lines([str(f.address) for f in gpu.companions]),
             Maybe(function and len(function.virtfns)),
             *_offers(gpu),
-            Lines(gpus.reasons(gpu)),
+            _sets(in_sets.get(gpu.address, ())),
+            Lines(gpus.reasons(gpu) + not_in_sets.get(gpu.address, [])),
         )
     for address, reason in host.unreadable.items():
         yield (
             *(str(address), Maybe(None), Maybe(None), Maybe(None)),
             *(Maybe(None), Lines([]), Maybe(None), Maybe(None)),
             *(Maybe(None), Maybe(None), Profiles({}), Maybe(None)),
+            Sets({}),
             Lines([reason]),
         )
+
+
+def _sets(found: Iterable[model.CardSet]) -> Sets:
+    """Gather sets by class, the small ones first."""
+    by_class: dict[str, list[str]] = {}
+    for cards in sorted(found, key=lambda s: (len(s.cards), s)):
+        by_class.setdefault(cards.resource_class, []).append(
+            str(model.Slot(model.SET, cards))
+        )
+    return Sets(by_class)
 
 
 def _offers(gpu: model.Gpu) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from lxml import etree
@@ -11,6 +12,7 @@ from nova.virt.libvirt import config as vconfig
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
 from nova_gpuvirt.guest import graphics
+from nova_gpuvirt.guest import mirror
 from nova_gpuvirt.guest import override
 
 # On a machine with plain PCI: the first slot behind those that QEMU's chip
@@ -23,8 +25,7 @@ _IGD_ALIAS = 'ua-igd'
 # function to (<driver model=…>) or to leave it with.
 _WITH_VARIANTS = 10_000_000
 
-Place = tuple[int, int]
-"""A bus and a slot of the guest."""
+Place = mirror.Place
 
 
 class Hostdev(vconfig.LibvirtConfigGuestHostdevPCI):
@@ -82,6 +83,7 @@ def add(
     :param properties: takes those of QEMU that a device needs
     :raises PrepareFailed: when the guest can't have one
     """
+    mirrored = mirror.add(config, _nodes(config, devices))
     places: dict[str, Place] = {}
     for device in devices:
         if not device.managed and libvirt_version < _WITH_VARIANTS:
@@ -96,11 +98,27 @@ def add(
             hostdev.variant = device.variant
         if device.igd:
             _place_igd(config, hostdev, device, libvirt_version, properties)
+        elif device.card in mirrored:
+            hostdev.place = mirrored[device.card]
         elif device.slot is not None:
             if device.slot not in places:
                 places[device.slot] = _new_place(config, len(places))
             hostdev.place = places[device.slot]
         config.add_device(hostdev)
+
+
+def _nodes(
+    config: vconfig.LibvirtConfigGuest, devices: Iterable[guest_device.Pci]
+) -> dict[str, int]:
+    """Tell the NUMA nodes of a guest's whole cards, if it has several."""
+    cards = {
+        device.card: device.numa_node
+        for device in devices
+        if device.card is not None and not device.igd
+    }
+    if len(cards) < 2 or 'q35' not in (config.os_mach_type or ''):
+        return {}
+    return {c: node for c, node in cards.items() if node is not None}
 
 
 def is_pcie(config: vconfig.LibvirtConfigGuest) -> bool:
@@ -114,7 +132,7 @@ def _new_place(config: vconfig.LibvirtConfigGuest, count: int) -> Place:
     if not is_pcie(config):
         return 0, _FIRST_PCI_SLOT + count
     port = vconfig.LibvirtConfigGuestPCIeRootPortController()
-    port.index = 1 + count
+    port.index = mirror.next_index(config)
     config.add_device(port)
     return port.index, 0
 

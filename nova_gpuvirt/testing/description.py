@@ -14,6 +14,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Protocol
 
 from nova_gpuvirt.testing import mdev
 from nova_gpuvirt.testing import pf_driver
@@ -28,6 +29,17 @@ PF, and its arguments, and returns what it prints.
 
 :raises subprocess.CalledProcessError: when it fails
 """
+
+
+class Service(Protocol):
+    """What starts anew with the host."""
+
+    def start(self, runs: Callable[[str], bool]) -> None:
+        """Start.
+
+        :param runs: tells whether a daemon of that name runs
+        """
+
 
 VGA = 0x030000
 DISPLAY_3D = 0x030200
@@ -122,6 +134,7 @@ class Function:
     :param physfn: of a VF, its PF
     :param off_the_bus: whether it answers with nothing but ones, since after
         the kernel read its ids
+    :param hive: the XGMI hive that its own driver, amdgpu, tells
     """
 
     address: str
@@ -146,6 +159,7 @@ class Function:
     vfio: bool = False
     physfn: str | None = None
     off_the_bus: bool = False
+    hive: int | None = None
 
     def __post_init__(self) -> None:
         if not _ADDRESS.fullmatch(self.address):
@@ -206,6 +220,7 @@ class Host:
     :param parameters: of modules, by ``module/name``
     :param files: other files that are there, relative to the root
     :param commands: what can be run on it, by name
+    :param services: what starts anew with it, by its daemon
     """
 
     functions: tuple[Function, ...]
@@ -225,6 +240,7 @@ class Host:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     files: tuple[str, ...] = ()
     commands: Mapping[str, Command] = dataclasses.field(default_factory=dict)
+    services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         by_address = {f.address: f for f in self.functions}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from nova_gpuvirt.testing import nvidia
 from nova_gpuvirt.testing import pf_driver
+from nova_gpuvirt.testing import sxm
 from nova_gpuvirt.testing import vendor_vfio
 
 
@@ -25,6 +26,8 @@ def run(
     """
     *question, _, address = argv
     running = drivers(address)
+    if isinstance(running, sxm.Running) and question == ['-q']:
+        return running.query()
     if not isinstance(running, vendor_vfio.Running):
         raise subprocess.CalledProcessError(6, ('nvidia-smi', *argv))
     answer = _ANSWERS.get(tuple(question))

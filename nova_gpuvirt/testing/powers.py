@@ -41,5 +41,8 @@ class Powers:
         """Run a command of the host."""
         try:
             return self._host.run(argv)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except subprocess.CalledProcessError as error:
+            said = error.stderr or error.stdout or ''
+            raise commands.CommandFailed(f'{error}: {said}') from error
+        except OSError as error:
             raise commands.CommandFailed(f'{argv[0]}: {error}') from error

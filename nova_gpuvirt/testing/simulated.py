@@ -242,6 +242,8 @@ class SimulatedHost:
     def _boot(self) -> kernel.Kernel:
         started = kernel.Kernel(self.description, self._folder)
         started.boot(self._present())
+        for service in self.description.services.values():
+            service.start(started.processes.runs)
         self._folder.close()
         return started
 

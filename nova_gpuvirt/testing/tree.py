@@ -152,6 +152,9 @@ class Tree:
         if driver == function.driver:
             for node in function.drm:
                 self._add_drm(place, node)
+            if function.hive is not None:
+                hive = f'{place}/xgmi_hive_info/xgmi_hive_id'
+                self._folder.file(hive, f'{function.hive}\n', 0o444)
         self._folder.link(f'{place}/driver', f'{_DRIVERS}/{driver}')
 
     def unbind(self, function: description.Function, driver: str) -> None:
@@ -163,6 +166,8 @@ class Tree:
             for node in function.drm:
                 self._folder.remove(f'sys/class/drm/{node}')
             self._folder.remove(f'{place}/drm')
+        if driver == function.driver and function.hive is not None:
+            self._folder.remove(f'{place}/xgmi_hive_info')
         self._folder.change(f'{place}/enable', '0\n')
         self._folder.change(f'{place}/power_state', 'unknown\n')
 

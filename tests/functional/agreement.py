@@ -9,6 +9,7 @@ from nova import objects
 from nova_gpuvirt import model
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import vgpu
+from nova_gpuvirt.testing import fabric_manager
 
 _VFIO = 'vfio-pci'
 
@@ -26,6 +27,7 @@ def check(test, host):
     side.check_vgpus()
     side.check_renderers()
     side.check_drivers()
+    side.check_partitions()
 
 
 class _Side:
@@ -147,6 +149,25 @@ class _Side:
         }
         self.test.assertEqual(expected, found)
 
+    def check_partitions(self):
+        """NVSwitches join what somebody claims, and nothing else."""
+        host = self.test.simulated[self.host]
+        service = host.description.services.get(fabric_manager.DAEMON)
+        if service is None:
+            return
+        modules = {
+            f.address: f.pf_driver.module
+            for f in host.description.functions
+            if f.pf_driver is not None
+        }
+        claimed = {
+            tuple(sorted(modules[str(part.device)] for part in slot.wholes))
+            for _, resource in self._all()
+            if (slot := model.Slot.parse(resource.identifier)).wholes
+        }
+        active = {fabric_manager.DEFAULT[n] for n in service.active}
+        self.test.assertEqual(claimed, active)
+
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
         taken = {
@@ -199,8 +220,11 @@ class _Side:
         slot = model.Slot.parse(resource.identifier)
         if slot.kind == 'api':
             return []
-        if slot.kind != model.WHOLE:
+        if not slot.wholes:
             return [_vgpu(slot, instance)]
+        return [f for part in slot.wholes for f in self._functions(part)]
+
+    def _functions(self, slot):
         card = self._described(slot.device)
         return [
             f.address

@@ -14,6 +14,7 @@ NVIDIA = 'CUSTOM_VGPU_NVIDIA'
 # the cards have room for; and another class that stands for the same
 # hardware, if there is one. Each server makes Nova slower at the next.
 CAPACITIES = (
+    ('a16', 'CUSTOM_GPU_SET_2', 4, None),
     ('a40', 'VGPU', 2, f'{NVIDIA}_A40_24C'),
     ('alder-lake', 'VGPU', 7, 'CUSTOM_VGPU_INTEL_UHD_GRAPHICS_770_1OF7'),
     ('b50', 'VGPU', 2, None),
@@ -26,8 +27,10 @@ CAPACITIES = (
     ('gvtg-1g', 'CUSTOM_VGPU_INTEL_GVTG_V5_8', 7, None),
     ('h100', 'PGPU', 8, None),
     ('h100-mig', 'VGPU', 9, None),
+    ('hgx-h100', 'CUSTOM_GPU_SET_2', 4, 'CUSTOM_GPU_SET_2'),
     ('l40s', 'VGPU', 4, f'{NVIDIA}_L40S_24A'),
     ('mi300x', 'VGPU=4', 16, None),
+    ('mi300x-hive', 'CUSTOM_GPU_SET_4', 2, 'CUSTOM_GPU_SET_4'),
     ('mixed', 'VGPU', 4, None),
     ('off-bus', 'VGPU', 6, None),
     ('rtx-pro-6000', f'{NVIDIA}_DC_24Q', 4, None),

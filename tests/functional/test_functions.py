@@ -62,3 +62,24 @@ class FunctionTest(base.GpuTestCase):
         self.assertEqual({'0000:00:02.0': 1}, self.totals('host1', 'PGPU'))
         self.boot(base.PGPU)
         self.assert_agreed()
+
+    def test_cards_of_a_set_stand_as_on_the_host(self):
+        self.flags(hw_machine_type='x86_64=q35', group='libvirt')
+        self.start_gpu_host('host1', 'a16')
+        server = self.boot({'resources:CUSTOM_GPU_SET_8': '1'})
+        guest = self.guest('host1', server)
+        expanders = {
+            int(e.get('index'))
+            for e in guest.iter('controller')
+            if e.get('model') == 'pcie-expander-bus'
+        }
+        self.assertEqual(2, len(expanders))
+        ports = {
+            int(e.get('index')): int(e.find('address').get('bus'), 16)
+            for e in guest.iter('controller')
+            if e.find('address') is not None
+        }
+        for hostdev in self.hostdevs('host1', server):
+            bus = int(hostdev.find('address').get('bus'), 16)
+            self.assertIn(ports[bus], expanders)
+        self.assert_agreed()

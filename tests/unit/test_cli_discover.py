@@ -12,6 +12,7 @@ from tests.unit import captures
 
 # Host by host, of each model: PGPU, VGPU, what VGPU is, sessions.
 OFFERED = {
+    'a16': {'A2 / A16': (1, None, None, None)},
     'a40': {'A40': (None, 2, 'nvidia-a40-24q', None)},
     'alder-lake': {
         'UHD Graphics 770': (None, 7, 'intel-uhd-graphics-770-1of7', 8)
@@ -39,12 +40,14 @@ OFFERED = {
     'gvtg-1g': {'UHD Graphics 630': (None, 2, 'intel-gvtg-v5-2', 8)},
     'h100': {'H100 SXM5 80GB': (1, None, None, None)},
     'h100-mig': {'H100 PCIe': (None, 2, 'nvidia-h100-2-20c', None)},
+    'hgx-h100': {'H100 SXM5 80GB': (1, None, None, None)},
     'l40s': {'L40S': (None, 2, 'nvidia-l40s-24q', None)},
     'mi300x': {
         'Instinct MI300X': (
             *(None, 8, 'amd-instinct-mi300x-cpx-nps4-1of8', None),
         )
     },
+    'mi300x-hive': {'Instinct MI300X': (1, None, None, 8)},
     'mixed': {
         'Tesla T4': (1, 2, 'nvidia-t4-8q', None),
         'L40S': (None, 2, 'nvidia-l40s-24q', None),
@@ -125,6 +128,35 @@ class DiscoverTest(testtools.TestCase):
                 if 'ASPEED' not in row['GPU']
             }
             self.assertEqual(offered, found, kind)
+
+    def test_sets_of_each_card(self):
+        for kind, address, sets in (
+            ('t4', '0000:3b:00.0', {2: 1, 4: 1}),
+            ('a16', '0000:b4:00.0', {2: 1, 4: 1, 8: 1}),
+            ('hgx-h100', '0000:86:00.0', {2: 1, 4: 1, 8: 1}),
+            ('mi300x-hive', '0000:26:00.0', {2: 1, 4: 1, 8: 1}),
+            ('mi300x', '0000:26:00.0', {}),
+        ):
+            row = self.rows('--simulate', kind)[address]
+            self.assertEqual(
+                {f'CUSTOM_GPU_SET_{n}': count for n, count in sets.items()},
+                {rc: len(found) for rc, found in row['Sets'].items()},
+            )
+        # By its place on the board, not by PCI.
+        row = self.rows('--simulate', 'hgx-h100')['0000:86:00.0']
+        self.assertEqual(
+            ['set:0000:86:00.0+0000:88:00.0'],
+            row['Sets']['CUSTOM_GPU_SET_2'],
+        )
+        _, table, _ = self.run_command('--simulate', 't4')
+        self.assertIn('| 2, 4 ', table)
+
+    def test_nvswitches_without_fabric_manager_make_no_sets(self):
+        row = self.rows('--simulate', 'h100')['0000:1b:00.0']
+        self.assertEqual((1, {}), (row['PGPU'], row['Sets']))
+        (reason,) = row['Not offered because']
+        self.assertIn('not in sets: its NVSwitches need Fabric', reason)
+        self.assertIn('fmpm: ', reason)
 
     def test_card_off_the_bus_is_told_beside_the_good_ones(self):
         rows = self.rows('--simulate', 'off-bus')

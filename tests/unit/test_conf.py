@@ -49,6 +49,20 @@ class ConfTest(unittest.TestCase):
             self.assert_refused(conf.wishes, option, "'a,'")
             self.set(option, [])
 
+    def test_places_of_cards_on_their_board(self):
+        self.set('gpu_modules', ['0000:0F:00.0=5', '0000:10:00.0=7'])
+        self.assertEqual(
+            {'0000:0f:00.0': 5, '0000:10:00.0': 7},
+            {str(a): m for a, m in conf.gpu_modules(self.conf).items()},
+        )
+
+    def test_place_that_is_none_is_refused(self):
+        for value in ('5', '0000:0f:00.0', '0000:0f:00.0=x'):
+            self.set('gpu_modules', [value])
+            self.assert_refused(conf.gpu_modules, 'gpu_modules', value)
+        self.set('gpu_modules', ['0000:0f:00.0=5', '0000:10:00.0=5'])
+        self.assert_refused(conf.gpu_modules, 'gpu_modules', '=5')
+
     def test_root_without_sysfs_is_refused(self):
         self.set('sysfs_root', '/nowhere')
         self.assert_refused(conf.sysfs_root, 'sysfs_root', '/nowhere')

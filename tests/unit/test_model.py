@@ -18,7 +18,11 @@ slugs = st.from_regex(r'[a-z0-9]+(-[a-z0-9]+)*', fullmatch=True)
 vgpu_slots = st.builds(
     model.Slot, st.just('mdev'), addresses, st.integers(0, 4095), slugs
 )
+card_sets = st.builds(
+    model.CardSet.of, st.sets(addresses, min_size=2, max_size=16)
+)
 slots = st.one_of(
+    st.builds(model.Slot, st.just(model.SET), card_sets),
     st.builds(model.Slot, st.just(model.WHOLE), addresses),
     vgpu_slots,
     st.builds(model.Slot, st.just('vendor-vfio'), addresses, profile=slugs),
@@ -70,6 +74,7 @@ class SlotTest(unittest.TestCase):
             'sriov:0000:0c:02.1@amd-instinct-mi300x-cpx-nps4-1of8',
             'vendor-vfio:0000:41:00.5@nvidia-l40s-8q',
             'api:0000:00:02.0/2@api-session',
+            'set:0000:17:00.0+0000:2a:00.0',
             'api:renderD128/2@api-session',
         ):
             self.assertEqual(text, str(model.Slot.parse(text)))
@@ -77,7 +82,12 @@ class SlotTest(unittest.TestCase):
     def test_other_identifiers_are_no_slots(self):
         for text in (
             'ns_0',
-            'set:0000:17:00.0+0000:2a:00.0',
+            # Sets have several cards, each once, in order of address.
+            'set:0000:17:00.0',
+            'set:0000:2a:00.0+0000:17:00.0',
+            'set:0000:17:00.0+0000:17:00.0',
+            'set:0000:17:00.0+0000:2a:00.0@x',
+            'passthrough:0000:17:00.0+0000:2a:00.0',
             'mdev:0000:3b:00.0',
             'passthrough:0000:3b:00.0/1@x',
         ):
@@ -101,3 +111,30 @@ class ProfileTest(unittest.TestCase):
         for glob in ('nvidia-t4-*q', 'GRID T4-2Q', '*-2Q'):
             self.assertTrue(profile.matches(glob), glob)
         self.assertFalse(profile.matches('nvidia-t4-4q'))
+
+
+class SetTest(unittest.TestCase):
+    @given(card_sets)
+    def test_set_takes_its_cards_whole(self, cards):
+        slot = model.Slot(model.SET, cards)
+        self.assertEqual(
+            [model.Slot(model.WHOLE, card) for card in cards.cards],
+            list(slot.wholes),
+        )
+        self.assertEqual(
+            f'CUSTOM_GPU_SET_{len(cards.cards)}', cards.resource_class
+        )
+
+    def test_part_takes_no_card_whole(self):
+        slot = model.Slot.parse('mdev:0000:3b:00.0/3@nvidia-t4-2q')
+        self.assertEqual((), slot.wholes)
+
+    @given(st.integers(0, 9999))
+    def test_fabric_round_trips(self, number):
+        name = model.FabricName(number)
+        self.assertEqual(name, model.parse_device(str(name)))
+
+    def test_other_names_are_no_fabrics(self):
+        for text in ('fabric', 'fabric01', 'fabric-1', 'fabric0 '):
+            with self.assertRaises(ValueError):
+                model.parse_device(text)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from nova_gpuvirt.testing import description
 from nova_gpuvirt.testing import simulated as _simulated
+from nova_gpuvirt.testing.hosts import a16
 from nova_gpuvirt.testing.hosts import a40
 from nova_gpuvirt.testing.hosts import alder_lake
 from nova_gpuvirt.testing.hosts import battlemage
@@ -16,8 +17,10 @@ from nova_gpuvirt.testing.hosts import gvtd
 from nova_gpuvirt.testing.hosts import gvtg
 from nova_gpuvirt.testing.hosts import h100
 from nova_gpuvirt.testing.hosts import h100_mig
+from nova_gpuvirt.testing.hosts import hgx_h100
 from nova_gpuvirt.testing.hosts import l40s
 from nova_gpuvirt.testing.hosts import mi300x
+from nova_gpuvirt.testing.hosts import mi300x_hive
 from nova_gpuvirt.testing.hosts import mixed
 from nova_gpuvirt.testing.hosts import none
 from nova_gpuvirt.testing.hosts import off_bus
@@ -29,6 +32,7 @@ from nova_gpuvirt.testing.hosts import vgem
 from nova_gpuvirt.testing.hosts import workstation
 
 HOSTS: Mapping[str, Callable[[], description.Host]] = {
+    'a16': a16.host,
     'a40': a40.host,
     'alder-lake': alder_lake.host,
     'alder-lake-no-vfs': alder_lake.host_without_vfs,
@@ -42,8 +46,10 @@ HOSTS: Mapping[str, Callable[[], description.Host]] = {
     'gvtg-1g': gvtg.host_1g,
     'h100': h100.host,
     'h100-mig': h100_mig.host,
+    'hgx-h100': hgx_h100.host,
     'l40s': l40s.host,
     'mi300x': mi300x.host,
+    'mi300x-hive': mi300x_hive.host,
     'mixed': mixed.host,
     'none': none.host,
     'off-bus': off_bus.host,

@@ -23,7 +23,7 @@ _GPUS = (
     (0xD1, 1),
     (0xDF, 1),
 )
-_NVSWITCHES = (0x07, 0x08, 0x09, 0x0A)
+NVSWITCHES = (0x07, 0x08, 0x09, 0x0A)
 _HIGH = description.BarKind.PREFETCHABLE_64
 
 
@@ -37,14 +37,14 @@ def host() -> description.Host:
             iommu_group=40,
         ),
     ]
-    for number, bus in enumerate(_NVSWITCHES):
-        port = _port(f'0000:00:{0x10 + number:02x}.0', 0)
-        functions += (port, _nvswitch(f'0000:{bus:02x}:00.0', port))
+    for number, bus in enumerate(NVSWITCHES):
+        above = port(f'0000:00:{0x10 + number:02x}.0', 0)
+        functions += (above, nvswitch(f'0000:{bus:02x}:00.0', above))
     for bus, numa_node in _GPUS:
-        port = _port(f'0000:{bus - 1:02x}:01.0', numa_node)
-        functions += (port, _gpu(f'0000:{bus:02x}:00.0', port))
-    port = _port('0000:29:01.0', 0)
-    functions += (port, _network('0000:2a:00.0', port))
+        above = port(f'0000:{bus - 1:02x}:01.0', numa_node)
+        functions += (above, gpu(f'0000:{bus:02x}:00.0', above))
+    above = port('0000:29:01.0', 0)
+    functions += (above, _network('0000:2a:00.0', above))
     return description.Host(
         functions=tuple(functions),
         pci_ids=pci_ids.text(functions),
@@ -52,13 +52,15 @@ def host() -> description.Host:
     )
 
 
-def _port(address: str, numa_node: int) -> description.Function:
+def port(address: str, numa_node: int) -> description.Function:
+    """Describe the root port above a card or a switch."""
     return parts.root_port(
         address, 0x352A, numa_node=numa_node, link=parts.GEN5
     )
 
 
-def _gpu(address: str, port: description.Function) -> description.Function:
+def gpu(address: str, port: description.Function) -> description.Function:
+    """Describe one H100."""
     return description.Function(
         address=address,
         vendor=0x10DE,
@@ -83,9 +85,8 @@ def _gpu(address: str, port: description.Function) -> description.Function:
     )
 
 
-def _nvswitch(
-    address: str, port: description.Function
-) -> description.Function:
+def nvswitch(address: str, port: description.Function) -> description.Function:
+    """Describe one NVSwitch."""
     return description.Function(
         address=address,
         vendor=0x10DE,

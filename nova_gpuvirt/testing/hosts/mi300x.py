@@ -16,7 +16,7 @@ from nova_gpuvirt.testing.hosts import pci_ids
 from nova_gpuvirt.testing.hosts import vgpu_cards
 
 _ACCELERATOR = 0x120000
-_PLACES = (
+PLACES = (
     ('0000:05', 0),
     ('0000:26', 0),
     ('0000:46', 0),
@@ -39,7 +39,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
         driver='gim',
         behind=behind,
         numa_node=numa_node,
-        bars=_bars(256 * parts.GIB),
+        bars=bars(256 * parts.GIB),
         link=parts.GEN5,
         reset_method='bus',
         aer=True,
@@ -47,7 +47,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
             total=8,
             device=0x74B5,
             offset=16,
-            bars=_bars(32 * parts.GIB),
+            bars=bars(32 * parts.GIB),
             enabled=8,
             configurable=False,
         ),
@@ -64,7 +64,7 @@ def host() -> description.Host:
             '0000:02:00.0',
             iommu_group=20,
         ),
-        *vgpu_cards.behind_ports(card, _PLACES),
+        *vgpu_cards.behind_ports(card, PLACES),
     ]
     return description.Host(
         functions=tuple(functions),
@@ -74,7 +74,8 @@ def host() -> description.Host:
     )
 
 
-def _bars(memory: int) -> tuple[description.Bar, ...]:
+def bars(memory: int) -> tuple[description.Bar, ...]:
+    """Describe the BARs of a card or a VF with so much memory."""
     high = description.BarKind.PREFETCHABLE_64
     return (
         description.Bar(0, memory, high),

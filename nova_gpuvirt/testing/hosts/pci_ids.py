@@ -52,6 +52,7 @@ _DEVICES = {
     (0x10DE, 0x22A3): 'GH100 [H100 NVSwitch]',
     (0x10DE, 0x2330): 'GH100 [H100 SXM5 80GB]',
     (0x10DE, 0x2331): 'GH100 [H100 PCIe]',
+    (0x10DE, 0x25B6): 'GA107GL [A2 / A16]',
     (0x10DE, 0x26B9): 'AD102GL [L40S]',
     (0x10DE, 0x2BB5): ('GB202GL [RTX PRO 6000 Blackwell Server Edition]'),
     (0x14E4, 0x165F): 'NetXtreme BCM5720 Gigabit Ethernet PCIe',
