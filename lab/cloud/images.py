@@ -46,20 +46,7 @@ def build(cloud: values.Cloud) -> None:
 def register(cloud: values.Cloud) -> None:
     """Make the image and the flavors, where they are not there."""
     client = api.connect()
-    vmlinuz = _image(client, f'{IMAGE}-kernel', 'aki', cloud.guest / 'vmlinuz')
-    ramdisk = _image(
-        client, f'{IMAGE}-initrd', 'ari', cloud.guest / 'initrd.gz'
-    )
-    _image(
-        client,
-        IMAGE,
-        'qcow2',
-        cloud.guest / 'disk.qcow2',
-        container_format='bare',
-        kernel_id=vmlinuz.id,
-        ramdisk_id=ramdisk.id,
-        os_command_line=_COMMAND_LINE,
-    )
+    upload(client, IMAGE, cloud.guest)
     for name, specs in FLAVORS.items():
         if not client.compute.find_flavor(name):
             flavor = client.compute.create_flavor(
@@ -67,6 +54,28 @@ def register(cloud: values.Cloud) -> None:
             )
             if specs:
                 client.compute.create_flavor_extra_specs(flavor, specs)
+
+
+def upload(
+    client: connection.Connection, name: str, folder: pathlib.Path
+) -> tuple[Any, ...]:
+    """Make an image of a folder's files, where it is not there.
+
+    :returns: it, and those of its kernel and of its initrd
+    """
+    vmlinuz = _image(client, f'{name}-kernel', 'aki', folder / 'vmlinuz')
+    ramdisk = _image(client, f'{name}-initrd', 'ari', folder / 'initrd.gz')
+    disk = _image(
+        client,
+        name,
+        'qcow2',
+        folder / 'disk.qcow2',
+        container_format='bare',
+        kernel_id=vmlinuz.id,
+        ramdisk_id=ramdisk.id,
+        os_command_line=_COMMAND_LINE,
+    )
+    return disk, vmlinuz, ramdisk
 
 
 def _image(

@@ -15,6 +15,7 @@ WHEELS = LAB / 'wheels'
 DEBIAN = LAB / 'debian'
 ROOT = LAB / 'root'
 GUEST = LAB / 'guest'
+DRAWING_GUEST = LAB / 'drawing-guest'
 IMAGE = LAB / 'image'
 # Modules of the lab's own, made elsewhere; the image takes what is there.
 MODULES = LAB / 'kmod'

@@ -38,13 +38,15 @@ class CloudTestCase(testtools.TestCase):
         self.cloud = values.Cloud()
         self.api = api.connect()
 
-    def boot(self, flavor: str, **more: Any) -> Any:
+    def boot(
+        self, flavor: str, image_name: str = images.IMAGE, **more: Any
+    ) -> Any:
         """Ask for a server, without a network.
 
         :param more: what else the API is told of it
         """
         compute = self.api.compute
-        image = self.api.image.find_image(images.IMAGE, ignore_missing=False)
+        image = self.api.image.find_image(image_name, ignore_missing=False)
         server = compute.create_server(
             name=self.id().rpartition('.')[2],
             flavor_id=compute.find_flavor(flavor, ignore_missing=False).id,
@@ -80,11 +82,8 @@ class CloudTestCase(testtools.TestCase):
         except exceptions.NotFoundException:
             pass
 
-    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
-        """Wait for the guest's own word of the PCI functions it has.
-
-        :return: by address: ``vendor:device``, and the class
-        """
+    def console(self, server: Any) -> str:
+        """Wait until the guest is up, and give all that it said."""
         said = ''
 
         def is_ready() -> bool:
@@ -97,9 +96,16 @@ class CloudTestCase(testtools.TestCase):
             self.until(
                 is_ready, self.ready_seconds, f'{_READY} on the console'
             )
+        return said
+
+    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
+        """Wait for the guest's own word of the PCI functions it has.
+
+        :return: by address: ``vendor:device``, and the class
+        """
         return {
             address: (ids, class_)
-            for address, ids, class_ in _FUNCTION.findall(said)
+            for address, ids, class_ in _FUNCTION.findall(self.console(server))
         }
 
     def domain(self, server: Any) -> str:
