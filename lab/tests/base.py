@@ -18,6 +18,8 @@ from lab.cloud import values
 from lab.steps import step
 
 _READY = 'GUEST-READY'
+# A power_state of Nova's API.
+_PAUSED = 3
 _FUNCTION = re.compile(
     r'^PCI ([0-9a-f:.]+) ([0-9a-f]{4}:[0-9a-f]{4}) (0x[0-9a-f]+)\s*$',
     re.MULTILINE,
@@ -90,13 +92,19 @@ class CloudTestCase(testtools.TestCase):
             nonlocal said
             answer = self.api.compute.get_server_console_output(server)
             said = answer['output'] or ''
-            return _READY in said
+            return _READY in said or self.is_paused(server)
 
         with step(f'{self._testMethodName}: {_READY}'):
             self.until(
                 is_ready, self.ready_seconds, f'{_READY} on the console'
             )
+        self.assertIn(_READY, said, 'the guest was paused')
         return said
+
+    def is_paused(self, server: Any) -> bool:
+        """Ask Nova whether QEMU has stopped a guest by itself."""
+        found = self.api.compute.get_server(server)
+        return bool(found.power_state == _PAUSED)
 
     def functions(self, server: Any) -> dict[str, tuple[str, str]]:
         """Wait for the guest's own word of the PCI functions it has.

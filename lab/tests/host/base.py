@@ -21,8 +21,8 @@ _EMULATION_FAILED = 'KVM internal error'
 class HostTestCase(base.CloudTestCase):
     """A test before and after which nobody has any of the host's GPUs."""
 
-    status_seconds = 300
-    ready_seconds = 240
+    status_seconds = 600
+    ready_seconds = 400
     # Each answer may take the VM a second of its own.
     pause = 2.0
 
@@ -105,7 +105,7 @@ class HostTestCase(base.CloudTestCase):
         """Wait for the guest; start it again where QEMU failed it."""
         try:
             return super().console(server)
-        except exception.NotReady:
+        except (exception.NotReady, self.failureException):
             domain = self.api.compute.get_server(server).instance_name
             if _EMULATION_FAILED not in hardware.log_of(domain):
                 raise
