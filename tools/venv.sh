@@ -47,7 +47,8 @@ tools/debian-packages.sh "$profile"
 
 # A new environment where it stands on another Python, was moved (its scripts
 # name its folder) or was left unfinished; else only what changed.
-base="$PWD $("$python" -c 'import sys; print(sys.executable, sys.version)')"
+# (Another environment's Python, in the PATH of a shell, is the one it is of.)
+base="$PWD $("$python" -c 'import sys; print(sys.base_prefix, sys.version)')"
 stamp=$(cat tools/venv.sh "${pins[@]}" "${requirements[@]}" \
     setup.cfg setup.py pyproject.toml | sha256sum)
 if [ "$base" != "$(cat "$dir/base" 2> /dev/null || true)" ]; then

@@ -47,20 +47,7 @@ def build(cloud: values.Cloud) -> None:
 def register(cloud: values.Cloud) -> None:
     """Make the image and the flavors, where they are not there."""
     client = api.connect()
-    vmlinuz = _image(client, f'{IMAGE}-kernel', 'aki', cloud.guest / 'vmlinuz')
-    ramdisk = _image(
-        client, f'{IMAGE}-initrd', 'ari', cloud.guest / 'initrd.gz'
-    )
-    _image(
-        client,
-        IMAGE,
-        'qcow2',
-        cloud.guest / 'disk.qcow2',
-        container_format='bare',
-        kernel_id=vmlinuz.id,
-        ramdisk_id=ramdisk.id,
-        os_command_line=_COMMAND_LINE,
-    )
+    upload(client, IMAGE, cloud.guest)
     make_flavors(client, FLAVORS)
 
 
@@ -78,6 +65,28 @@ def make_flavors(
             )
             if specs:
                 client.compute.create_flavor_extra_specs(flavor, {**specs})
+
+
+def upload(
+    client: connection.Connection, name: str, folder: pathlib.Path
+) -> tuple[Any, ...]:
+    """Make an image of a folder's files, where it is not there.
+
+    :returns: it, and those of its kernel and of its initrd
+    """
+    vmlinuz = _image(client, f'{name}-kernel', 'aki', folder / 'vmlinuz')
+    ramdisk = _image(client, f'{name}-initrd', 'ari', folder / 'initrd.gz')
+    disk = _image(
+        client,
+        name,
+        'qcow2',
+        folder / 'disk.qcow2',
+        container_format='bare',
+        kernel_id=vmlinuz.id,
+        ramdisk_id=ramdisk.id,
+        os_command_line=_COMMAND_LINE,
+    )
+    return disk, vmlinuz, ramdisk
 
 
 def _image(

@@ -9,6 +9,7 @@ from lab import commands
 from lab import steps
 from lab.host import cache
 from lab.host import debian
+from lab.host import drawing_guest
 from lab.host import environment
 from lab.host import image
 from lab.host import initrd
@@ -37,6 +38,7 @@ def build() -> None:
     with_nova = _environment(root, wheels)
     guest = _guest(root)
     modules = _modules(root)
+    _drawing_guest(root)
     _image(key, with_nova, guest, modules)
 
 
@@ -78,6 +80,17 @@ def _guest(root: str) -> str:
 
     inputs: list[str | pathlib.Path] = [root, *_GUEST_MODULES, *_INITRDS]
     return cache.kept('a small guest', places.GUEST, inputs, make)
+
+
+def _drawing_guest(root: str) -> str:
+    def make(target: pathlib.Path) -> None:
+        drawing_guest.make(places.ROOT, target)
+
+    inputs: list[str | pathlib.Path] = [
+        *(root, *drawing_guest.MODULES, *drawing_guest.SOURCES, *_INITRDS),
+        places.SOURCES / 'drawing_guest.py',
+    ]
+    return cache.kept('a guest that draws', places.DRAWING_GUEST, inputs, make)
 
 
 def _modules(root: str) -> str:

@@ -18,6 +18,8 @@ from lab.cloud import values
 from lab.steps import step
 
 _READY = 'GUEST-READY'
+# A power_state of Nova's API.
+_PAUSED = 3
 _FUNCTION = re.compile(
     r'^PCI ([0-9a-f:.]+) ([0-9a-f]{4}:[0-9a-f]{4}) (0x[0-9a-f]+)\s*$',
     re.MULTILINE,
@@ -38,13 +40,15 @@ class CloudTestCase(testtools.TestCase):
         self.cloud = values.Cloud()
         self.api = api.connect()
 
-    def boot(self, flavor: str, **more: Any) -> Any:
+    def boot(
+        self, flavor: str, image_name: str = images.IMAGE, **more: Any
+    ) -> Any:
         """Ask for a server, without a network.
 
         :param more: what else the API is told of it
         """
         compute = self.api.compute
-        image = self.api.image.find_image(images.IMAGE, ignore_missing=False)
+        image = self.api.image.find_image(image_name, ignore_missing=False)
         server = compute.create_server(
             name=self.id().rpartition('.')[2],
             flavor_id=compute.find_flavor(flavor, ignore_missing=False).id,
@@ -80,26 +84,36 @@ class CloudTestCase(testtools.TestCase):
         except exceptions.NotFoundException:
             pass
 
-    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
-        """Wait for the guest's own word of the PCI functions it has.
-
-        :return: by address: ``vendor:device``, and the class
-        """
+    def console(self, server: Any) -> str:
+        """Wait until the guest is up, and give all that it said."""
         said = ''
 
         def is_ready() -> bool:
             nonlocal said
             answer = self.api.compute.get_server_console_output(server)
             said = answer['output'] or ''
-            return _READY in said
+            return _READY in said or self.is_paused(server)
 
         with step(f'{self._testMethodName}: {_READY}'):
             self.until(
                 is_ready, self.ready_seconds, f'{_READY} on the console'
             )
+        self.assertIn(_READY, said, 'the guest was paused')
+        return said
+
+    def is_paused(self, server: Any) -> bool:
+        """Ask Nova whether QEMU has stopped a guest by itself."""
+        found = self.api.compute.get_server(server)
+        return bool(found.power_state == _PAUSED)
+
+    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
+        """Wait for the guest's own word of the PCI functions it has.
+
+        :return: by address: ``vendor:device``, and the class
+        """
         return {
             address: (ids, class_)
-            for address, ids, class_ in _FUNCTION.findall(said)
+            for address, ids, class_ in _FUNCTION.findall(self.console(server))
         }
 
     def domain(self, server: Any) -> str:

@@ -4,54 +4,133 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from lab import exception
+from lab.steps import step
 from lab.tests import base
 from lab.tests.host import hardware
 
 HOST = 'gpu-host'
 INFIX = f'{HOST}_gpuvirt_'
-_MIB = 256
 # QEMU's emulation of nested virtualisation fails so now and then.
 _EMULATION_FAILED = 'KVM internal error'
 
 
 class HostTestCase(base.CloudTestCase):
-    """A test after which the host's hardware is as it was before."""
+    """A test before and after which nobody has any of the host's GPUs."""
 
-    status_seconds = 300
-    ready_seconds = 240
-    # Each answer takes the VM a second of its own.
-    pause = 3.0
+    status_seconds = 600
+    ready_seconds = 400
+    # Each answer may take the VM a second of its own.
+    pause = 2.0
 
-    def flavor(self, **specs: str) -> str:
+    def setUp(self) -> None:
+        super().setUp()
+        self.before = hardware.state()
+        self.assertEqual({}, self.before.mdevs)
+        self.assertEqual({}, self.before.domains)
+        self.left_before = self.left()
+        # The last of all, when the servers are gone.
+        self.addCleanup(self.assert_as_before)
+
+    def assert_as_before(self) -> None:
+        """Make sure that nobody has any GPU, whomever is asked."""
+        self.until(
+            lambda: self.left() == self.left_before,
+            60,
+            f'{self.left_before} to be left',
+        )
+        self.assertEqual({}, self.usages())
+        self.assertEqual(self.before, hardware.state())
+
+    def assert_agreed(self, *servers: Any) -> None:
+        """Make sure that all know of these servers' GPUs, and of no others.
+
+        Placement has their allocations, libvirt their guests, and the kernel
+        the devices that these have: mdevs, functions with another driver or
+        as a vGPU.
+        """
+        now = hardware.state()
+        self.assertEqual({server.id for server in servers}, {*now.domains})
+        for server in servers:
+            domain = now.domains[server.id]
+            have = {now.card_of(device) for device in domain.devices}
+            have |= {domain.node} if domain.node else set()
+            self.assertEqual(self.allocated(server.id), have)
+        devices = {
+            device
+            for domain in now.domains.values()
+            for device in domain.devices
+        }
+        self.assertEqual(devices - {*now.functions}, {*now.mdevs})
+        self.assertEqual(devices - {*now.mdevs}, self.changed(now))
+
+    def changed(self, now: hardware.State) -> set[str]:
+        """Name the functions that are not as they were before the test."""
+        return {
+            address
+            for address, function in now.functions.items()
+            if function != self.before.functions[address]
+        }
+
+    def allocated(self, consumer: str) -> set[str]:
+        """Ask Placement of which GPUs a server, or a migration, has any."""
+        answer = self.api.placement.get(f'/allocations/{consumer}')
+        named = {uuid: address for address, uuid in self.providers().items()}
+        return {
+            named[provider]
+            for provider in answer.json()['allocations']
+            if provider in named
+        }
+
+    def flavor(self, specs: Mapping[str, str], ram: int = 256) -> str:
         """Make a flavor, and say its name."""
         compute = self.api.compute
         flavor = compute.create_flavor(
-            name=f'lab-{uuid.uuid4()}', ram=_MIB, vcpus=1, disk=1
+            name=f'lab-{uuid.uuid4()}', ram=ram, vcpus=1, disk=1
         )
         self.addCleanup(compute.delete_flavor, flavor)
-        if specs:
-            compute.create_flavor_extra_specs(flavor, specs)
+        compute.create_flavor_extra_specs(flavor, {**specs})
         return str(flavor.name)
 
-    def functions(self, server: Any) -> dict[str, tuple[str, str]]:
-        """Wait for the guest's word; start it again where QEMU failed it."""
+    def wait_on_host(self, server: Any) -> Any:
+        """Wait until a server is ACTIVE, on the virtual host."""
+        server = self.wait_for(server, 'ACTIVE')
+        self.assertEqual(HOST, server.hypervisor_hostname)
+        return server
+
+    def console(self, server: Any) -> str:
+        """Wait for the guest; start it again where QEMU failed it."""
         try:
-            return super().functions(server)
-        except exception.NotReady:
+            return super().console(server)
+        except (exception.NotReady, self.failureException):
             domain = self.api.compute.get_server(server).instance_name
             if _EMULATION_FAILED not in hardware.log_of(domain):
                 raise
-        print(f'{domain}: {_EMULATION_FAILED}, as TCG has it; once more')
-        self.api.compute.reboot_server(server, 'HARD')
-        self.wait_for(server, 'ACTIVE')
-        return super().functions(server)
+        with step(f'{domain}: {_EMULATION_FAILED}, as TCG has it; once more'):
+            self.api.compute.reboot_server(server, 'HARD')
+            self.wait_for(server, 'ACTIVE')
+        return super().console(server)
 
-    def seen(self, server: Any) -> Counter[tuple[str, str]]:
-        """Count the functions that a guest sees, by ids and class."""
-        return Counter(self.functions(server).values())
+    def assert_sees(self, server: Any, *wanted: tuple[str, str]) -> None:
+        """Make sure that a guest sees functions of these ids and classes."""
+        seen = Counter(self.functions(server).values())
+        self.assertEqual(Counter(), Counter(wanted) - seen, str(seen))
+
+    def assert_refused(self, server: Any, action: str) -> Any:
+        """Make sure that an action ended in an error, and changed nothing."""
+
+        def has_ended() -> bool:
+            actions = self.api.compute.server_actions(server)
+            return any(
+                one.action == action and one.message == 'Error'
+                for one in actions
+            )
+
+        self.until(has_ended, 120, f'{action} to be refused')
+        return self.wait_for(server, 'ACTIVE')
 
     def providers(self) -> dict[str, str]:
         """Find the UUIDs of the host's GPUs in Placement, by address."""

@@ -1,40 +1,112 @@
-"""What the virtual GPU host's kernel says of its GPUs."""
+"""What the virtual GPU host's kernel and libvirt say of its GPUs."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from typing import Any
+from xml.etree import ElementTree
 
 from lab import commands
 from lab.host import places
 from lab.host import ssh
 
-# Function by function: its driver, driver_override, and type of vGPU.
-_FUNCTIONS = """
-for function in /sys/bus/pci/devices/0000:0[1-9a-f]:*; do
+_STATE = """
+cd /sys/bus/pci/devices
+for function in 0000:0[1-9a-f]:*; do
     driver=none
     link=$(readlink $function/driver) && driver=${link##*/}
     type=none
     [ ! -e $function/nvidia ] || type=$(cat $function/nvidia/current_vgpu_type)
-    echo ${function##*/} $driver $(cat $function/driver_override) $type
+    card=$function
+    link=$(readlink $function/physfn) && card=${link##*/}
+    override=$(cat $function/driver_override)
+    echo F $function ${card%.*}.0 $driver $override $type
+done
+for mdev in /sys/bus/mdev/devices/*; do
+    parent=$(dirname $(realpath $mdev))
+    [ ! -e $mdev ] || echo M ${mdev##*/} ${parent##*/}
+done
+for domain in $(virsh list --all --uuid); do
+    echo D $domain $(virsh domstate $domain)
+    virsh dumpxml $domain
 done
 """
 
 
-def functions() -> list[str]:
-    """List the functions behind root ports, and who has them."""
-    return ssh.run(_FUNCTIONS).splitlines()
+@dataclasses.dataclass(frozen=True, slots=True)
+class Domain:
+    """A guest of libvirt's, and what it has of the host's GPUs.
+
+    `devices` are addresses and mdevs' UUIDs; `node` is what it draws with.
+    """
+
+    runs: bool
+    devices: frozenset[str]
+    node: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class State:
+    """How things are.
+
+    `functions` are driver, driver_override and type of vGPU of those behind
+    root ports; `cards` function 0 of the card of each. `mdevs` have their
+    parent, `domains` their UUID.
+    """
+
+    functions: dict[str, tuple[str, ...]]
+    cards: dict[str, str]
+    mdevs: dict[str, str]
+    domains: dict[str, Domain]
+
+    def card_of(self, device: str) -> str:
+        """Say which card a device belongs to."""
+        return self.cards[self.mdevs.get(device, device)]
+
+
+def state() -> State:
+    """Look at all of it."""
+    there, *domains = ssh.run('sh', told=_STATE).split('\nD ')
+    words = [line.split() for line in there.splitlines()]
+    return State(
+        {name: tuple(rest) for kind, name, _, *rest in words if kind == 'F'},
+        {name: card for kind, name, card, *_ in words if kind == 'F'},
+        {name: parent for kind, name, parent, *_ in words if kind == 'M'},
+        dict(_domain(text) for text in domains),
+    )
+
+
+def _domain(text: str) -> tuple[str, Domain]:
+    head, _, xml = text.partition('\n')
+    uuid, is_in = head.split(maxsplit=1)
+    root = ElementTree.fromstring(xml)
+    gl = root.find('devices/graphics/gl')
+    node = None if gl is None else gl.get('rendernode')
+    return uuid, Domain(
+        is_in == 'running',
+        frozenset(
+            _device(address)
+            for address in root.iterfind('devices/hostdev/source/address')
+        ),
+        node and node.rpartition('/')[2],
+    )
+
+
+def _device(address: ElementTree.Element) -> str:
+    if uuid := address.get('uuid'):
+        return uuid
+    numbers = [
+        int(address.attrib[part], 16)
+        for part in ('domain', 'bus', 'slot', 'function')
+    ]
+    return '{:04x}:{:02x}:{:02x}.{:x}'.format(*numbers)
 
 
 def mdevs() -> list[str]:
     """List the mdevs."""
     return ssh.run('ls /sys/bus/mdev/devices').split()
-
-
-def domains() -> list[str]:
-    """List the UUIDs of libvirt's domains, running or not."""
-    return ssh.run('virsh list --all --uuid').split()
 
 
 def discover() -> list[dict[str, Any]]:
@@ -47,6 +119,11 @@ def discover() -> list[dict[str, Any]]:
 def log_of(domain: str) -> str:
     """Read what the QEMU of a domain said."""
     return ssh.run(f'cat /var/log/libvirt/qemu/{domain}.log')
+
+
+def boot_id() -> str:
+    """Tell one start of the host from another."""
+    return ssh.run('cat /proc/sys/kernel/random/boot_id').strip()
 
 
 def card(name: str, state: str) -> None:

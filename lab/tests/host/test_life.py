@@ -2,86 +2,176 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from lab import exception
+from lab.cloud import readiness
 from lab.host import ssh
+from lab.host import vm
 from lab.tests.host import base
 from lab.tests.host import hardware
+from lab.tests.host import kinds
 
-_1Q = 'resources:CUSTOM_VGPU_NVIDIA_SIM_1Q'
-_MDEV = {_1Q: '1', 'trait:CUSTOM_GPU_ID_1234_1111': 'required'}
-_T4 = {
-    'resources:PGPU': '1',
-    'trait:CUSTOM_GPU_MODEL_TESLA_T4': 'required',
-}
+_T4 = '0000:08:00.0'
+_QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
 
 
 class LifeTest(base.HostTestCase):
     def test_the_only_card_is_had_once(self) -> None:
-        flavor = self.flavor(**_T4)
-        server = self.wait_for(self.boot(flavor), 'ACTIVE')
+        flavor = self.flavor(kinds.T4)
+        server = self.wait_on_host(self.boot(flavor))
+        self.assert_agreed(server)
+        self.assert_sees(server, kinds.T4_SEEN)
+
         second = self.wait_for(self.boot(flavor), 'ERROR')
         self.assertIn('No valid host', second.fault['message'])
+        self.delete(second)
+        self.api.compute.suspend_server(server)
+        self.assert_refused(server, 'suspend')
+        # No other host has such a card, so it does not come to our refusal.
+        self.api.compute.live_migrate_server(server, block_migration='auto')
+        self.assert_refused(server, 'live-migration')
+        self.assert_agreed(server)
+
         self.delete(server)
-        self.until(
-            lambda: self.left()['0000:08:00.0'] == {'PGPU': 1},
-            60,
-            'the T4 to be free again',
-        )
-        self.wait_for(self.boot(flavor), 'ACTIVE')
+        self.assert_as_before()
+        third = self.wait_on_host(self.boot(flavor))
+        self.assert_agreed(third)
 
-    def test_reboots_keep_the_vgpu(self) -> None:
-        server = self.wait_for(self.boot(self.flavor(**_MDEV)), 'ACTIVE')
-        seen = self.functions(server)
-        mdevs = hardware.mdevs()
-        self.assertEqual(1, len(mdevs))
+    def test_a_vgpu_stays_until_its_server_is_gone(self) -> None:
+        server = self.wait_on_host(self.boot(self.flavor(kinds.MDEV)))
+        mdevs = hardware.state().mdevs
 
+        ssh.run('systemctl restart libvirtd')
+        self.assert_agreed(server)
         self.api.compute.reboot_server(server, 'HARD')
         self.wait_for(server, 'ACTIVE')
-        self.assertEqual(mdevs, hardware.mdevs())
-        self.assertEqual(seen, self.functions(server))
+        self.assert_agreed(server)
+        self.assertEqual(mdevs, hardware.state().mdevs)
+        self.assert_sees(server, kinds.MDEV_SEEN)
 
         self.api.compute.stop_server(server)
         self.wait_for(server, 'SHUTOFF')
-        self.assertEqual(mdevs, hardware.mdevs())
+        self.assert_agreed(server)
+        self.assertEqual(mdevs, hardware.state().mdevs)
         self.api.compute.start_server(server)
         self.wait_for(server, 'ACTIVE')
-        self.assertEqual(mdevs, hardware.mdevs())
-        self.assertEqual(seen, self.functions(server))
+        self.assert_agreed(server)
+        self.assert_sees(server, kinds.MDEV_SEEN)
 
-    def test_card_that_falls_off_the_bus(self) -> None:
-        self.addCleanup(hardware.card, 't4', 'on')
-        hardware.card('t4', 'off')
-        provider = self.providers()['0000:08:00.0']
+        self.api.compute.suspend_server(server)
+        self.wait_for(server, 'SUSPENDED')
+        self.api.compute.resume_server(server)
+        self.wait_for(server, 'ACTIVE')
+        self.assert_agreed(server)
+        self.assertEqual(mdevs, hardware.state().mdevs)
+
+    def test_resize_holds_both_until_it_is_reverted(self) -> None:
+        compute = self.api.compute
+        server = self.wait_on_host(self.boot(self.flavor(kinds.MDEV)))
+        first = hardware.state()
+
+        vendor = compute.find_flavor(
+            self.flavor(kinds.VENDOR_VFIO), ignore_missing=False
+        )
+        compute.resize_server(server, vendor)
+        self.wait_for(server, 'VERIFY_RESIZE')
+        both = hardware.state()
+        self.assertEqual(first.mdevs, both.mdevs)
+        (vf,) = self.changed(both)
+        self.assertEqual(frozenset({vf}), both.domains[server.id].devices)
+        self.assertEqual({both.cards[vf]}, self.allocated(server.id))
+        (migration,) = compute.migrations(
+            instance_uuid=server.id, status='finished'
+        )
+        self.assertEqual(
+            {*first.mdevs.values()}, self.allocated(migration.uuid)
+        )
+
+        compute.revert_server_resize(server)
+        self.wait_for(server, 'ACTIVE')
+        self.assert_agreed(server)
+        self.assertEqual(first, hardware.state())
+
+        compute.resize_server(server, vendor)
+        self.wait_for(server, 'VERIFY_RESIZE')
+        compute.confirm_server_resize(server)
+        self.wait_for(server, 'ACTIVE')
+        self.assert_agreed(server)
+        self.assert_sees(server, kinds.VF_SEEN)
+
+    def test_the_host_is_rebooted(self) -> None:
+        servers = [
+            self.boot(self.flavor(specs))
+            for specs in (kinds.T4, kinds.MDEV_OF_VF, kinds.VENDOR_VFIO)
+        ]
+        for server in servers:
+            self.wait_on_host(server)
+        self.assert_agreed(*servers)
+        before = hardware.state()
+        boot = hardware.boot_id()
+
+        # A moment later, for ssh to end well.
+        ssh.run('systemd-run --on-active=2 systemctl reboot')
+        self.until(lambda: _is_rebooted(boot), 600, 'the host to be back')
         self.until(
             lambda: (
-                'CUSTOM_GPU_QUARANTINED'
-                in self.of_provider(provider, 'traits')
+                [True] * len(servers)
+                == [d.runs for d in hardware.state().domains.values()]
             ),
+            300,
+            'nova-compute to start its guests',
+        )
+        self.assertEqual(before, hardware.state())
+        self.assert_agreed(*servers)
+        for server in servers:
+            self.wait_for(server, 'ACTIVE')
+        self.assert_sees(servers[1], kinds.MDEV_SEEN)
+
+    def test_a_card_falls_off_the_bus(self) -> None:
+        self.addCleanup(hardware.card, 't4', 'on')
+        hardware.card('t4', 'off')
+        provider = self.providers()[_T4]
+        self.until(
+            lambda: _QUARANTINED in self.of_provider(provider, 'traits'),
             90,
             'the T4 to be quarantined',
         )
-        left = self.left()
-        self.assertEqual({'PGPU': 0}, left['0000:08:00.0'])
-        self.assertEqual({'PGPU': 1}, left['0000:09:00.0'])
+        left = {**self.left_before, _T4: {'PGPU': 0}}
+        self.assertEqual(left, self.left())
+        server = self.boot(self.flavor(kinds.T4))
+        self.assertIn(
+            'No valid host', self.wait_for(server, 'ERROR').fault['message']
+        )
 
         hardware.card('t4', 'on')
         self.until(
-            lambda: self.left()['0000:08:00.0'] == {'PGPU': 1},
+            lambda: self.left() == self.left_before,
             90,
             'the T4 to be offered again',
         )
-        self.assertNotIn(
-            'CUSTOM_GPU_QUARANTINED', self.of_provider(provider, 'traits')
-        )
+        self.assertNotIn(_QUARANTINED, self.of_provider(provider, 'traits'))
 
     def test_nova_compute_is_killed_while_it_boots_a_server(self) -> None:
-        flavor = self.flavor(**_MDEV)
-        left = self.left()
+        flavor = self.flavor(kinds.MDEV)
         server = self.boot(flavor)
         self.until(lambda: bool(hardware.mdevs()), 120, 'the mdev to be made')
         ssh.run('systemctl kill --signal=KILL nova-compute')
 
+        # Nova gives up what it was building, when nova-compute is back; the
+        # server keeps its claim until it is deleted.
         self.wait_for(server, 'ERROR')
+        self.assertEqual({'0000:02:00.0'}, self.allocated(server.id))
+        self.until(
+            lambda: readiness.compute(base.HOST), 120, 'nova-compute to be up'
+        )
         self.delete(server)
-        self.until(lambda: not hardware.mdevs(), 120, 'no mdev to be left')
-        self.until(lambda: self.left() == left, 60, f'{left} to be left')
-        self.wait_for(self.boot(flavor), 'ACTIVE')
+        self.assert_as_before()
+        again = self.wait_on_host(self.boot(flavor))
+        self.assert_agreed(again)
+
+
+def _is_rebooted(boot: str) -> bool:
+    with contextlib.suppress(exception.CommandFailed):
+        return ssh.wait(30, vm.runs) and hardware.boot_id() != boot
+    return False
