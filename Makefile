@@ -7,10 +7,12 @@ VENV := $(if $(filter 34,$(NOVA)),.venv,.venv-$(NOVA))
 SIMULATE ?= t4
 # The network service of `make cloud`: standin, or real for a neutron-server.
 NEUTRON ?= standin
+# The benchmarks of `make bench`: names and options, all by default.
+BENCH ?=
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
-# Debian 13, as the lab's kernel module needs it.
+# Trees of Debian 13: the kernel that `make kmod` builds for, and what compiles.
 TREES := .lab/trees
 KMOD := .lab/kmod/gpuvirt_sim.ko
 
@@ -38,9 +40,9 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream lint format docs genconfig clean \
+	test-devstack test-upstream bench lint format docs genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
-	lab lab-shell lab-test lab-stop kmod kmod-test
+	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
@@ -78,6 +80,14 @@ test-upstream: venv ## run all of Nova's own vGPU and PCI tests on our driver
 	$(STESTR) --test-path ./tests/upstream run $(RUN_OPTIONS)
 	$(CHECK)
 
+bench: venv ## measure ours beside its peers, with plots (BENCH=eight_cards)
+	@tools/debian-packages.sh benchmarks
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)pip install -qq \
+		--constraint constraints/nova-$(NOVA).txt \
+		--constraint constraints/benchmarks.txt \
+		--requirement benchmarks/requirements.txt
+	@$(BIN)python -m benchmarks $(BENCH)
+
 kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
 	@lab/kmod/tree.sh $(TREES)/kernel trixie kernel
 	@lab/kmod/build.sh $(TREES)/kernel $(TREES)/builder .lab/kmod
@@ -104,10 +114,7 @@ cloud-stop: ## stop that OpenStack; what it knows stays in .cloud
 cloud-wipe: ## stop that OpenStack and forget what it knows
 	@$(CLOUD_IF_MADE) wipe
 
-$(KMOD):
-	@$(MAKE) kmod
-
-lab: venv $(KMOD) ## boot a virtual GPU host, which joins that OpenStack if it runs
+lab: venv ## boot a virtual GPU host, which joins that OpenStack if it runs
 	@$(BIN)python -m lab.host start
 
 lab-shell: ## open a shell in the virtual GPU host
@@ -116,6 +123,10 @@ lab-shell: ## open a shell in the virtual GPU host
 lab-test: ## test it, as a host of the running OpenStack
 	$(CLOUD_BIN)stestr --test-path ./lab/tests/host --top-dir . run --serial
 	$(CLOUD_BIN)python tools/check_skips.py
+
+lab-tempest: venv ## run our tests of tempest on it
+	@$(BIN)python -m lab.tempest
+	@cd .lab/tempest && $(abspath $(BIN))python ../../tools/check_skips.py
 
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
@@ -139,6 +150,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: cloud-wipe lab-stop ## remove what the other targets made
-	rm -rf .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .bench .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

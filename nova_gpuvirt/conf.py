@@ -13,6 +13,7 @@ from oslo_config import cfg
 from nova_gpuvirt import backends
 from nova_gpuvirt import exception
 from nova_gpuvirt import machine
+from nova_gpuvirt import summary
 from nova_gpuvirt import vgpu
 from nova_gpuvirt import wishes as wishes_
 
@@ -112,6 +113,41 @@ Linux 6.13 and libvirt 8.2.
 """,
     ),
     cfg.StrOpt(
+        'policy',
+        default='fit',
+        choices=[
+            ('fit', 'keep most of what typical requests could use'),
+            ('pack', 'fill the fullest host and card first'),
+            ('spread', 'take the emptiest host and card first'),
+        ],
+        help="""
+Where nova-scheduler puts a guest with GPUs, among hosts and cards that fit.
+""",
+    ),
+    cfg.FloatOpt(
+        'gpu_weight_multiplier',
+        default=100.0,
+        help="""
+How much GpuWeigher counts beside the other weighers of nova-scheduler.
+
+Theirs are 1 by default. The metadata ``gpu_weight_multiplier`` of a host
+aggregate goes before this.
+""",
+    ),
+    cfg.MultiStrOpt(
+        'typical_request',
+        default=[],
+        help="""
+A request that is typical for this cloud, for the policy ``fit``.
+
+How often it comes, beside the others; its VCPUs; its memory in MiB; and the
+units of each resource class. Where none is given, the servers that run tell
+what is typical.
+
+Possible values: ``20 8 32768 VGPU=1``, ``1 64 524288 PGPU=4``
+""",
+    ),
+    cfg.StrOpt(
         'sysfs_root',
         default='/',
         help="""
@@ -181,6 +217,38 @@ def boot_vga(conf: cfg.ConfigOpts) -> tuple[str, ...]:
     """
     _check_addresses(conf, 'boot_vga')
     return tuple(conf.gpuvirt.boot_vga)
+
+
+_TYPICAL = re.compile(r'(\d+) +(\d+) +(\d+)((?: +[A-Z0-9_]+=[1-9]\d*)+)')
+
+
+def typical_requests(conf: cfg.ConfigOpts) -> dict[summary.Request, int]:
+    """Read what requests are typical, and how often each comes.
+
+    :raises InvalidOption: when a value can't be meant
+    """
+    typical = {}
+    for text in conf.gpuvirt.typical_request:
+        match = _TYPICAL.fullmatch(text.strip())
+        if match is None:
+            raise exception.InvalidOption(
+                '[gpuvirt]typical_request',
+                wanted='how often, VCPUs, MiB and units, as '
+                '"20 8 32768 VGPU=1"',
+                found=repr(text),
+                remedy='leave the option out, to learn from what runs',
+            )
+        times, vcpus, memory, units = match.groups()
+        request = summary.Request(
+            int(vcpus),
+            int(memory),
+            tuple(
+                (rc, int(count))
+                for rc, _, count in (u.partition('=') for u in units.split())
+            ),
+        )
+        typical[request] = int(times)
+    return typical
 
 
 def _check_addresses(conf: cfg.ConfigOpts, option: str) -> None:

@@ -6,8 +6,10 @@ Each override calls Nova's own method and one thing of ours.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import nova.conf
@@ -20,6 +22,7 @@ from nova.compute import vm_states
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 from nova_gpuvirt import commands
 from nova_gpuvirt import conf
@@ -27,6 +30,8 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
+from nova_gpuvirt import guest_device
+from nova_gpuvirt import host_summary
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
@@ -37,6 +42,7 @@ from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import privileged
 from nova_gpuvirt import rootonly
+from nova_gpuvirt import summary
 from nova_gpuvirt import sysfs
 from nova_gpuvirt.backends import mdev
 
@@ -47,6 +53,11 @@ LOG = logging.getLogger(__name__)
 TESTED_RELEASES = ('33', '34')
 
 conf.register_opts(CONF)
+
+# What Nova's own steps take more, with GPUs.
+_timed = timeutils.time_it(
+    LOG, message='%(func_name)s took %(seconds).3f s', min_duration=0
+)
 
 
 class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
@@ -70,7 +81,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             boot_vga,
         )
         self._gpus = gpus.Gpus(self._machine, wishes)
-        self._ledger = ledger.Ledger(CONF.host, lambda: virtapi._compute.rt)
+        self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
+        self._ledger = ledger.Ledger(CONF.host, self._tracker)
+        self._running: Mapping[summary.Request, int] = {}
+        self._summary: str | None = None
 
     def init_host(self, host: str) -> None:
         """Refuse to start with a card that Nova itself gives away."""
@@ -119,6 +133,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             except Exception:
                 LOG.exception('Not even the claims could be kept')
 
+    @_timed
     def _report(
         self, tree: provider_tree_.ProviderTree, nodename: str
     ) -> None:
@@ -141,6 +156,28 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             {data.uuid: address for address, data in _ours(tree, nodename)},
             placement.classes(providers),
         )
+        self._tell(nodename, {tree.data(p.name).uuid: p for p in providers})
+
+    def _tell(
+        self, nodename: str, providers: Mapping[str, placement.Provider]
+    ) -> None:
+        """Tell the scheduler, together with Placement.
+
+        Nova saves the compute node right after this update, if it differs;
+        it does not see a change inside of ``stats``.
+        """
+        told = host_summary.text(providers, self._running)
+        self._summary = told if providers else None
+        tracker = self._tracker()
+        node = tracker.compute_nodes.get(nodename)
+        if node is not None:
+            stats = tracker.stats[nodename]
+            stats.pop(summary.KEY, None)
+            stats |= self._stats()
+            node.stats = stats
+
+    def _stats(self) -> dict[str, str]:
+        return {} if self._summary is None else {summary.KEY: self._summary}
 
     def _keep_claims(
         self, tree: provider_tree_.ProviderTree, nodename: str
@@ -161,8 +198,19 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             self._reconcile()
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
-        return super().get_available_resource(nodename)
+        try:
+            self._count_running()
+        except Exception:
+            LOG.exception('What runs on %s is not known', nodename)
+        resources = super().get_available_resource(nodename)
+        resources['stats'] |= self._stats()
+        return resources
 
+    @_timed
+    def _count_running(self) -> None:
+        self._running = self._ledger.running()
+
+    @_timed
     def _reconcile(self) -> None:
         # Before the first update every device looks like an orphan.
         if not self._ledger.ready:
@@ -212,6 +260,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._check(instance)
         super().finish_migration(context, migration, instance, *args, **kw)
 
+    @_timed
     def _check(self, instance: objects.Instance) -> None:
         try:
             self._ledger.check(instance, self._gpus.survey().gpus)
@@ -224,19 +273,29 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Make the instance's GPUs ready and put them into its guest."""
         config = super()._get_guest_config(instance, *args, **kw)
         try:
-            devices = self._gpus.attach(
-                instance.uuid, self._ledger.claims(instance)
-            )
-            return guest.wire(
-                config,
-                devices,
-                self._guest_host(),
-                display=extra_specs.wants_display(
-                    instance.flavor.extra_specs, instance.system_metadata
-                ),
-            )
+            return self._wire(instance, config)
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
+
+    @_timed
+    def _wire(
+        self,
+        instance: objects.Instance,
+        config: vconfig.LibvirtConfigGuest,
+    ) -> vconfig.LibvirtConfigGuest:
+        return guest.wire(
+            config,
+            self._attach(instance),
+            self._guest_host(),
+            display=extra_specs.wants_display(
+                instance.flavor.extra_specs, instance.system_metadata
+            ),
+        )
+
+    def _attach(
+        self, instance: objects.Instance
+    ) -> Collection[guest_device.GuestDevice]:
+        return self._gpus.attach(instance.uuid, self._ledger.claims(instance))
 
     def _guest_host(self) -> guest.Host:
         """Tell what the guests' configuration depends on."""
@@ -264,7 +323,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def unrescue(self, context: Any, instance: objects.Instance) -> None:
         """Make the vGPUs again, as `resume` does: Nova starts the old XML."""
         try:
-            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+            self._attach(instance)
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
         super().unrescue(context, instance)
@@ -279,7 +338,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     ) -> None:
         """Make the vGPUs again that a reboot of the host took meanwhile."""
         try:
-            self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+            self._attach(instance)
         except exception.GpuvirtError as error:
             raise nova_exception.InstanceResumeFailure(
                 reason=str(error)
@@ -308,6 +367,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         old = self._get_resources(instance, prefix='old_')
         self._release(instance, self._ledger.claims(instance, old))
 
+    @_timed
     def _release(
         self, instance: objects.Instance, claims: Collection[model.Claim]
     ) -> None:

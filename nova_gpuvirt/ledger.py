@@ -8,6 +8,7 @@ is no other record of who has what: not here, and not on disk.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import placement
+from nova_gpuvirt import summary
 from nova_gpuvirt import young_claims
 
 # The traits of a flavor that name a card or a profile.
@@ -133,6 +135,26 @@ class Ledger:
             for by_provider in claims.values()
             for claim in by_provider
             if (slot := claim.slot) is not None
+        )
+
+    def running(self) -> Counter[summary.Request]:
+        """Count the instances with GPUs of this host, by shape."""
+        return Counter(
+            summary.Request(
+                instance.flavor.vcpus,
+                instance.flavor.memory_mb,
+                tuple(sorted(units.items())),
+            )
+            for instance in objects.InstanceList.get_by_host(
+                nova_context.get_admin_context(),
+                self.host,
+                expected_attrs=['resources', 'flavor'],
+            )
+            if (
+                units := Counter(
+                    c.resource_class for c in self.claims(instance)
+                )
+            )
         )
 
     @staticmethod

@@ -81,10 +81,10 @@ def default_profile(
         for profile in _offered(gpu):
             if profile.matches(wish):
                 return profile
-    present = Counter(
-        {slug: n for slug, n in _present(gpu, claims).items() if n}
+    counts = Counter(
+        {slug: n for slug, n in present(gpu, claims).items() if n}
     )
-    for slug, _ in present.most_common():
+    for slug, _ in counts.most_common():
         for profile in _offered(gpu):
             if profile.slug == slug:
                 return profile
@@ -186,8 +186,8 @@ def _free_slots(
     return tuple(itertools.islice(free, count))
 
 
-def _present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
-    """Count the parts of a card by slug, claimed ones and others."""
+def present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
+    """Count the parts of a card by slug: those claimed, and those made."""
     claimed = Counter(
         slot.profile
         for c in claims

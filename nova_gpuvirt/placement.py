@@ -51,17 +51,35 @@ _OWN_TRAITS = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """A card as it is now: what is left of it, and what is claimed.
+
+    `gpu` is None where nothing can be had of it: it is gone, or `is_sick`.
+    `default` is the profile that the class VGPU stands for.
+    """
+
+    device: model.Device
+    gpu: model.Gpu | None
+    is_sick: bool
+    default: model.Profile | None
+    free: tuple[offers.Offer, ...]
+    claims: tuple[model.Claim, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Provider:
     """One resource provider as it shall be.
 
     `resources` holds, by class, the claims that exist and those that can be
-    made: what Nova's resource tracker hands out.
+    made: what Nova's resource tracker hands out. `card` is what it stands
+    for.
     """
 
     name: str
     inventories: Mapping[str, Mapping[str, int | float]]
     traits: Set[str]
     resources: Mapping[str, frozenset[model.Claim]]
+    card: Card
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,20 +133,26 @@ def providers(
     }
     result = []
     for address in sorted(offered.keys() | known.keys(), key=str):
-        gpu = offered.get(address)
         before = known.get(address, UNKNOWN)
-        if gpu is not None and gpu.refusal is None:
-            default = offers.default_profile(gpu, before.claims, wishes)
-            free = offers.offers(gpu, before.claims, default)
-            traits = _traits(gpu, default)
-        else:
-            sick = gpu is not None or address in unreadable
-            free = ()
-            traits = {QUARANTINED if sick else MISSING}
-        result.append(
-            _provider(provider_name(node, address), free, traits, before)
-        )
+        card = _card(address, offered.get(address), unreadable, before, wishes)
+        result.append(_provider(provider_name(node, address), card, before))
     return tuple(result)
+
+
+def _card(
+    address: model.Device,
+    gpu: model.Gpu | None,
+    unreadable: Collection[model.Device],
+    known: Known,
+    wishes: Sequence[str],
+) -> Card:
+    claims = tuple(known.claims)
+    if gpu is None or gpu.refusal is not None:
+        sick = gpu is not None or address in unreadable
+        return Card(address, None, sick, None, (), claims)
+    default = offers.default_profile(gpu, claims, wishes)
+    free = offers.offers(gpu, claims, default)
+    return Card(address, gpu, False, default, free, claims)
 
 
 def offers_anything(gpu: model.Gpu) -> bool:
@@ -147,16 +171,11 @@ def can_give(gpu: model.Gpu) -> bool:
     )
 
 
-def _provider(
-    name: str,
-    free: Iterable[offers.Offer],
-    traits: Collection[str],
-    known: Known,
-) -> Provider:
+def _provider(name: str, card: Card, known: Known) -> Provider:
     claimed: dict[str, set[model.Claim]] = {}
-    for claim in known.claims:
+    for claim in card.claims:
         claimed.setdefault(claim.resource_class, set()).add(claim)
-    by_class = {offer.resource_class: offer for offer in free}
+    by_class = {offer.resource_class: offer for offer in card.free}
     resources = {}
     inventories = {}
     # A class that the card has no more stays, empty: to remove it while an
@@ -168,7 +187,8 @@ def _provider(
         }
         inventories[rc] = _inventory(len(resources[rc]), offer.per_guest)
     foreign = {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
-    return Provider(name, inventories, foreign | set(traits), resources)
+    traits = foreign | _traits(card)
+    return Provider(name, inventories, traits, resources, card)
 
 
 def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
@@ -190,7 +210,10 @@ def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
     return tuple(p for p in share.profiles if p.offered)
 
 
-def _traits(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
+def _traits(card: Card) -> set[str]:
+    gpu, default = card.gpu, card.default
+    if gpu is None:
+        return {QUARANTINED if card.is_sick else MISSING}
     traits = {os_traits.OWNER_NOVA, *card_traits(gpu)}
     if gpu.whole_refusal is None and gpu.offered:
         traits.add(_custom('KIND', model.WHOLE))

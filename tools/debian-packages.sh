@@ -1,12 +1,12 @@
 #!/bin/bash
 # Install the Debian packages of bindep.txt that this machine lacks.
 #
-# usage: tools/debian-packages.sh [PROFILE]
+# usage: tools/debian-packages.sh [PROFILE...]
 #
-# Those without a profile, and those of PROFILE.
+# Those without a profile, and those of each PROFILE.
 set -euo pipefail
 
-profile=${1:-}
+profiles=$(IFS='|' && echo "$*")
 cd "$(dirname "$0")/.."
 
 fail() {
@@ -20,7 +20,7 @@ missing=()
 while read -r name; do
     dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null |
         grep -q '^ii' || missing+=("$name")
-done < <(sed -nE "s/ *\[platform:dpkg( $profile)?\].*//p" bindep.txt)
+done < <(sed -nE "s/ *\[platform:dpkg( ($profiles))?\].*//p" bindep.txt)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 root=()

@@ -5,7 +5,7 @@
 # usage: tools/freeze-constraints.sh NOVA_MAJOR [PROFILE]     (34 is 2026.2)
 #
 # With a PROFILE it keeps those pins and writes constraints/PROFILE.txt: what
-# lab/PROFILE/requirements.txt needs beside them.
+# PROFILE/requirements.txt or lab/PROFILE/requirements.txt needs beside them.
 #
 # It resolves everything anew in a temporary environment of python3 (the oldest
 # Python that is supported, so that each pin exists for all of them), so the
@@ -28,7 +28,9 @@ fi
 requirements=(requirements.txt test-requirements.txt doc/requirements.txt)
 if [ -n "$profile" ]; then
     export PIP_CONSTRAINT=$PWD/constraints/nova-$major.txt
-    requirements=(requirements.txt "lab/$profile/requirements.txt")
+    own=$profile/requirements.txt
+    [ -e "$own" ] || own=lab/$own
+    requirements=(requirements.txt "$own")
 fi
 
 "${BASE_PYTHON:-python3}" -m venv "$work/venv"

@@ -4,6 +4,7 @@ extensions = [
     'openstackdocstheme',
     'oslo_config.sphinxext',
     'sphinx.ext.autodoc',
+    'sphinx.ext.graphviz',
 ]
 html_theme = 'openstackdocs'
 openstackdocs_auto_name = False

@@ -9,6 +9,7 @@ import time
 
 from lab import exception
 from lab.cloud import files
+from lab.cloud import hosts
 from lab.cloud import life
 from lab.cloud import values
 from lab.cloud.supervisor import Supervisor
@@ -62,6 +63,10 @@ def _compute_conf(cloud: values.Cloud, args: argparse.Namespace) -> None:
     )
 
 
+def _wait_for_gpus(cloud: values.Cloud, args: argparse.Namespace) -> None:
+    hosts.wait(args.host)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m lab.cloud', description=__doc__
@@ -106,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
         default=pathlib.Path('/etc/nova/nova.conf'),
         help='where the file will be',
     )
+    gpus = actions.add_parser(
+        'wait-for-gpus',
+        help='wait until the GPUs of a host that has just joined are known',
+    )
+    gpus.set_defaults(action=_wait_for_gpus)
+    gpus.add_argument('--host', required=True, help='the name of its service')
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -47,13 +48,23 @@ def register(cloud: values.Cloud) -> None:
     """Make the image and the flavors, where they are not there."""
     client = api.connect()
     upload(client, IMAGE, cloud.guest)
-    for name, specs in FLAVORS.items():
+    make_flavors(client, FLAVORS)
+
+
+def make_flavors(
+    client: connection.Connection, flavors: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Make flavors for the image, where they are not there.
+
+    :param flavors: the extra specs of each, by its name
+    """
+    for name, specs in flavors.items():
         if not client.compute.find_flavor(name):
             flavor = client.compute.create_flavor(
                 name=name, ram=_MIB, vcpus=1, disk=1
             )
             if specs:
-                client.compute.create_flavor_extra_specs(flavor, specs)
+                client.compute.create_flavor_extra_specs(flavor, {**specs})
 
 
 def upload(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import libvirt
 
 from lab import exception
+from lab import ports
 from lab.cloud import api
 from lab.cloud import catalog
 from lab.cloud import databases
@@ -123,8 +124,9 @@ def _check_ports() -> None:
             except OSError as e:
                 raise exception.PortTaken(
                     f'{values.ADDRESS}:{port}, for {name}: wanted it free,'
-                    f' found "{e.strerror}"; `ss -ltnp` tells whose it is.'
-                    ' Stop that process, or the other cloud, first'
+                    f' found it with {ports.holder(port)} ({e.strerror}).'
+                    ' Stop that process first, or with `make cloud-stop`'
+                    ' there the cloud of another clone'
                 ) from e
 
 

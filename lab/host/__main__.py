@@ -67,6 +67,7 @@ def _start(arguments: argparse.Namespace) -> None:
         vm.join(arguments.nova_conf.read())
     elif cloud.runs():
         vm.join(cloud.nova_conf())
+        cloud.wait_for_gpus()
 
 
 def _status(_: argparse.Namespace) -> int:

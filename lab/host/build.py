@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 from concurrent import futures
 
+from lab import commands
 from lab import steps
 from lab.host import cache
 from lab.host import debian
@@ -18,6 +19,7 @@ from lab.host import ssh
 from lab.host import vm_tree
 
 _PACKAGES = places.SOURCES / 'vm-packages.txt'
+_KMOD = places.CLONE / 'lab/kmod'
 _INITRDS = (places.SOURCES / 'initrd.py', places.SOURCES / 'initrd')
 # What a guest of the VM may see.
 _GUEST_MODULES = ('bochs', 'virtio_gpu', 'virtio_net', '8250_pci', 'igbvf')
@@ -36,7 +38,8 @@ def build() -> None:
     with_nova = _environment(root, wheels)
     guest = _guest(root)
     _drawing_guest(root)
-    _image(key, with_nova, guest)
+    modules = _modules(root)
+    _image(key, with_nova, guest, modules)
 
 
 def _key() -> str:
@@ -44,7 +47,7 @@ def _key() -> str:
 
 
 def _qemu() -> str:
-    inputs = (*qemu.PACKAGES, *qemu.SUITES)
+    inputs = (*qemu.PACKAGES, qemu.SUITE)
     return cache.kept('QEMU', places.QEMU, inputs, qemu.unpack)
 
 
@@ -90,10 +93,23 @@ def _drawing_guest(root: str) -> str:
     return cache.kept('a guest that draws', places.DRAWING_GUEST, inputs, make)
 
 
-def _image(key: str, root: str, guest: str) -> str:
+def _modules(root: str) -> str:
+    builds = _KMOD / 'build.sh'
+
+    def make(target: pathlib.Path) -> None:
+        commands.output(builds, places.ROOT, places.BUILDER, target)
+
     inputs: list[str | pathlib.Path] = [
-        *(key, root, guest, image.DISK_SIZE),
-        *(vm_tree.FILES, places.MODULES, *environment.PROJECT, *_INITRDS),
+        *(root, initrd.kernel(places.ROOT), builds, _KMOD / 'Kbuild'),
+        *sorted(_KMOD.glob('*.[ch]')),
+    ]
+    return cache.kept('the kernel module', places.MODULES, inputs, make)
+
+
+def _image(key: str, root: str, guest: str, modules: str) -> str:
+    inputs: list[str | pathlib.Path] = [
+        *(key, root, guest, modules, image.DISK_SIZE),
+        *(vm_tree.FILES, *environment.PROJECT, *_INITRDS),
         *(places.SOURCES / name for name in ('image.py', 'vm_tree.py')),
     ]
     return cache.kept("the VM's disk", places.IMAGE, inputs, image.make)

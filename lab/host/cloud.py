@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab import commands
 from lab import exception
+from lab import steps
 from lab.host import places
 
 # The host's name there, and in the VM.
@@ -28,6 +29,15 @@ def nova_conf() -> str:
     :raises CommandFailed: when it can't
     """
     return _cloud('compute-conf', '--host', _NAME)
+
+
+def wait_for_gpus() -> None:
+    """Wait until servers can be scheduled to the VM's GPUs.
+
+    :raises CommandFailed: when it takes too long
+    """
+    with steps.step('the cloud has its GPUs'):
+        _cloud('wait-for-gpus', '--host', _NAME)
 
 
 def _cloud(*words: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 
-SSH_PORT = 2222
 MEMORY = 5120  # MiB
 # Its network card for ssh is told from virtual functions by this.
 MAC = '52:54:00:aa:00:01'
@@ -75,9 +74,17 @@ def probe(kernel: str) -> list[str]:
 
 
 def options(
-    kernel: str, initrd: str, disk: str, console: str, kvm: bool
+    kernel: str,
+    initrd: str,
+    disk: str,
+    console: str,
+    *,
+    ssh_port: int,
+    kvm: bool,
 ) -> list[str]:
     """Write the options of QEMU for the VM; paths may be relative.
+
+    :param ssh_port: the port of this machine that leads to the VM's ssh
 
     The disk is as new at each start: what the VM writes is forgotten.
     """
@@ -101,7 +108,7 @@ def options(
         f'file={disk},if=none,id=disk,format=raw,snapshot=on,cache=unsafe',
         *('-device', 'virtio-blk-pci,drive=disk,bus=pcie.0,addr=2'),
         '-netdev',
-        f'user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{SSH_PORT}-:22',
+        f'user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22',
         '-device',
         f'virtio-net-pci,netdev=net,mac={MAC},bus=pcie.0,addr=3,romfile=',
         *('-device', 'virtio-rng-pci,bus=pcie.0,addr=4'),

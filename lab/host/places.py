@@ -17,9 +17,12 @@ ROOT = LAB / 'root'
 GUEST = LAB / 'guest'
 DRAWING_GUEST = LAB / 'drawing-guest'
 IMAGE = LAB / 'image'
-# Modules of the lab's own, made elsewhere; the image takes what is there.
-MODULES = LAB / 'kmod'
+# The lab's own kernel module, and the tree that it is compiled in
+MODULES = LAB / 'modules'
+BUILDER = LAB / 'trees/builder'
 
 # What a running VM has: sockets, process ids, logs
 RUN = LAB / 'run'
+# The port of this machine that leads to its ssh
+PORT = RUN / 'port'
 CONSOLE = RUN / 'console.log'

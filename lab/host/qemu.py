@@ -17,7 +17,7 @@ from lab.host import machine
 from lab.host import places
 
 PACKAGES = ('qemu-system-x86', 'seabios')
-SUITES = ('backports',)
+SUITE = 'trixie-backports'
 LINKER = places.QEMU / 'usr/lib64/ld-linux-x86-64.so.2'
 
 _LIBRARIES = places.QEMU / 'usr/lib/x86_64-linux-gnu'
@@ -30,7 +30,7 @@ def unpack(target: pathlib.Path) -> None:
 
     :raises CommandFailed: when mmdebstrap can't
     """
-    debian.unpack(target, PACKAGES, SUITES)
+    debian.unpack(target, SUITE, PACKAGES)
 
 
 def arguments() -> list[str]:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 from lab import commands
+from lab import exception
 from lab.cloud import values
 from lab.host import daemons
-from lab.host import machine
 from lab.host import places
 
 # The dispatcher of the package, a script, replaces itself with this.
@@ -25,7 +25,7 @@ _CLOUD_PORTS = (
 )
 
 _OPTIONS = (
-    *('-i', str(places.KEY / 'id'), '-p', str(machine.SSH_PORT)),
+    *('-i', str(places.KEY / 'id')),
     # It has a new key each time it is built.
     *('-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'),
     *('-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=20'),
@@ -42,8 +42,11 @@ def make_key(target: pathlib.Path) -> None:
 
 
 def command(*words: str) -> list[str]:
-    """Write a command that runs another in the VM."""
-    return ['ssh', *_OPTIONS, _HOST, *words]
+    """Write a command that runs another in the VM.
+
+    :raises NotReady: when it was not started
+    """
+    return ['ssh', *_options(), _HOST, *words]
 
 
 def run(*words: str, told: str = '') -> str:
@@ -85,7 +88,7 @@ def start_forwards() -> None:
     daemons.start(
         'forwards',
         _AUTOSSH,
-        *('-M', '0', '-N', *_OPTIONS),
+        *('-M', '0', '-N', *_options()),
         *('-o', 'ServerAliveInterval=10', '-o', 'ExitOnForwardFailure=yes'),
         *(word for forward in forwards for word in ('-R', forward)),
         _HOST,
@@ -96,3 +99,12 @@ def start_forwards() -> None:
 def stop_forwards() -> None:
     """End the VM's way to a cloud."""
     daemons.stop('forwards', _AUTOSSH)
+
+
+def _options() -> tuple[str, ...]:
+    if not places.PORT.exists():
+        raise exception.NotReady(
+            'the VM: wanted it to run, found that it was not started; '
+            '`make lab` starts it'
+        )
+    return (*_OPTIONS, '-p', places.PORT.read_text())

@@ -8,6 +8,7 @@ import sys
 
 from lab import commands
 from lab import exception
+from lab import ports
 from lab import steps
 from lab.host import daemons
 from lab.host import machine
@@ -40,6 +41,8 @@ def _boot() -> None:
     _end()  # what is left where QEMU ended by itself
     shutil.rmtree(places.RUN, ignore_errors=True)
     places.RUN.mkdir()
+    port = ports.free()
+    places.PORT.write_text(str(port))
     kernel = places.IMAGE / 'vmlinuz'
     with steps.step('is KVM of use?'):
         kvm = qemu.has_kvm(kernel)
@@ -59,7 +62,8 @@ def _boot() -> None:
                 str(places.IMAGE / 'initrd.gz'),
                 str(places.IMAGE / 'disk'),
                 str(places.CONSOLE),
-                kvm,
+                ssh_port=port,
+                kvm=kvm,
             ),
             environment=qemu.environment(),
         )

@@ -42,14 +42,9 @@ def configure(tree: pathlib.Path) -> None:
         (tree / folder / '.updated').touch()
     commands.output('chroot', tree, 'systemctl', 'enable', *_ON)
     commands.output('chroot', tree, 'systemctl', 'mask', *_OFF)
-    modules = sorted(places.MODULES.glob('*.ko'))
-    if modules:
-        kernel = initrd.kernel(tree)
-        extra = tree / 'lib/modules' / kernel / 'extra'
-        extra.mkdir()
-        for module in modules:
-            shutil.copy(module, extra)
-        commands.output('chroot', tree, 'depmod', kernel)
+    kernel = initrd.kernel(tree)
+    shutil.copytree(places.MODULES, tree / f'lib/modules/{kernel}/extra')
+    commands.output('chroot', tree, 'depmod', kernel)
 
 
 def _replace(source: str, target: str) -> None:

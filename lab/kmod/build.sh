@@ -23,7 +23,12 @@ if [ ${#kernels[@]} != 1 ] || [ ! -d "${kernels[0]}" ]; then
 fi
 
 [ -d "$builder/lib/modules/$kernel" ] || rm -f "$builder/.complete"
-"$here/tree.sh" "$builder" trixie builder "linux-headers-$kernel"
+"$here/tree.sh" "$builder" trixie builder "linux-headers-$kernel" || {
+    echo "lab/kmod/build.sh: $builder: wanted the headers of $kernel, found" \
+        "none; if Debian has a newer kernel by now, remove .lab, and have" \
+        "$rootfs made again" >&2
+    exit 1
+}
 
 rm -rf "$builder/srv/kmod"
 mkdir -p "$builder/srv/kmod" "$out"

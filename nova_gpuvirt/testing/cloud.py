@@ -33,6 +33,7 @@ from nova_gpuvirt import placement
 from nova_gpuvirt import rootonly
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
+from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import libvirt
 from nova_gpuvirt.testing import powers
@@ -48,6 +49,10 @@ class Cloud(base.ServersTestBase):
     api_major_version = 'v2.1'
     microversion = 'latest'
     ADMIN_API = True
+    ADDITIONAL_FILTERS = (
+        *base.ServersTestBase.ADDITIONAL_FILTERS,
+        'GpuFilter',
+    )
     # Threads build servers while others report: locks have to be real.
     REQUIRES_LOCKING = True
 
@@ -60,11 +65,27 @@ class Cloud(base.ServersTestBase):
         )
         # Hosts with many GPUs hold more than a new project may have.
         self.flags(instances=-1, cores=-1, ram=-1, group='quota')
+        self._schedule_gpus()
         self.simulated: dict[str, simulated.SimulatedHost] = {}
         super().setUp()
         self._stand_in_for_disks()
         self._give_powers()
         self._let_hosts_know_their_names()
+
+    def _schedule_gpus(self) -> None:
+        """Give nova-scheduler our filter and our weigher, knowing nothing."""
+        self.flags(
+            available_filters=[
+                'nova.scheduler.filters.all_filters',
+                'nova_gpuvirt.scheduler.filters.GpuFilter',
+            ],
+            weight_classes=[
+                'nova.scheduler.weights.all_weighers',
+                'nova_gpuvirt.scheduler.weighers.GpuWeigher',
+            ],
+            group='filter_scheduler',
+        )
+        scheduling.fleet.cache_clear()
 
     def _let_hosts_know_their_names(self) -> None:
         """Give each host its own CONF.host, where Nova asks for it late."""

@@ -1,5 +1,9 @@
 """Servers get GPUs until there are none, and give them back."""
 
+import logging
+
+import fixtures
+
 from tests.functional import base
 
 
@@ -90,6 +94,17 @@ class BootTest(base.GpuTestCase):
         self.assertEqual([], self.claims(server))
         self.assertEqual([], self.hostdevs('host1', server))
         self.assert_agreed()
+
+    def test_the_log_says_how_long_our_steps_take(self):
+        log = self.useFixture(
+            fixtures.FakeLogger('nova_gpuvirt', level=logging.DEBUG)
+        )
+        self.start_gpu_host('host1', 't4')
+        self._delete_server(self.boot(base.VGPU))
+        for step in ('check', 'wire', 'report', 'release', 'reconcile'):
+            self.assertRegex(
+                log.output, rf'GpuLibvirtDriver\._{step} took \d+\.\d+ s'
+            )
 
     def gpu_card(self, server):
         """The address of the card that a server has a part of."""

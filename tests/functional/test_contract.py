@@ -19,7 +19,11 @@ from nova.compute import resource_tracker
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova.pci import whitelist
+from nova.scheduler import filters
+from nova.scheduler import host_manager
+from nova.scheduler import manager as scheduler_manager
 from nova.scheduler import utils as scheduler_utils
+from nova.scheduler import weights
 from nova.virt import driver as virt_driver
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
@@ -74,6 +78,8 @@ class DriverTest(unittest.TestCase):
     def test_no_other_method_is_overridden_by_accident(self):
         ours = {
             '_report',
+            '_stats',
+            '_tell',
             '_keep_claims',
             '_reconcile',
             '_check',
@@ -87,7 +93,10 @@ class DriverTest(unittest.TestCase):
 
     def test_our_attributes_are_not_nova_s(self):
         source = inspect.getsource(libvirt_driver)
-        for name in ('self._gpus', 'self._ledger', 'self._machine'):
+        for name in (
+            *('self._gpus', 'self._ledger', 'self._machine'),
+            *('self._running', 'self._summary', 'self._tracker'),
+        ):
             self.assertNotIn(name, source)
 
     def test_private_helper_reads_claims_of_a_migration(self):
@@ -182,6 +191,49 @@ class TrackerTest(unittest.TestCase):
             source.index('self.driver.prepare_for_spawn(instance)'),
             source.index('exception.ComputeResourcesUnavailable'),
         )
+
+    def test_stats_of_a_node_are_saved_when_they_are_set(self):
+        source = inspect.getsource(resource_tracker.ResourceTracker.__init__)
+        self.assertIn('self.stats = ', source)
+        self.assertIn('self.compute_nodes = ', source)
+        source = inspect.getsource(resource_tracker.ResourceTracker._update)
+        self.assertLess(
+            source.index('self._update_to_placement('),
+            source.index('self._resource_change(compute_node)'),
+        )
+
+
+class SchedulerTest(unittest.TestCase):
+    def test_host_state_has_what_we_read(self):
+        state = host_manager.HostState('host', 'node', 'cell')
+        for name in (
+            *('allocation_candidates', 'cpu_allocation_ratio'),
+            *('free_ram_mb', 'host', 'ram_allocation_ratio'),
+            *('total_usable_ram_mb', 'uuid', 'vcpus_total', 'vcpus_used'),
+        ):
+            self.assertTrue(hasattr(state, name), name)
+        source = inspect.getsource(
+            host_manager.HostState._update_from_compute_node
+        )
+        self.assertIn('self.stats = compute.stats or {}', source)
+
+    def test_nova_claims_the_first_candidate_and_tells_the_host_state(self):
+        source = inspect.getsource(scheduler_manager.SchedulerManager)
+        self.assertLess(
+            source.index('alloc_req = host.allocation_candidates[0]'),
+            source.index('selected_host.consume_from_request(spec_obj)'),
+        )
+
+    def test_filters_and_weighers(self):
+        self.assertEqual(
+            ['self', 'host_state', 'filter_properties'],
+            _parameters(filters.BaseHostFilter.host_passes),
+        )
+        self.assertEqual(
+            ['self', 'obj', 'weight_properties'],
+            _parameters(weights.BaseHostWeigher._weigh_object),
+        )
+        self.assertTrue(callable(scheduler_utils.get_weight_multiplier))
 
 
 class GuestTest(unittest.TestCase):

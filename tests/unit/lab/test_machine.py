@@ -6,8 +6,14 @@ import unittest
 from lab.host import machine
 
 
-def _devices(kvm=False):
-    words = machine.options('vmlinuz', 'initrd', 'disk', 'console', kvm)
+def _options():
+    return machine.options(
+        *('vmlinuz', 'initrd', 'disk', 'console'), ssh_port=2222, kvm=False
+    )
+
+
+def _devices():
+    words = _options()
     pairs = zip(words, words[1:], strict=False)
     return [value for option, value in pairs if option == '-device']
 
@@ -44,7 +50,7 @@ class MachineTest(unittest.TestCase):
         self.assertEqual('0000:08:00.0', machine.address_of('t4'))
 
     def test_only_ssh_goes_in_and_nothing_out(self):
-        words = machine.options('vmlinuz', 'initrd', 'disk', 'console', False)
-        (network,) = (w for w in words if w.startswith('user,'))
+        (network,) = (w for w in _options() if w.startswith('user,'))
         self.assertIn('restrict=on', network)
-        self.assertEqual(1, network.count('hostfwd=tcp:127.0.0.1:'))
+        self.assertEqual(1, network.count('hostfwd='))
+        self.assertIn('hostfwd=tcp:127.0.0.1:2222-:22', network)

@@ -1,0 +1,115 @@
+"""What a host tells the scheduler, made from what Placement is told. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import os_resource_classes as orc
+
+from nova_gpuvirt import model
+from nova_gpuvirt import offers
+from nova_gpuvirt import placement
+from nova_gpuvirt import sharing
+from nova_gpuvirt import summary
+
+# Of the shapes that run, the most frequent ones that are told of.
+_MOST = 16
+
+
+def summarize(
+    providers: Mapping[str, placement.Provider],
+    running: Mapping[summary.Request, int],
+) -> summary.Summary:
+    """Sum up the GPUs of a host.
+
+    :param providers: our providers, by UUID
+    :param running: how many instances of each shape have GPUs of this host
+    """
+    return summary.Summary(
+        tuple(
+            _card(uuid, provider.card)
+            for uuid, provider in sorted(providers.items())
+        ),
+        running=tuple(Counter(running).most_common(_MOST)),
+    )
+
+
+def _card(uuid: str, card: placement.Card) -> summary.Card:
+    gpu = card.gpu
+    if gpu is None:
+        return summary.Card(
+            uuid,
+            str(card.device),
+            summary.Layout(''),
+            health=summary.Health.QUARANTINED
+            if card.is_sick
+            else summary.Health.MISSING,
+            unused=0,
+            claims=len(card.claims),
+        )
+    profiles = [
+        (share, profile)
+        for share in gpu.shares
+        for profile in placement.parts_of(share)
+    ]
+    left = {offer.resource_class: len(offer.slots) for offer in card.free}
+    vgpu = [i for i, (_, p) in enumerate(profiles) if p == card.default]
+    return summary.Card(
+        uuid,
+        str(card.device),
+        summary.Layout(
+            gpu.model,
+            tuple(_part(share, profile) for share, profile in profiles),
+            min(
+                (s.per_guest for s in gpu.shares if s.per_guest), default=None
+            ),
+        ),
+        numa_node=gpu.function.numa_node if gpu.function else None,
+        whole=bool(left[orc.PGPU]) if orc.PGPU in left else None,
+        unused=_unused(gpu, card),
+        left=tuple(left.get(p.resource_class, 0) for _, p in profiles),
+        vgpu=vgpu[0] if vgpu else None,
+        claims=len(card.claims),
+    )
+
+
+def _part(share: model.Share, profile: model.Profile) -> summary.Part:
+    if isinstance(share.rule, sharing.EqualSize):
+        how = summary.Sharing.EQUAL
+    elif isinstance(share.rule, sharing.Independent):
+        how = summary.Sharing.INDEPENDENT
+    else:
+        how = summary.Sharing.MIXED
+    return summary.Part(profile.resource_class, _size(profile), how)
+
+
+def _size(profile: model.Profile) -> int:
+    """Tell what one takes of a card, in millionths.
+
+    Where the driver does not tell how many fit, it is what is left now.
+    """
+    places = len(profile.places or ())
+    return summary.CARD // max(
+        profile.max_instances or places or profile.available, 1
+    )
+
+
+def _unused(gpu: model.Gpu, card: placement.Card) -> int:
+    """Tell how many millionths of a card no part has, made or claimed."""
+    if any(c.resource_class == orc.PGPU for c in card.claims):
+        return 0
+    used = sum(
+        _size(profile) * count
+        for slug, count in offers.present(gpu, card.claims).items()
+        if (profile := gpu.profile(slug)) is not None
+    )
+    return max(0, summary.CARD - used)
+
+
+def text(
+    providers: Mapping[str, placement.Provider],
+    running: Mapping[summary.Request, int],
+) -> str:
+    """Write the summary of a host's GPUs, as the scheduler reads it."""
+    return summary.dump(summarize(providers, running))

@@ -1,0 +1,1 @@
+"""What Nova's scheduler loads of ours: a filter and a weigher."""

@@ -1,0 +1,101 @@
+"""Why a choice can't be had of a host's GPUs, where Placement can't tell.
+
+Each rule is a pure function of the host's view, of what the choice takes and
+of the request, and answers with a reason or None.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from nova_gpuvirt import summary
+from nova_gpuvirt.scheduler import cards
+from nova_gpuvirt.scheduler import view as view_
+
+_HEALTH = {
+    summary.Health.QUARANTINED: 'is quarantined: see the log of nova-compute',
+    summary.Health.MISSING: 'is missing from its host',
+}
+
+
+def is_healthy(view: view_.View, parts: view_.Parts) -> str | None:
+    """Refuse what is on a card that is sick or gone."""
+    for part in parts:
+        for card, _, _ in view.touched(part):
+            if card.health is not summary.Health.OK:
+                return f'{card.device} {_HEALTH[card.health]}'
+    return None
+
+
+def is_left(view: view_.View, parts: view_.Parts) -> str | None:
+    """Refuse what Placement still has and the host has not any more."""
+    for part in parts:
+        sets = view.sets.get(part.provider)
+        if sets is not None:
+            free = len(sets.free.get(part.resource_class, ()))
+            if part.count > free:
+                return (
+                    f'{free} of {part.resource_class} are left, '
+                    f'{part.count} are wanted'
+                )
+            continue
+        card = view.cards[part.provider]
+        left = cards.room(card, part.resource_class)
+        if part.count > left:
+            return (
+                f'{card.device} has {left} of {part.resource_class} left, '
+                f'{part.count} are wanted'
+            )
+    return None
+
+
+def holds_together(view: view_.View, parts: view_.Parts) -> str | None:
+    """Refuse two offers of one card that exclude each other."""
+    now: dict[str, summary.Card] = {}
+    offers: dict[str, list[str]] = {}
+    for part in parts:
+        for card, rc, count in view.touched(part):
+            card = now.get(card.provider, card)  # noqa: PLW2901
+            listed = offers.setdefault(card.provider, [])
+            listed.append(part.resource_class)
+            if count > cards.room(card, rc):
+                return f'{card.device} can not be ' + ' and '.join(listed)
+            now[card.provider] = cards.take(card, rc, count)
+    return None
+
+
+def is_one_guests_share(view: view_.View, parts: view_.Parts) -> str | None:
+    """Refuse more parts of one card than one guest may have."""
+    counts = Counter[str]()
+    for part in parts:
+        card = view.cards.get(part.provider)
+        if card is None or card.part(part.resource_class) is None:
+            continue
+        counts[part.provider] += part.count
+        limit = card.layout.per_guest
+        if limit is not None and counts[part.provider] > limit:
+            return (
+                f'{card.device} gives {limit} of its parts to one guest, '
+                f'{counts[part.provider]} are wanted'
+            )
+    return None
+
+
+Rule = Callable[[view_.View, view_.Parts], str | None]
+
+RULES: tuple[Rule, ...] = (
+    is_healthy,
+    is_left,
+    is_one_guests_share,
+    holds_together,
+)
+
+
+def refusal(view: view_.View, parts: view_.Parts) -> str | None:
+    """Tell why a choice can't be had, None where it can."""
+    for rule in RULES:
+        reason = rule(view, parts)
+        if reason is not None:
+            return reason
+    return None

@@ -1,0 +1,77 @@
+"""What filter and weigher of one nova-scheduler share."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import nova.conf
+from nova import objects
+from nova.scheduler import host_manager
+
+from nova_gpuvirt import conf
+from nova_gpuvirt import summary
+from nova_gpuvirt.scheduler import candidate
+from nova_gpuvirt.scheduler import fleet as fleet_
+from nova_gpuvirt.scheduler import handed_out
+from nova_gpuvirt.scheduler import scoring
+from nova_gpuvirt.scheduler import view as view_
+
+CONF = nova.conf.CONF
+conf.register_opts(CONF)
+
+HANDED_OUT = handed_out.HandedOut()
+
+
+@functools.cache
+def fleet() -> fleet_.Fleet:
+    """Give what is known of all hosts."""
+    return fleet_.Fleet(conf.typical_requests(CONF))
+
+
+def view(host_state: host_manager.HostState) -> view_.View | None:
+    """Look at a host's GPUs, None where it tells of none."""
+    stats = getattr(host_state, 'stats', {})
+    return fleet().view(host_state.uuid, stats.get(summary.KEY))
+
+
+def scorer(
+    view: view_.View,
+    host_state: host_manager.HostState,
+    spec: objects.RequestSpec,
+) -> scoring.Scorer:
+    """Score the choices that a request has on a host."""
+    vcpus = host_state.vcpus_total * host_state.cpu_allocation_ratio
+    memory = host_state.total_usable_ram_mb * host_state.ram_allocation_ratio
+    used = host_state.total_usable_ram_mb - host_state.free_ram_mb
+    return scoring.Scorer(
+        scoring.Policy(CONF.gpuvirt.policy),
+        view,
+        (vcpus - host_state.vcpus_used, memory - used),
+        (spec.vcpus, spec.memory_mb),
+    )
+
+
+class GpuHostState(host_manager.HostState):
+    """A host state that notes which of its GPUs are handed out.
+
+    Nova calls `consume_from_request` on the host that it has just claimed
+    the first candidate of, and tells nobody else of it.
+    """
+
+    gpus: view_.View
+
+    @classmethod
+    def of(cls, host_state: host_manager.HostState, view: view_.View) -> None:
+        """Make one of Nova's host state."""
+        host_state.__class__ = cls
+        host_state.gpus = view
+
+    def consume_from_request(self, spec_obj: Any) -> None:
+        """Note what Nova has claimed of this host, as well."""
+        super().consume_from_request(spec_obj)
+        if self.allocation_candidates:
+            parts = candidate.parts(
+                self.allocation_candidates[0], self.gpus.providers
+            )
+            HANDED_OUT.note(self.gpus.summary, parts)

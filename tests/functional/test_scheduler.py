@@ -1,0 +1,117 @@
+"""The filter and the weigher choose the candidate, not only the host."""
+
+import json
+
+from nova import context as nova_context
+from nova import objects
+
+from nova_gpuvirt import summary
+from tests.functional import base
+
+_T4 = 'CUSTOM_VGPU_NVIDIA_T4'
+
+
+class SchedulerTest(base.GpuTestCase):
+    def told(self, host):
+        """What a host tells the scheduler now, from the database."""
+        node = objects.ComputeNode.get_first_node_by_host_for_old_compat(
+            nova_context.get_admin_context(), host
+        )
+        return summary.load(node.stats[summary.KEY])
+
+    def card_of(self, server):
+        """The address of the card that a server's claim is on."""
+        return str(self.claims(server)[0].slot.device)
+
+    def boot_together(self, spec, count):
+        """Ask for so many servers at once, in one request."""
+        request = self._build_server(
+            flavor_id=self.flavor(spec), networks='none'
+        )
+        request |= {'min_count': count, 'max_count': count}
+        request['return_reservation_id'] = True
+        answer = self.api.api_post('/servers', {'server': request})
+        reservation = answer.body['reservation_id']
+        servers = self.api.get_servers(
+            search_opts={'reservation_id': reservation}
+        )
+        return [
+            self._wait_for_state_change(server, 'ACTIVE') for server in servers
+        ]
+
+    def test_a_claim_is_told_of_at_once(self):
+        self.start_gpu_host('host1', 't4')
+        before = self.told('host1')
+        self.assertTrue(all(card.whole for card in before.cards))
+
+        server = self.boot(base.VGPU)
+        told = {c.device: c for c in self.told('host1').cards}
+        self.assertFalse(told[self.card_of(server)].whole)
+        self.assertEqual(1, told[self.card_of(server)].claims)
+
+        self._delete_server(server)
+        self.assertEqual(before.cards, self.told('host1').cards)
+        self.run_periodic()
+        self.assertEqual(before.cards, self.told('host1').cards)
+
+    def test_what_runs_is_told_of(self):
+        self.start_gpu_host('host1', 't4')
+        self.boot(base.VGPU)
+        self.run_periodic()
+        self.boot(base.PGPU)
+        (((request, count)),) = self.told('host1').running
+        self.assertEqual(1, count)
+        self.assertEqual((1, 256, (('VGPU', 1),)), (*_shape(request),))
+
+    def test_servers_of_one_request_share_the_cards_of_a_host(self):
+        self.start_gpu_host('host1', 't4')
+        servers = self.boot_together({f'resources:{_T4}_4Q': '1'}, 16)
+        self.assertEqual(16, len({self.slot(s) for s in servers}))
+        self.assert_agreed()
+
+    def test_whole_cards_of_one_request(self):
+        self.start_gpu_host('host1', 't4')
+        servers = self.boot_together(base.PGPU, 4)
+        self.assertEqual(4, len({self.card_of(s) for s in servers}))
+
+    def test_a_small_vgpu_goes_beside_another(self):
+        self.start_gpu_host('host1', 't4')
+        self.start_gpu_host('host2', 't4')
+        servers = self.boot_many({f'resources:{_T4}_4Q': '1'}, 4)
+        self.assertEqual(1, len({self.card_of(s) for s in servers}))
+        self.assertEqual(1, len({s['OS-EXT-SRV-ATTR:host'] for s in servers}))
+
+    def test_servers_without_gpus_leave_gpu_hosts_alone(self):
+        self.start_gpu_host('host1', 't4')
+        self.start_gpu_host('host2', 'none')
+        for _ in range(3):
+            server = self.boot({})
+            self.assertEqual('host2', server['OS-EXT-SRV-ATTR:host'])
+
+    def test_two_offers_of_one_card_are_not_one_request(self):
+        self.start_gpu_host('host1', 'gvtd')
+        self.boot_refused({'resources1:PGPU': '1', **_GROUP_OF_SESSION})
+        self.assertIn('can not be PGPU', self.log())
+
+    def test_a_summary_of_another_version_is_passed_over(self):
+        self.start_gpu_host('host1', 't4')
+        node = objects.ComputeNode.get_first_node_by_host_for_old_compat(
+            nova_context.get_admin_context(), 'host1'
+        )
+        stats = dict(node.stats)
+        told = json.loads(stats[summary.KEY])
+        stats[summary.KEY] = json.dumps([summary.VERSION + 1, *told[1:]])
+        node.stats = stats
+        node.save()
+        self.boot(base.VGPU)
+        self.assertIn('wanted a summary of version', self.log())
+
+
+_GROUP_OF_SESSION = {
+    'resources2:CUSTOM_GPU_API_SESSION': '1',
+    'group_policy': 'none',
+}
+
+
+def _shape(request):
+    return request.vcpus, request.memory_mb, request.units

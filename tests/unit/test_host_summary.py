@@ -1,0 +1,97 @@
+"""A host tells the scheduler what it tells Placement, in few words."""
+
+import pathlib
+import unittest
+import uuid
+
+import ddt
+import fixtures
+import os_resource_classes as orc
+
+from nova_gpuvirt import gpus
+from nova_gpuvirt import host_summary
+from nova_gpuvirt import hypervisor
+from nova_gpuvirt import machine
+from nova_gpuvirt import pciids
+from nova_gpuvirt import placement
+from nova_gpuvirt import summary
+from nova_gpuvirt import sysfs
+from nova_gpuvirt import wishes
+from nova_gpuvirt.scheduler import cards
+from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.testing import powers
+from tests.unit import test_placement
+
+RUNNING = {summary.Request(4, 8192, (('VGPU', 1),)): 3}
+
+
+def told(providers, running=None):
+    """Sum up a host's providers, through the text."""
+    named = {str(uuid.uuid5(uuid.NAMESPACE_DNS, p.name)): p for p in providers}
+    text = host_summary.text(named, running or {})
+    return text, summary.load(text), named
+
+
+class CardTest(unittest.TestCase):
+    def one(self, *claims, gpus=None):
+        known = {
+            test_placement.ADDRESS: placement.Known({}, (), claims),
+        }
+        found = [test_placement.card()] if gpus is None else gpus
+        _, read, _ = told(test_placement.report(found, known))
+        (card,) = read.cards
+        return card
+
+    def test_an_empty_card_can_be_had_whole_or_in_parts(self):
+        card = self.one()
+        self.assertTrue(card.whole)
+        self.assertEqual(summary.CARD, card.unused)
+        self.assertEqual(2, cards.room(card, orc.VGPU))
+
+    def test_a_claim_takes_its_part(self):
+        card = self.one(test_placement.VGPU)
+        self.assertFalse(card.whole)
+        self.assertEqual(summary.CARD // 2, card.unused)
+        self.assertEqual(1, cards.room(card, orc.VGPU))
+        self.assertEqual(1, card.claims)
+
+    def test_a_whole_card_leaves_nothing(self):
+        card = self.one(test_placement.WHOLE)
+        self.assertEqual((0, False), (card.unused, card.whole))
+        self.assertFalse(any(card.left))
+
+    def test_the_scheduler_foresees_what_the_host_will_tell(self):
+        foreseen = cards.take(self.one(), orc.VGPU, 1)
+        self.assertEqual(self.one(test_placement.VGPU), foreseen)
+
+    def test_sick_and_missing_cards_are_told_of(self):
+        card = self.one(gpus=[])
+        self.assertIs(summary.Health.MISSING, card.health)
+        card = self.one(gpus=[test_placement.card(refusal='it is sick')])
+        self.assertIs(summary.Health.QUARANTINED, card.health)
+        self.assertEqual(0, cards.room(card, orc.PGPU))
+
+
+@ddt.ddt
+class HostTest(unittest.TestCase):
+    @ddt.data(*sorted(hosts.HOSTS))
+    def test_summary_says_what_placement_is_told(self, kind):
+        with fixtures.TempDir() as folder:
+            root = pathlib.Path(folder.path)
+            host = hosts.simulated(kind, root)
+            seen = machine.Machine(
+                sysfs.Sysfs(root),
+                pciids.PciIds([root]),
+                hypervisor.Absent(),
+                powers.Powers(host).run,
+            )
+            found = gpus.Gpus(seen, wishes.Wishes())
+            found.survey(refresh=True)
+            text, read, named = told(found.report('node1', {}), RUNNING)
+        self.assertEqual(RUNNING, dict(read.running))
+        self.assertLess(len(text), 8192)
+        for card in read.cards:
+            provider = named[card.provider]
+            for rc, inventory in provider.inventories.items():
+                free = inventory['total'] - inventory['reserved']
+                self.assertEqual(free, cards.room(card, rc), (kind, rc))
