@@ -37,8 +37,8 @@ def build() -> None:
         key, _, wheels, root = [one.result() for one in waiting]
     with_nova = _environment(root, wheels)
     guest = _guest(root)
-    modules = _modules(root)
     _drawing_guest(root)
+    modules = _modules(root)
     _image(key, with_nova, guest, modules)
 
 

@@ -80,7 +80,9 @@ class CloudTestCase(testtools.TestCase):
         """Delete a server, and wait until it is gone."""
         try:
             self.api.compute.delete_server(server, ignore_missing=True)
-            self.api.compute.wait_for_delete(server, interval=0.3, wait=60)
+            self.api.compute.wait_for_delete(
+                server, interval=self.pause, wait=self.status_seconds
+            )
         except exceptions.NotFoundException:
             pass
 

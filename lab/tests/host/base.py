@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab import exception
+from lab.cloud import readiness
 from lab.steps import step
 from lab.tests import base
 from lab.tests.host import hardware
@@ -28,8 +29,13 @@ class HostTestCase(base.CloudTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.until(
+            lambda: readiness.compute(HOST), 300, f'{HOST} to be up in Nova'
+        )
+        # What a test before this one has left, would it have failed.
+        self.until(lambda: not self.usages(), 120, 'no server to be left')
         self.before = hardware.state()
-        self.assertEqual({}, self.before.mdevs)
+        self.assertEqual(set(), self.before.vgpus)
         self.assertEqual({}, self.before.domains)
         self.left_before = self.left()
         # The last of all, when the servers are gone.
@@ -39,7 +45,7 @@ class HostTestCase(base.CloudTestCase):
         """Make sure that nobody has any GPU, whomever is asked."""
         self.until(
             lambda: self.left() == self.left_before,
-            60,
+            120,
             f'{self.left_before} to be left',
         )
         self.assertEqual({}, self.usages())

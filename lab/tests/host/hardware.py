@@ -29,8 +29,10 @@ for mdev in /sys/bus/mdev/devices/*; do
     [ ! -e $mdev ] || echo M ${mdev##*/} ${parent##*/}
 done
 for domain in $(virsh list --all --uuid); do
-    echo D $domain $(virsh domstate $domain)
-    virsh dumpxml $domain
+    # One that goes, or is defined anew, at this moment is left out.
+    state=$(virsh domstate $domain) && xml=$(virsh dumpxml $domain) || continue
+    echo D $domain $state
+    echo "$xml"
 done
 """
 
@@ -60,6 +62,16 @@ class State:
     cards: dict[str, str]
     mdevs: dict[str, str]
     domains: dict[str, Domain]
+
+    @property
+    def vgpus(self) -> set[str]:
+        """Name what is a vGPU: mdevs, and functions with a type."""
+        typed = {
+            address
+            for address, (*_, type_) in self.functions.items()
+            if type_ not in ('none', '0')
+        }
+        return {*self.mdevs} | typed
 
     def card_of(self, device: str) -> str:
         """Say which card a device belongs to."""
