@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,13 +25,9 @@ def parts(
         ``allocations`` by the UUID of the provider
     :param ours: our providers of that host, by UUID
     """
-    return tuple(_parts(candidate['allocations'], ours))
-
-
-def _parts(
-    allocations: Mapping[str, Any], ours: Mapping[str, object]
-) -> Iterator[Part]:
-    for provider, allocation in allocations.items():
-        if provider in ours:
-            for rc, count in allocation['resources'].items():
-                yield Part(provider, rc, count)
+    return tuple(
+        Part(provider, rc, count)
+        for provider, allocation in candidate['allocations'].items()
+        if provider in ours
+        for rc, count in allocation['resources'].items()
+    )

@@ -35,6 +35,11 @@ def view(host_state: host_manager.HostState) -> view_.View | None:
     return fleet().view(host_state.uuid, stats.get(summary.KEY))
 
 
+def pending(view: view_.View) -> view_.Parts:
+    """List what was handed out of a host, and it does not tell of yet."""
+    return tuple(HANDED_OUT.pending(view.summary))
+
+
 def scorer(
     view: view_.View,
     host_state: host_manager.HostState,

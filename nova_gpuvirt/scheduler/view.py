@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Sequence
+
+import os_resource_classes as orc
 
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
@@ -51,7 +52,7 @@ class View:
             return ((card, part.resource_class, part.count),)
         free = self.sets[part.provider].free.get(part.resource_class, ())
         return tuple(
-            (self.summary.cards[index], 'PGPU', 1)
+            (self.summary.cards[index], orc.PGPU, 1)
             for each in free[: part.count]
             for index in each
         )
@@ -67,15 +68,19 @@ class View:
             found = self._after[parts] = self._look_after(parts)
             return found
 
-    def _look_after(self, parts: Parts) -> tuple[Sequence[float], float]:
+    def _changed(self, parts: Parts) -> dict[str, summary.Card]:
+        """Tell what the cards would be that a choice takes something of."""
         changed: dict[str, summary.Card] = {}
         for part in parts:
             for card, rc, count in self.touched(part):
                 before = changed.get(card.provider, card)
                 changed[card.provider] = cards.take(before, rc, count)
+        return changed
+
+    def _look_after(self, parts: Parts) -> tuple[Sequence[float], float]:
         usable = list(self.usable)
         taken = 0
-        for provider, card in changed.items():
+        for provider, card in self._changed(parts).items():
             before = self.cards[provider]
             taken += before.unused - card.unused
             for i, (old, new) in enumerate(
@@ -88,14 +93,12 @@ class View:
                 usable[i] += new - old
         return usable, taken / summary.CARD
 
-    def with_taken(self, parts: Iterable[candidate.Part]) -> View:
+    def with_taken(self, parts: Parts) -> View:
         """Look at the host as it would be when these are taken as well."""
-        changed = dict(self.cards)
-        for part in parts:
-            for card, rc, count in self.touched(part):
-                now = changed[card.provider]
-                changed[card.provider] = cards.take(now, rc, count)
+        if not parts:
+            return self
+        left = self.cards | self._changed(parts)
         return View(
-            summary.Summary(tuple(changed.values()), self.summary.sets),
+            summary.Summary(tuple(left.values()), self.summary.sets),
             self.demand,
         )

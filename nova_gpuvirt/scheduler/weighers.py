@@ -51,9 +51,7 @@ class GpuWeigher(weights.BaseHostWeigher):
             parts = candidate.parts(
                 host_state.allocation_candidates[0], view.providers
             )
-        pending = [*state.HANDED_OUT.pending(view.summary)]
-        if pending:
-            view = view.with_taken(pending)
+        view = view.with_taken(state.pending(view))
         cost = state.scorer(view, host_state, weight_properties).cost(parts)
         if not parts or rules.refusal(view, parts) is not None:
             cost += _ALL
