@@ -181,7 +181,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         Nova saves the compute node right after this update, if it differs;
         it does not see a change inside of ``stats``.
         """
-        told = host_summary.text(providers, self._running)
+        told = host_summary.text(providers, self._running, self._ledger.made)
         self._summary = told if providers else None
         tracker = self._tracker()
         node = tracker.compute_nodes.get(nodename)

@@ -20,11 +20,13 @@ _MOST = 16
 def summarize(
     providers: Mapping[str, placement.Provider | placement.SetProvider],
     running: Mapping[summary.Request, int],
+    made: Mapping[str, int],
 ) -> summary.Summary:
     """Sum up the GPUs of a host.
 
     :param providers: our providers, by UUID
     :param running: how many instances of each shape have GPUs of this host
+    :param made: how many claims each provider has had
     """
     cards = {
         uuid: provider.card
@@ -33,9 +35,12 @@ def summarize(
     }
     indexes = {card.device: i for i, card in enumerate(cards.values())}
     return summary.Summary(
-        tuple(_card(uuid, card) for uuid, card in cards.items()),
         tuple(
-            _sets(uuid, provider, indexes)
+            _card(uuid, card, made.get(uuid, 0))
+            for uuid, card in cards.items()
+        ),
+        tuple(
+            _sets(uuid, provider, indexes, made.get(uuid, 0))
             for uuid, provider in sorted(providers.items())
             if isinstance(provider, placement.SetProvider)
         ),
@@ -47,8 +52,8 @@ def _sets(
     uuid: str,
     provider: placement.SetProvider,
     indexes: Mapping[model.Device, int],
+    made: int,
 ) -> summary.Sets:
-    units = sum(len(claims) for claims in provider.resources.values())
     free = {
         rc: tuple(
             tuple(indexes[card] for card in s.cards if card in indexes)
@@ -56,12 +61,10 @@ def _sets(
         )
         for rc, sets in provider.free.items()
     }
-    return summary.Sets(
-        uuid, free, units - sum(len(sets) for sets in free.values())
-    )
+    return summary.Sets(uuid, free, made)
 
 
-def _card(uuid: str, card: placement.Card) -> summary.Card:
+def _card(uuid: str, card: placement.Card, made: int) -> summary.Card:
     gpu = card.gpu
     if gpu is None:
         return summary.Card(
@@ -72,7 +75,7 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
             if card.is_sick
             else summary.Health.MISSING,
             unused=0,
-            claims=len(card.claims),
+            claims=made,
         )
     profiles = [
         (share, profile)
@@ -96,7 +99,7 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
         unused=_unused(gpu, card),
         left=tuple(left.get(p.resource_class, 0) for _, p in profiles),
         vgpu=vgpu[0] if vgpu else None,
-        claims=len(card.claims),
+        claims=made,
     )
 
 
@@ -136,6 +139,7 @@ def _unused(gpu: model.Gpu, card: placement.Card) -> int:
 def text(
     providers: Mapping[str, placement.Provider | placement.SetProvider],
     running: Mapping[summary.Request, int],
+    made: Mapping[str, int],
 ) -> str:
     """Write the summary of a host's GPUs, as the scheduler reads it."""
-    return summary.dump(summarize(providers, running))
+    return summary.dump(summarize(providers, running, made))

@@ -58,6 +58,11 @@ class Ledger:
         """Tell whether the claims are known: not before the first update."""
         return self._providers is not None
 
+    @property
+    def made(self) -> Mapping[str, int]:
+        """Count the claims that each provider has had since the start."""
+        return self._young.made
+
     def learn(
         self,
         node: str,

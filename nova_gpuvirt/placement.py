@@ -60,8 +60,8 @@ class Card:
     """A card as it is now: what is left of it, and what is claimed.
 
     `gpu` is None where nothing can be had of it: it is gone, or `is_sick`.
-    `default` is the profile that the class VGPU stands for. `claims` are those
-    of its own provider, and `taken` are all on it: those on sets too.
+    `default` is the profile that the class VGPU stands for. `taken` are the
+    claims on it, those on sets with it among them.
     """
 
     device: model.Device
@@ -69,7 +69,6 @@ class Card:
     is_sick: bool
     default: model.Profile | None
     free: tuple[offers.Offer, ...]
-    claims: tuple[model.Claim, ...]
     taken: tuple[model.Claim, ...]
 
 
@@ -164,7 +163,7 @@ def providers(
         gpu = found.get(address)
         before = known.get(address, UNKNOWN)
         sick = gpu is not None or address in unreadable
-        card = _card(address, gpu, sick, before, claims[address], wishes)
+        card = _card(address, gpu, sick, claims[address], wishes)
         result.append(_provider(provider_name(node, address), card, before))
     return tuple(result)
 
@@ -173,20 +172,14 @@ def _card(
     address: model.Device,
     gpu: model.Gpu | None,
     is_sick: bool,
-    known: Known,
-    taken: Collection[model.Claim],
+    taken: Sequence[model.Claim],
     wishes: Sequence[str],
 ) -> Card:
-    """Tell what is left of a card.
-
-    :param taken: the claims on it, those on sets with it among them
-    """
-    claims = tuple(known.claims), tuple(taken)
     if gpu is None or gpu.refusal is not None:
-        return Card(address, None, is_sick, None, (), *claims)
+        return Card(address, None, is_sick, None, (), tuple(taken))
     default = offers.default_profile(gpu, taken, wishes)
     free = offers.offers(gpu, taken, default)
-    return Card(address, gpu, False, default, free, *claims)
+    return Card(address, gpu, False, default, free, tuple(taken))
 
 
 def _of_fabrics(

@@ -84,8 +84,9 @@ class Card:
     where it is; None where the host has none. `whole` is whether it is free
     as a whole, None where it is not offered so. `unused` are the millionths
     that no part has. `left` counts what is left of each part of the layout,
-    `vgpu` is the index of the part that the class VGPU stands for, and
-    `claims` counts what guests have of the card.
+    and `vgpu` is the index of the part that the class VGPU stands for.
+    `claims` counts the claims that the card has had since nova-compute was
+    started: it only grows, and makes no card differ from another.
     """
 
     provider: str
@@ -98,7 +99,7 @@ class Card:
     unused: int = CARD
     left: tuple[int, ...] = ()
     vgpu: int | None = None
-    claims: int = 0
+    claims: int = dataclasses.field(default=0, compare=False)
 
     def part(self, resource_class: str) -> int | None:
         """Find the index of the part that a class stands for."""
@@ -114,12 +115,12 @@ class Card:
 class Sets:
     """The sets of one fabric: by class, the free ones, by cards' indexes.
 
-    `claims` counts what guests have of them.
+    `claims` counts those that they have had, as a card's does.
     """
 
     provider: str
     free: Mapping[str, tuple[tuple[int, ...], ...]]
-    claims: int = 0
+    claims: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -42,6 +43,8 @@ class YoungClaims:
         self._under_way = under_way
         self._clock = clock
         self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
+        # How many claims each provider has had, those that ended too.
+        self.made: Counter[str] = Counter()
 
     def heal(
         self,
@@ -69,6 +72,7 @@ class YoungClaims:
         for provider in providers:
             for record in assigned[provider].values():
                 for resource in record:
+                    self.made[provider] += resource not in self._seen
                     first_seen, _ = self._seen.get(resource, (now, record))
                     self._seen[resource] = (first_seen, record)
 

@@ -28,7 +28,6 @@ def take(card: summary.Card, resource_class: str, count: int) -> summary.Card:
 
     More than there is leaves nothing.
     """
-    claims = card.claims + count
     index = card.part(resource_class)
     if count > room(card, resource_class) or index is None:
         return dataclasses.replace(
@@ -36,7 +35,6 @@ def take(card: summary.Card, resource_class: str, count: int) -> summary.Card:
             whole=card.whole and False,
             unused=0,
             left=(0,) * len(card.left),
-            claims=claims,
         )
     unused = max(0, card.unused - count * card.layout.parts[index].size)
     return dataclasses.replace(
@@ -44,7 +42,6 @@ def take(card: summary.Card, resource_class: str, count: int) -> summary.Card:
         whole=card.whole and False,
         unused=unused,
         left=_left(card, index, count, unused),
-        claims=claims,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 from nova import objects
@@ -79,8 +80,8 @@ class GpuFilter(filters.BaseHostFilter):
 class _Ranking:
     """The order of a host's candidates: the best one first.
 
-    What was handed out a moment ago is the last choice, not none: the
-    build may have failed.
+    What was handed out a moment ago is the last choice, not none: the build
+    may have failed. Of several such, the one that fewest have comes first.
     """
 
     def __init__(
@@ -89,20 +90,26 @@ class _Ranking:
         host_state: host_manager.HostState,
         spec_obj: objects.RequestSpec,
     ) -> None:
-        pending = [*state.HANDED_OUT.pending(view.summary)]
-        self._view = view.with_taken(pending) if pending else view
+        pending = state.pending(view)
+        self._handed_out = Counter(part.provider for part in pending)
+        self._view = view.with_taken(pending)
         self._scorer = state.scorer(self._view, host_state, spec_obj)
-        self._known: dict[view_.Parts, tuple[bool, float]] = {}
+        self._known: dict[view_.Parts, tuple[int, float]] = {}
 
     def __call__(
         self, choice: tuple[view_.Parts, object]
-    ) -> tuple[bool, float, float]:
+    ) -> tuple[int, float, float]:
         parts, _ = choice
         if parts not in self._known:
-            is_taken = rules.refusal(self._view, parts) is not None
             cost = round(self._scorer.cost(parts), 9)
-            self._known[parts] = is_taken, cost
+            self._known[parts] = self._takers(parts), cost
         return *self._known[parts], random.random()
+
+    def _takers(self, parts: view_.Parts) -> int:
+        """Count who has had a choice a moment ago, if it is taken by that."""
+        if rules.refusal(self._view, parts) is None:
+            return 0
+        return sum(self._handed_out[part.provider] for part in parts)
 
 
 def _named(parts: view_.Parts) -> Iterator[str]:

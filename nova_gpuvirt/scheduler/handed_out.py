@@ -23,7 +23,12 @@ _Note = tuple[float, int, candidate.Part]
 
 
 class HandedOut:
-    """What this process has handed out of each provider, newest last."""
+    """What this process has handed out of each provider, newest last.
+
+    A note is good until the host tells of its claim: until the provider has
+    had as many claims as it would have with this one. That the claim may
+    have ended since changes nothing, since this count only grows.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -73,7 +78,7 @@ def _providers(told: summary.Summary) -> Iterator[str]:
 
 
 def _claims(told: summary.Summary, provider: str) -> int:
-    """Count the claims that a host tells of, of one provider."""
+    """Count the claims that a provider has had, as its host tells."""
     counts = [c.claims for c in told.cards if c.provider == provider]
     counts += [s.claims for s in told.sets if s.provider == provider]
     return sum(counts)

@@ -74,6 +74,13 @@ class SchedulerTest(base.GpuTestCase):
         servers = self.boot_together(base.PGPU, 4)
         self.assertEqual(4, len({self.card_of(s) for s in servers}))
 
+    def test_whole_cards_that_others_had_a_moment_ago(self):
+        self.start_gpu_host('host1', 't4')
+        for server in self.boot_many(base.PGPU, 4):
+            self._delete_server(server)
+        servers = self.boot_together(base.PGPU, 4)
+        self.assertEqual(4, len({self.card_of(s) for s in servers}))
+
     def test_a_small_vgpu_goes_beside_another(self):
         self.start_gpu_host('host1', 't4')
         self.start_gpu_host('host2', 't4')

@@ -28,7 +28,12 @@ RUNNING = {summary.Request(4, 8192, (('VGPU', 1),)): 3}
 def told(providers, running=None):
     """Sum up a host's providers, through the text."""
     named = {str(uuid.uuid5(uuid.NAMESPACE_DNS, p.name)): p for p in providers}
-    text = host_summary.text(named, running or {})
+    made = {
+        name: len(p.card.taken)
+        for name, p in named.items()
+        if isinstance(p, placement.Provider)
+    }
+    text = host_summary.text(named, running or {}, made)
     return text, summary.load(text), named
 
 
