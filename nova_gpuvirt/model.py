@@ -426,6 +426,11 @@ class Gpu:
         return self.render_node
 
     @property
+    def can_go_whole(self) -> bool:
+        """Tell whether the card could be given whole, if nobody had it."""
+        return self.refusal is None and self.whole_refusal is None
+
+    @property
     def virtfns(self) -> tuple[PciAddress, ...]:
         """The card's VFs, in order of their number."""
         return self.function.virtfns if self.function else ()

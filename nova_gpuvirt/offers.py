@@ -150,8 +150,7 @@ def by_card(
 
 def is_whole(gpu: model.Gpu, claims: Collection[model.Claim]) -> bool:
     """Tell whether a card can be given whole, and nothing of it is taken."""
-    refused = gpu.refusal is not None or gpu.whole_refusal is not None
-    return not (refused or claims or gpu.vgpus)
+    return gpu.can_go_whole and not (claims or gpu.vgpus)
 
 
 def free_sets(
@@ -176,7 +175,7 @@ def _offered(gpu: model.Gpu) -> tuple[model.Profile, ...]:
 def _whole(
     gpu: model.Gpu, claims: Collection[model.Claim]
 ) -> tuple[model.Slot, ...]:
-    if claims or gpu.vgpus:
+    if not is_whole(gpu, claims):
         return ()
     return (model.Slot(model.WHOLE, gpu.address),)
 

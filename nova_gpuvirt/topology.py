@@ -232,16 +232,8 @@ def can_be(
     fabric: Fabric, gpus: Mapping[model.Device, model.Gpu]
 ) -> tuple[model.CardSet, ...]:
     """List the sets of which every card could be given whole."""
-
-    def can_go(card: model.PciAddress) -> bool:
-        gpu = gpus.get(card)
-        return (
-            gpu is not None
-            and gpu.refusal is None
-            and gpu.whole_refusal is None
-        )
-
-    return tuple(s for s in fabric.sets if all(map(can_go, s.cards)))
+    can_go = {address for address, gpu in gpus.items() if gpu.can_go_whole}
+    return tuple(s for s in fabric.sets if can_go.issuperset(s.cards))
 
 
 def free(
