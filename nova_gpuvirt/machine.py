@@ -38,3 +38,17 @@ class Machine:
     gpu_modules: Mapping[model.PciAddress, int] = dataclasses.field(
         default_factory=dict
     )
+
+    def holder(self, function: model.PciAddress) -> str | None:
+        """Tell what has a function open, None where nothing has.
+
+        libvirt knows its guests even where a container hides the processes.
+
+        :raises ReleaseFailed: when libvirt doesn't answer
+        :raises OSError: when the processes can't be seen
+        """
+        guest = self.hypervisor.holder(function)
+        if guest is not None:
+            return f'the running guest {guest}'
+        holders = self.sysfs.holders(function)
+        return f'process {holders[0]}' if holders else None

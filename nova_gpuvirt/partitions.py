@@ -18,6 +18,7 @@ from nova_gpuvirt import fabric_manager
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import nvidia_smi
+from nova_gpuvirt import offers
 from nova_gpuvirt import topology
 from nova_gpuvirt.backends import base
 
@@ -172,10 +173,7 @@ class Partitions:
         ours = {
             gpu.address
             for gpu in gpus
-            if (gpu.offered or gpu.in_sets)
-            and gpu.refusal is None
-            and gpu.whole_refusal is None
-            and not gpu.vgpus
+            if (gpu.offered or gpu.in_sets) and offers.is_whole(gpu, ())
         }
         found = []
         for partition in self._last or ():
@@ -285,19 +283,16 @@ class Partitions:
     def _holder(self, cards: Iterable[model.PciAddress]) -> str | None:
         """Tell what has one of the cards open."""
         for card in cards:
-            guest = self._machine.hypervisor.holder(card)
-            if guest is not None:
-                return f'the running guest {guest}'
             try:
-                holders = self._machine.sysfs.holders(card)
+                holder = self._machine.holder(card)
             except FileNotFoundError:
                 continue  # it is not on VFIO, or gone
             except OSError as error:
                 raise _not_parted(
                     str(card), f'no answer who has it: {error}'
                 ) from error
-            if holders:
-                return f'process {holders[0]}'
+            if holder is not None:
+                return holder
         return None
 
 

@@ -247,18 +247,10 @@ class VendorVfio(base.Backend):
         LOG.info('Took the vGPU of type %s from %s', current, vf)
 
     def _holder(self, vf: model.PciAddress) -> str | None:
-        """Tell what has a VF open.
-
-        libvirt knows its guests even where a container hides the processes.
-        """
-        guest = self._machine.hypervisor.holder(vf)
-        if guest is not None:
-            return f'the running guest {guest}'
         try:
-            holders = self._sysfs.holders(vf)
+            return self._machine.holder(vf)
         except OSError as error:
             raise _kept(vf, f'no answer who has it: {error}', '') from error
-        return f'process {holders[0]}' if holders else None
 
 
 def _vf(slot: model.Slot) -> model.PciAddress:
