@@ -152,11 +152,11 @@ class ProviderTest(SetTestCase):
     def test_missing_card_takes_its_sets_and_keeps_the_provider(self):
         host = self.start_gpu_host('host1', 'hgx-h100')
         pair = self.boot(SET_2)
-        gone = next(
-            a
-            for a in ('0000:0f:00.0', '0000:86:00.0')
-            if a not in self.slot(pair)
+        # In the other half of the board, so that no four are left.
+        first_half = any(
+            bus in self.slot(pair) for bus in (':0f:', ':11:', ':41:', ':44:')
         )
+        gone = '0000:86:00.0' if first_half else '0000:0f:00.0'
         host.unplug(gone)
         self.run_periodic()
         self.assertEqual((5, 2, 0, 0), self.free())
@@ -203,10 +203,15 @@ class RaceTest(SetTestCase):
     def test_set_and_card_in_one_request(self):
         self.start_gpu_host('host1', 'hgx-h100')
         for other in ('PGPU', 'CUSTOM_GPU_SET_4'):
-            self.boot_refused(SET_8 | {f'resources1:{other}': '1'})
+            spec = SET_8 | {f'resources1:{other}': '1'}
+            # The filter refuses it, and a named host passes the filter.
+            self.assertIn('No valid host', self.boot_refused(spec))
+            self.assertIn(
+                'the whole card is claimed beside',
+                self.boot_refused(spec, az='nova:host1'),
+            )
             self.assert_agreed()
             self.assertEqual((8, 4, 2, 1), self.free())
-        self.assertIn('the whole card is claimed beside', self.log())
 
     def test_claim_that_only_the_database_knows(self):
         self.start_gpu_host('host1', 'a16')
