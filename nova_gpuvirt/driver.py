@@ -156,6 +156,8 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         for provider in providers:
             if not tree.exists(provider.name):
                 tree.new_child(provider.name, nodename)
+            elif _is_changed(tree, provider):
+                self._ledger.renew(tree.data(provider.name).uuid)
             tree.update_inventory(provider.name, provider.inventories)
             tree.update_traits(provider.name, provider.traits)
             _publish(tree, provider.name, provider.resources)
@@ -458,6 +460,17 @@ def _ours(
         address = placement.address_of(nodename, data.name)
         if address is not None:
             yield address, data
+
+
+def _is_changed(
+    tree: provider_tree_.ProviderTree,
+    provider: placement.Provider | placement.SetProvider,
+) -> bool:
+    """Tell whether Placement has to be told of a provider that it knows."""
+    return bool(
+        tree.has_inventory_changed(provider.name, provider.inventories)
+        or tree.data(provider.name).traits != provider.traits
+    )
 
 
 def _publish(
