@@ -239,9 +239,8 @@ def _types(
 def _mdevs(
     sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
 ) -> dict[uuid.UUID, str]:
-    by_parent = sysfs.mdevs()
     return {
         mdev: type_id
         for parent in parents
-        for mdev, type_id in by_parent.get(str(parent), {}).items()
+        for mdev, type_id in sysfs.mdevs(parent).items()
     }
