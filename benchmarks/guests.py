@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import uuid
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ class Guests:
         """The mdev type of all guests."""
         return self._profile.type_id
 
-    @property
+    @functools.cached_property
     def cards(self) -> list[model.PciAddress]:
         """The host's cards."""
         found = (gpu.function for gpu in self._bench.survey(self._host).gpus)
@@ -88,15 +89,10 @@ class Guests:
         taken = self._slot_of_server()
         providers = self._bench.gpu_providers(self._host)
         for index in itertools.count():
-            for address, provider in providers.items():
-                slot = model.Slot(
-                    taken.kind,
-                    model.parse_device(address),
-                    index,
-                    taken.profile,
-                )
+            for card in self.cards:
+                slot = model.Slot(taken.kind, card, index, taken.profile)
                 if slot != taken:
-                    yield provider['uuid'], slot
+                    yield providers[str(card)]['uuid'], slot
 
     def _add(self, provider: str, slot: model.Slot) -> None:
         instance = objects.Instance(
