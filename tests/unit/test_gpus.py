@@ -74,6 +74,23 @@ class GpusTestCase(testtools.TestCase):
         return {path.name for path in folder.iterdir()}
 
 
+class TypesTest(GpusTestCase):
+    def names(self, **kwargs):
+        gpus = self.gpus.survey(**kwargs).gpus
+        (card,) = (gpu for gpu in gpus if str(gpu.address) == _CARD)
+        return {profile.type_id: profile.name for profile in card.profiles}
+
+    def test_texts_of_types_are_kept_until_a_periodic_update(self):
+        before = self.names()
+        self.host.break_file(
+            _CARD, 'mdev_supported_types/nvidia-233/name', 'GRID T4-8X\n'
+        )
+        self.assertEqual(before, self.names())
+        after = self.names(refresh=True)
+        self.assertEqual(before | {'nvidia-233': 'GRID T4-8X'}, after)
+        self.assertEqual(after, self.names())
+
+
 class ClaimsTest(GpusTestCase):
     kind = 'l40s'
     card = '0000:41:00.0'
