@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Part:
-    """Units of one class, of one provider."""
+class Part(NamedTuple):
+    """So many units of one class, of one provider."""
 
     provider: str
     resource_class: str
-    count: int
+    units: int
+
+
+# What Part() calls. It is called for each candidate of each host.
+_new = tuple.__new__
 
 
 def parts(
@@ -26,13 +28,11 @@ def parts(
         ``allocations`` by the UUID of the provider
     :param ours: our providers of that host, by UUID
     """
-    return tuple(_parts(candidate['allocations'], ours))
-
-
-def _parts(
-    allocations: Mapping[str, Any], ours: Mapping[str, object]
-) -> Iterator[Part]:
-    for provider, allocation in allocations.items():
-        if provider in ours:
-            for rc, count in allocation['resources'].items():
-                yield Part(provider, rc, count)
+    return tuple(
+        [
+            _new(Part, (provider, rc, units))
+            for provider, allocation in candidate['allocations'].items()
+            if provider in ours
+            for rc, units in allocation['resources'].items()
+        ]
+    )

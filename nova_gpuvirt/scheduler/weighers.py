@@ -15,7 +15,6 @@ from nova.scheduler import weights
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import state
-from nova_gpuvirt.scheduler import view as view_
 
 CONF = nova.conf.CONF
 
@@ -28,6 +27,9 @@ class GpuWeigher(weights.BaseHostWeigher):
 
     A request without GPUs goes to a host without any, where there is one.
     """
+
+    def __init__(self) -> None:
+        self._policy = state.policy()
 
     def weight_multiplier(self, host_state: host_manager.HostState) -> float:
         """Read ``gpu_weight_multiplier`` of the aggregate, else the option."""
@@ -43,18 +45,30 @@ class GpuWeigher(weights.BaseHostWeigher):
         host_state: host_manager.HostState,
         weight_properties: objects.RequestSpec,
     ) -> float:
+        if not host_state.allocation_candidates:
+            return 0.0 if state.view(host_state) is None else -_ALL
+        if isinstance(host_state, state.GpuHostState):
+            ranked = host_state.first()
+            if ranked is not None:
+                return -ranked.cost - ranked.is_taken * _ALL
+        return self._look(host_state, weight_properties)
+
+    def _look(
+        self,
+        host_state: host_manager.HostState,
+        spec: objects.RequestSpec,
+    ) -> float:
+        """Weigh a host that the filter has not looked at."""
         view = state.view(host_state)
         if view is None:
             return 0.0
-        parts: view_.Parts = ()
-        if host_state.allocation_candidates:
-            parts = candidate.parts(
-                host_state.allocation_candidates[0], view.providers
-            )
-        pending = [*state.HANDED_OUT.pending(view.summary)]
-        if pending:
-            view = view.with_taken(pending)
-        cost = state.scorer(view, host_state, weight_properties).cost(parts)
+        view = state.expected(view)
+        parts = candidate.parts(
+            host_state.allocation_candidates[0], view.providers
+        )
+        wanted = spec.vcpus, spec.memory_mb
+        scorer = state.scorer(self._policy, view, host_state, wanted)
+        cost = scorer.cost(view.step(parts))
         if not parts or rules.refusal(view, parts) is not None:
             cost += _ALL
         return -cost
