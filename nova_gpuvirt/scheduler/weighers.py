@@ -20,6 +20,10 @@ CONF = nova.conf.CONF
 
 # More than any choice costs: no host has so many cards.
 _ALL = 1000.0
+# What weighs no more than this is the last choice.
+_LAST = -_ALL / 2
+# It is so many cards behind the others.
+_BEHIND = 1.0
 
 
 class GpuWeigher(weights.BaseHostWeigher):
@@ -39,6 +43,26 @@ class GpuWeigher(weights.BaseHostWeigher):
             CONF.gpuvirt.gpu_weight_multiplier,
         )
         return multiplier
+
+    def weigh_objects(
+        self,
+        weighed_obj_list: list[weights.WeighedHost],
+        weight_properties: objects.RequestSpec,
+    ) -> list[float]:
+        """Weigh all hosts, those that are the last choice close behind.
+
+        Nova spreads weights from 0 to 1: far behind, they would press the
+        others together until other weighers decide.
+        """
+        weights_: list[float] = super().weigh_objects(
+            weighed_obj_list, weight_properties
+        )
+        last = [w for w in weights_ if w <= _LAST]
+        first = [w for w in weights_ if w > _LAST]
+        if not first or not last:
+            return weights_
+        gap = min(first) - max(last) - _BEHIND
+        return [w + gap if w <= _LAST else w for w in weights_]
 
     def _weigh_object(
         self,
