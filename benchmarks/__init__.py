@@ -11,4 +11,6 @@ NAMES: tuple[str, ...] = (
     'eight_cards',
     'discovery',
     'requests',
+    'packing',
+    'cost',
 )
