@@ -9,6 +9,9 @@ SIMULATE ?= t4
 NEUTRON ?= standin
 # The benchmarks of `make bench`: names and options, all by default.
 BENCH ?=
+# Where the trace of `make bench BENCH=packing` is; without it that is skipped.
+TRACES ?=
+export TRACES
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 

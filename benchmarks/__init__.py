@@ -9,4 +9,8 @@ gives ``command.main`` a function that adds them to a parser too.
 NAMES: tuple[str, ...] = (
     # in the order in which they run
     'eight_cards',
+    'discovery',
+    'requests',
+    'packing',
+    'cost',
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -21,6 +23,8 @@ _SDXI = 0x120100
 # A server's management controller shows the console of the machine itself.
 _BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
+# Of one slot (PCI Local Bus Specification, 3.2.2.3.4).
+_FUNCTIONS = 8
 # A bridge of no PCI kind, of NVIDIA's: an NVSwitch.
 _OTHER_BRIDGE = 0x0680
 _NVIDIA = 0x10DE
@@ -41,15 +45,24 @@ class Host:
     fabrics: tuple[topology.Fabric, ...] = ()
 
 
-def discover(sysfs: sysfs_.Sysfs, names: pciids.PciIds) -> Host:
+def discover(
+    sysfs: sysfs_.Sysfs,
+    names: pciids.PciIds,
+    devices: Collection[model.Device] | None = None,
+) -> Host:
     """Find the GPUs, with their functions and names, but not yet their uses.
 
     A file that is missing, unreadable or nonsense makes that one device
     unusable, with the reason, and nothing else.
+
+    :param devices: cards and VFs; of PCI cards, only those that have one of
+        these are looked at
     """
     classes: dict[model.PciAddress, int] = {}
     unreadable: dict[model.Device, str] = {}
-    for address in sysfs.addresses():
+    for address in (
+        sysfs.addresses() if devices is None else _beside(sysfs, devices)
+    ):
         try:
             classes[address] = _number(sysfs, address, 'class', 24)
         except exception.SysfsError as error:
@@ -89,6 +102,23 @@ def hive(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> str | None:
     """
     text = sysfs.read_if_there(address, 'xgmi_hive_info/xgmi_hive_id')
     return None if text in (None, '', '0') else text
+
+
+def _beside(
+    sysfs: sysfs_.Sysfs, devices: Collection[model.Device]
+) -> Iterator[model.PciAddress]:
+    """List the functions in the slots of cards, or of VFs' cards."""
+    slots = set()
+    for device in devices:
+        if isinstance(device, model.PciAddress):
+            physfn = sysfs.link(device, 'physfn')
+            card = model.PciAddress.parse(physfn) if physfn else device
+            slots.add((card.domain, card.bus, card.slot))
+    for slot in sorted(slots):
+        for number in range(_FUNCTIONS):
+            address = model.PciAddress(*slot, number)
+            if sysfs.has(address, 'class'):
+                yield address
 
 
 def _with_render_nodes(

@@ -146,30 +146,58 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self, tree: provider_tree_.ProviderTree, nodename: str
     ) -> None:
         assigned = self._ledger.assigned()
+        # Read once, and before anything is published: Nova copies with each
+        # look all that a provider has.
+        before = dict(_ours(tree, nodename))
         known = {
             address: placement.Known(
                 data.inventory, data.traits, assigned.get(data.uuid, ())
             )
-            for address, data in _ours(tree, nodename)
+            for address, data in before.items()
         }
         providers = self._gpus.report(nodename, known)
-        for provider in providers:
-            if not tree.exists(provider.name):
-                tree.new_child(provider.name, nodename)
-            tree.update_inventory(provider.name, provider.inventories)
-            tree.update_traits(provider.name, provider.traits)
-            _publish(tree, provider.name, provider.resources)
+        data_of = {data.name: data for data in before.values()}
+        told = {
+            self._put(tree, nodename, p, data_of.get(p.name)): p
+            for p in providers
+        }
         self._ledger.learn(
             nodename,
-            {data.uuid: address for address, data in _ours(tree, nodename)},
+            {
+                uuid: device
+                for uuid, p in told.items()
+                if (device := placement.address_of(nodename, p.name))
+            },
             placement.classes(providers),
         )
         try:
-            self._tell(
-                nodename, {tree.data(p.name).uuid: p for p in providers}
-            )
+            self._tell(nodename, told)
         except Exception:
             LOG.exception('The scheduler was not told of the GPUs')
+
+    def _put(
+        self,
+        tree: provider_tree_.ProviderTree,
+        nodename: str,
+        provider: placement.Provider | placement.SetProvider,
+        before: Any,
+    ) -> str:
+        """Put a provider into the tree and return its UUID.
+
+        :param before: Nova's data of it, None for a new one
+        """
+        if before is None:
+            uuid = tree.new_child(provider.name, nodename)
+        else:
+            uuid = before.uuid
+            if before.traits != provider.traits or tree.has_inventory_changed(
+                uuid, provider.inventories
+            ):
+                self._ledger.renew(uuid)
+        tree.update_inventory(uuid, provider.inventories)
+        tree.update_traits(uuid, provider.traits)
+        _publish(tree, uuid, provider.resources)
+        return str(uuid)
 
     def _tell(
         self,
@@ -205,7 +233,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             }
             for claim in assigned.get(data.uuid, ()):
                 resources.setdefault(claim.resource_class, set()).add(claim)
-            _publish(tree, data.name, resources)
+            _publish(tree, data.uuid, resources)
 
     def get_available_resource(self, nodename: str) -> Any:
         """Repair first what a crash left; no lock of Nova's is held here."""
@@ -278,7 +306,8 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     @_timed
     def _check(self, instance: objects.Instance) -> None:
         try:
-            self._ledger.check(instance, self._gpus.survey().gpus)
+            claims = self._ledger.claims(instance)
+            self._ledger.check(instance, self._gpus.of_claims(claims))
         except exception.ClaimRefused as error:
             raise self._refusal(instance, error) from error
 
@@ -461,12 +490,11 @@ def _ours(
 
 
 def _publish(
-    tree: provider_tree_.ProviderTree, name: str, resources: Any
+    tree: provider_tree_.ProviderTree, uuid: str, resources: Any
 ) -> None:
     """Give the tracker what it hands out."""
-    uuid = tree.data(name).uuid
     tree.update_resources(
-        name,
+        uuid,
         {
             rc: {
                 objects.Resource(

@@ -46,13 +46,38 @@ class Gpus:
         :param refresh: whether to ask what takes long to answer too, which
             must not be done under a lock of Nova's
         """
-        host = discovery.discover(self._machine.sysfs, self._machine.names)
+        host = self._look(refresh=refresh)
+        return dataclasses.replace(
+            host, fabrics=self._fabrics(host.gpus, refresh)
+        )
+
+    def of_claims(
+        self, claims: Iterable[model.Claim]
+    ) -> tuple[model.Gpu, ...]:
+        """Find the cards that claims are on, as they are now.
+
+        Nothing is read of the others, of which a host may have hundreds of
+        functions.
+        """
+        slots = [slot for claim in claims if (slot := claim.slot) is not None]
+        if not slots:
+            return ()
+        devices = {p.device for s in slots for p in (s.wholes or (s,))}
+        return self._look(devices).gpus
+
+    def _look(
+        self,
+        devices: Collection[model.Device] | None = None,
+        *,
+        refresh: bool = False,
+    ) -> discovery.Host:
+        host = discovery.discover(
+            self._machine.sysfs, self._machine.names, devices
+        )
         gpus = tuple(
             self._wishes.narrow(self._inspect(g, refresh)) for g in host.gpus
         )
-        return dataclasses.replace(
-            host, gpus=gpus, fabrics=self._fabrics(gpus, refresh)
-        )
+        return dataclasses.replace(host, gpus=gpus)
 
     def _fabrics(
         self, gpus: Collection[model.Gpu], refresh: bool
@@ -159,7 +184,7 @@ class Gpus:
         """
         if not claims:
             return ()
-        gpus = self.survey().gpus
+        gpus = self.of_claims(claims)
         devices: list[guest_device.GuestDevice] = []
         made: list[model.Claim] = []
         try:

@@ -320,10 +320,13 @@ def _units(
     inventories = {}
     for rc in sorted({*by_class, *claimed, *known.inventories}):
         offer = by_class.get(rc, offers.Offer(rc, ()))
-        resources[rc] = frozenset(claimed.get(rc, ())) | {
-            model.Claim(rc, str(slot)) for slot in offer.slots
+        made = frozenset(claimed.get(rc, ()))
+        resources[rc] = made | {
+            model.Claim(rc, str(slot))
+            for slot in offer.slots[: offer.per_guest]
         }
-        inventories[rc] = _inventory(len(resources[rc]), offer.per_guest)
+        count = len(made) + len(offer.slots)
+        inventories[rc] = _inventory(count, offer.per_guest)
     return inventories, resources
 
 

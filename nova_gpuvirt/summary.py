@@ -59,15 +59,22 @@ class Layout:
     """What a model of card can be cut to.
 
     `per_guest` is how many parts of one card a guest may have, None for as
-    many as fit.
+    many as fit. `index` is where the part of a class stands.
     """
 
     model: str
     parts: tuple[Part, ...] = ()
     per_guest: int | None = None
+    index: Mapping[str, int] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )
     _hash: int = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        index: dict[str, int] = {}
+        for i, part in enumerate(self.parts):
+            index.setdefault(part.resource_class, i)
+        object.__setattr__(self, 'index', index)
         value = hash((self.model, self.parts, self.per_guest))
         object.__setattr__(self, '_hash', value)
 
@@ -105,10 +112,7 @@ class Card:
         """Find the index of the part that a class stands for."""
         if resource_class == orc.VGPU:
             return self.vgpu
-        for index, part in enumerate(self.layout.parts):
-            if part.resource_class == resource_class:
-                return index
-        return None
+        return self.layout.index.get(resource_class)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

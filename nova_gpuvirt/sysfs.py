@@ -42,6 +42,7 @@ _FOLDERS = re.compile(
 )
 _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
 _LINKS = frozenset({'driver', 'iommu_group', 'physfn'})
+_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 _ALL_ONES = b'\xff' * 4
 
 
@@ -61,7 +62,8 @@ class Sysfs:
     ) -> None:
         self.root = pathlib.Path(root)
         self._rootly = rootly
-        self._devices = self.root / 'sys/bus/pci/devices'
+        # Text, since a host has thousands of files, and paths are slow.
+        self._devices = os.path.join(root, 'sys/bus/pci/devices')
 
     def addresses(self) -> tuple[model.PciAddress, ...]:
         """List every PCI function, in order of address."""
@@ -78,9 +80,9 @@ class Sysfs:
         :raises SysfsError: when the file can't be read
         """
         assert _FILES.fullmatch(name), name
-        path = self._devices / str(address) / name
         try:
-            return path.read_text().rstrip('\n')
+            with open(f'{self._devices}/{address}/{name}') as file:
+                return file.read().rstrip('\n')
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(address, name, error) from error
 
@@ -96,7 +98,7 @@ class Sysfs:
     def has(self, address: model.PciAddress, name: str) -> bool:
         """Tell whether a function has a file."""
         assert _FILES.fullmatch(name), name
-        return os.path.lexists(self._devices / str(address) / name)
+        return os.path.lexists(f'{self._devices}/{address}/{name}')
 
     def number(self, address: model.PciAddress, name: str) -> int:
         """Read a decimal number.
@@ -166,7 +168,7 @@ class Sysfs:
     def names(self, address: model.PciAddress, folder: str) -> tuple[str, ...]:
         """List what a folder of a function holds; nothing without it."""
         assert _FOLDERS.fullmatch(folder), folder
-        return tuple(sorted(_names(self._devices / str(address) / folder)))
+        return tuple(sorted(_names(f'{self._devices}/{address}/{folder}')))
 
     def render_nodes(self) -> dict[model.RenderNode, str]:
         """List the host's render nodes, each with the name of its device.
@@ -192,7 +194,7 @@ class Sysfs:
         tells nothing: the ids in its configuration space are all ones.
         """
         try:
-            with open(self._devices / str(address) / 'config', 'rb') as file:
+            with open(f'{self._devices}/{address}/config', 'rb') as file:
                 return file.read(len(_ALL_ONES)) == _ALL_ONES
         except OSError:  # a copy of a host need not have it
             return False
@@ -200,7 +202,7 @@ class Sysfs:
     def link(self, address: model.PciAddress, name: str) -> str | None:
         """Name what a link of a function points to, None without the link."""
         assert name in _LINKS, name
-        return _target(self._devices / str(address) / name)
+        return _target(f'{self._devices}/{address}/{name}')
 
     def above(self, address: model.PciAddress) -> tuple[str, ...]:
         """Name the root bus of a function, and the bridges on the way to it.
@@ -209,7 +211,9 @@ class Sysfs:
         stand below others, such as ``LNXSYSTM:00``.
         """
         try:
-            parts = (self._devices / str(address)).resolve().parts[:-1]
+            parts = (
+                pathlib.Path(self._devices, str(address)).resolve().parts[:-1]
+            )
         except (OSError, RuntimeError):  # it went away, or links in a ring
             return ()
         first = next(
@@ -221,13 +225,13 @@ class Sysfs:
         self, address: model.PciAddress
     ) -> tuple[model.PciAddress, ...]:
         """List the VFs that a PF has enabled, in order of their number."""
-        folder = self._devices / str(address)
+        folder = f'{self._devices}/{address}'
         numbers = sorted(
             int(name.removeprefix('virtfn'))
             for name in _names(folder)
             if re.fullmatch(r'virtfn\d+', name)
         )
-        targets = (_target(folder / f'virtfn{n}') for n in numbers)
+        targets = (_target(f'{folder}/virtfn{n}') for n in numbers)
         return tuple(model.PciAddress.parse(t) for t in targets if t)
 
     def group_members(self, group: int) -> tuple[model.PciAddress, ...]:
@@ -248,23 +252,24 @@ class Sysfs:
         """
         return bool(_names(self.root / 'sys/class/iommu'))
 
-    def mdevs(self) -> dict[str, dict[uuid.UUID, str]]:
-        """List every mdev: by its parent's name, with the id of its type."""
-        found: dict[str, dict[uuid.UUID, str]] = {}
-        folder = self.root / 'sys/bus/mdev/devices'
-        for name in sorted(_names(folder)):
-            parent = self.mdev_parent(uuid.UUID(name))
-            type_id = _target(folder / name / 'mdev_type')
-            if parent is not None and type_id is not None:
-                found.setdefault(parent, {})[uuid.UUID(name)] = type_id
-        return found
+    def mdevs(self, parent: model.PciAddress) -> dict[uuid.UUID, str]:
+        """List the mdevs of a function, with the ids of their types.
+
+        Each is a folder below its parent's.
+        """
+        folder = f'{self._devices}/{parent}'
+        names = (n for n in _names(folder) if _UUID.fullmatch(n))
+        types = {n: _target(f'{folder}/{n}/mdev_type') for n in names}
+        return {uuid.UUID(n): t for n, t in types.items() if t is not None}
 
     def mdev_parent(self, mdev: uuid.UUID) -> str | None:
         """Name the parent of an mdev, None where there is no such mdev."""
-        link = self.root / f'sys/bus/mdev/devices/{mdev}'
-        if not link.exists():
+        try:
+            # ../../../devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/<uuid>
+            path = os.readlink(self.root / f'sys/bus/mdev/devices/{mdev}')
+        except OSError:
             return None
-        return link.resolve().parent.name
+        return os.path.basename(os.path.dirname(path))
 
 
 def _unreadable(
@@ -279,14 +284,14 @@ def _unreadable(
     )
 
 
-def _names(folder: pathlib.Path) -> list[str]:
+def _names(folder: str | os.PathLike[str]) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _target(link: pathlib.Path) -> str | None:
+def _target(link: str) -> str | None:
     try:
         return os.path.basename(os.readlink(link))
     except OSError:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
+from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import profiles as profiles_
 from nova_gpuvirt import sharing
@@ -27,6 +28,7 @@ from nova_gpuvirt.backends import base
 LOG = logging.getLogger(__name__)
 
 _TYPES = 'mdev_supported_types'
+_Types = Mapping[str, tuple[str | None, str | None]]
 
 
 class Mdev(base.Backend):
@@ -34,12 +36,22 @@ class Mdev(base.Backend):
 
     kind = 'mdev'
 
+    def __init__(self, machine: machine_.Machine) -> None:
+        super().__init__(machine)
+        # The texts of a card's types, which change with its driver alone.
+        self._texts: dict[model.Device, _Types] = {}
+
+    def refresh(self, gpu: model.Gpu) -> None:
+        """Read the texts of the card's types anew when it is looked at."""
+        self._texts.pop(gpu.address, None)
+
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
         parents = _parents(self._sysfs, gpu)
         if not parents:
             return gpu
-        mdevs, profiles = _read(self._sysfs, parents)
+        types = self._types(gpu, parents[0])
+        mdevs, profiles = _read(self._sysfs, parents, types)
         slugs = {p.type_id: p.slug for p in profiles}
         vgpus = tuple(
             _vgpu(gpu.address, mdev, slugs.get(type_id))
@@ -59,6 +71,18 @@ class Mdev(base.Backend):
             per_guest=1 if rule is sharing.EQUAL_SIZE else None,
         )
         return dataclasses.replace(gpu, shares=(*gpu.shares, share))
+
+    def _types(self, gpu: model.Gpu, parent: model.PciAddress) -> _Types:
+        """Find the texts of a card's types, by their ids.
+
+        All VFs of a card have the same types.
+        """
+        ids = self._sysfs.names(parent, _TYPES)
+        texts = self._texts.get(gpu.address)
+        if texts is None or texts.keys() != set(ids):
+            texts = {i: _text(self._sysfs, parent, i) for i in ids}
+            self._texts[gpu.address] = texts
+        return texts
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Create the mdev of this instance, if it is not there."""
@@ -194,14 +218,13 @@ def _capped(
 
 
 def _read(
-    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
+    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress], types: _Types
 ) -> tuple[dict[uuid.UUID, str], tuple[model.Profile, ...]]:
     """Read the mdevs and what room there is beside them, at one moment.
 
     Builds and releases go on in other threads: what was read is taken when
     the same mdevs were there before and after.
     """
-    types = _types(sysfs, parents[0])
     before = None
     mdevs = _mdevs(sysfs, parents)
     while mdevs != before:
@@ -220,28 +243,21 @@ def _read(
     return mdevs, tuple(profiles[slug] for slug in sorted(profiles))
 
 
-def _types(
-    sysfs: sysfs_.Sysfs, parent: model.PciAddress
-) -> Mapping[str, tuple[str | None, str | None]]:
-    """Read the name and the description of each type, by its id.
-
-    All VFs of a card have the same types.
-    """
-    return {
-        type_id: (
-            sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/name'),
-            sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/description'),
-        )
-        for type_id in sysfs.names(parent, _TYPES)
-    }
+def _text(
+    sysfs: sysfs_.Sysfs, parent: model.PciAddress, type_id: str
+) -> tuple[str | None, str | None]:
+    """Read the name and the description of a type."""
+    return (
+        sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/name'),
+        sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/description'),
+    )
 
 
 def _mdevs(
     sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
 ) -> dict[uuid.UUID, str]:
-    by_parent = sysfs.mdevs()
     return {
         mdev: type_id
         for parent in parents
-        for mdev, type_id in by_parent.get(str(parent), {}).items()
+        for mdev, type_id in sysfs.mdevs(parent).items()
     }

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Part:
-    """Units of one class, of one provider."""
+class Part(NamedTuple):
+    """So many units of one class, of one provider."""
 
     provider: str
     resource_class: str
-    count: int
+    units: int
+
+
+# What Part() calls. It is called for each candidate of each host.
+_new = tuple.__new__
 
 
 def parts(
@@ -26,8 +29,10 @@ def parts(
     :param ours: our providers of that host, by UUID
     """
     return tuple(
-        Part(provider, rc, count)
-        for provider, allocation in candidate['allocations'].items()
-        if provider in ours
-        for rc, count in allocation['resources'].items()
+        [
+            _new(Part, (provider, rc, units))
+            for provider, allocation in candidate['allocations'].items()
+            if provider in ours
+            for rc, units in allocation['resources'].items()
+        ]
     )

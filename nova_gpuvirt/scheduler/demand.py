@@ -1,50 +1,57 @@
-"""What requests are typical, and what they could use of a card. Pure.
+"""What requests are typical, and what they could use of a host. Pure.
 
 This is the fragmentation measure of Weng et al., "Beware of Fragmentation"
 (USENIX ATC 2023), with two changes that place more of their trace: a typical
 request can use no more cards than there are CPUs and memory for, and counts
 by the square root of its size, so that the rare large ones keep their place.
+
+What is usable is counted in millionths of a card, so that sums are exact.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import heapq
 import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import os_resource_classes as orc
 
 from nova_gpuvirt import summary
-from nova_gpuvirt.scheduler import cards
+from nova_gpuvirt.scheduler import steps as steps_
 
-# Of the typical requests, the most frequent ones that are looked at.
+# Of the typical requests, those that weigh most are looked at.
 MOST = 64
+# States of cards that are kept; a fleet has far fewer at a time.
+_STATES = 20_000
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Typical:
+class Typical(NamedTuple):
     """A typical request: its weight, and what it needs of a host.
 
-    `cards` is how many cards' worth of GPU it gets.
+    `per_vcpu` and `per_mb` are what each CPU and each MiB of the host lets
+    such requests use of its cards, in millionths. The weight is for one.
     """
 
     weight: float
     vcpus: int
     memory_mb: int
-    resource_class: str
-    count: int
-    cards: float
+    per_vcpu: float
+    per_mb: float
 
 
 class Demand:
-    """Typical requests, and what each could use of cards like those known.
+    """Typical requests, and what they could use of cards like those known.
 
     :param requests: how often each shape of request was seen
     :param layouts: the kinds of card that there are, which tell the sizes
+    :ivar units: what is asked for: classes, and how many of them
+    :ivar typical: the requests for each of them, by index
+    :ivar many: the units that one card alone can't give: the least millionths
+        for one request, by index
     """
 
     def __init__(
@@ -53,80 +60,79 @@ class Demand:
         layouts: Iterable[summary.Layout],
     ) -> None:
         sizes = _sizes(layouts)
-        self.typical = tuple(_typical(requests, sizes))
-        self._memo: dict[tuple[object, ...], tuple[float, ...]] = {}
-        # More than one whole card can't be had of one card alone.
-        self._many = tuple(
-            (i, t.count)
-            for i, t in enumerate(self.typical)
-            if t.resource_class == orc.PGPU and t.count > 1
+        weights = _weights(requests, sizes)
+        self.units = tuple(dict.fromkeys((rc, n) for _, _, rc, n in weights))
+        self.typical = tuple(
+            (i, _typical(unit, weights, sizes[unit[0]]))
+            for i, unit in enumerate(self.units)
         )
-
-    def usable(self, card: summary.Card) -> tuple[float, ...]:
-        """Tell how much of a card each typical request could use, in cards."""
-        state = (card.layout, card.whole, card.unused, card.left, card.vgpu)
-        try:
-            return self._memo[state]
-        except KeyError:
-            found = self._memo[state] = self._usable(card)
-            return found
-
-    def _usable(self, card: summary.Card) -> tuple[float, ...]:
-        unused = card.unused / summary.CARD
-        return tuple(
-            unused
-            if cards.room(card, t.resource_class)
-            >= (1 if t.resource_class == orc.PGPU else t.count)
-            else 0.0
-            for t in self.typical
+        self.many = tuple(
+            (i, count * summary.CARD)
+            for i, (rc, count) in enumerate(self.units)
+            if rc == orc.PGPU and count > 1
         )
+        self._states: dict[tuple[object, ...], steps_.State] = {}
+        self._together: dict[tuple[steps_.Step, ...], steps_.Step] = {}
 
-    def total(self, each: Iterable[Sequence[float]]) -> list[float]:
-        """Add up what the cards of one host give to each typical request."""
-        total = [sum(column) for column in zip(*each, strict=True)]
-        return total or [0.0] * len(self.typical)
+    def state(self, card: summary.Card) -> steps_.State:
+        """Find the state that a card is in."""
+        key = (
+            card.layout,
+            card.health,
+            card.whole,
+            card.unused,
+            card.left,
+            card.vgpu,
+        )
+        known = self._states.get(key)
+        if known is None:
+            if len(self._states) >= _STATES:
+                self._states.clear()
+            known = self._states[key] = steps_.State(card, self.units)
+        return known
 
-    def value(
-        self, usable: Sequence[float], vcpus: float, memory_mb: float
-    ) -> float:
-        """Tell what a host with so many CPUs and MiB left is worth, in cards.
+    def together(self, steps: tuple[steps_.Step, ...]) -> steps_.Step:
+        """Take all of these at once, each of another card."""
+        known = self._together.get(steps)
+        if known is None:
+            if len(self._together) >= _STATES:
+                self._together.clear()
+            known = self._together[steps] = steps_.Step(
+                sum(s.unused for s in steps) / max(1, len(steps)),
+                sum(s.taken for s in steps),
+                tuple(map(sum, zip(*(s.change for s in steps), strict=True)))
+                or (0,) * len(self.units),
+                all(s.fits for s in steps),
+            )
+        return known
 
-        :param usable: what its cards give to each typical request
-        """
-        worth = 0.0
-        for i, count in self._many:
-            if usable[i] < count:
-                usable = [*usable]
-                usable[i] = 0.0
-        for typical, cards_ in zip(self.typical, usable, strict=True):
-            if (
-                cards_
-                and vcpus >= typical.vcpus
-                and memory_mb >= typical.memory_mb
-            ):
-                worth += typical.weight * min(
-                    cards_,
-                    typical.cards * vcpus / typical.vcpus,
-                    typical.cards * memory_mb / typical.memory_mb,
-                )
-        return worth
+    def usable(self, states: Iterable[steps_.State]) -> list[int]:
+        """Add up what can be used of the cards of one host, by unit."""
+        usable = [*map(sum, zip(*(s.usable for s in states), strict=True))]
+        for i, least in self.many:
+            if usable and usable[i] < least:
+                usable[i] = 0
+        return usable or [0] * len(self.units)
 
 
-def _sizes(layouts: Iterable[summary.Layout]) -> dict[str, float]:
-    """Tell what one unit of each class takes, in cards: the least of any."""
-    sizes = {orc.PGPU: 1.0}
+def _sizes(layouts: Iterable[summary.Layout]) -> dict[str, int]:
+    """Tell what one unit of each class takes: the least of any."""
+    sizes = {orc.PGPU: summary.CARD}
     for part in itertools.chain.from_iterable(x.parts for x in layouts):
-        size = part.size / summary.CARD
         rc = part.resource_class
-        sizes[rc] = min(size, sizes.get(rc, size))
-        sizes[orc.VGPU] = min(size, sizes.get(orc.VGPU, size))
+        sizes[rc] = min(part.size, sizes.get(rc, part.size))
+        sizes[orc.VGPU] = min(part.size, sizes.get(orc.VGPU, part.size))
     return sizes
 
 
-def _typical(
-    requests: Mapping[summary.Request, int], sizes: Mapping[str, float]
-) -> Iterable[Typical]:
-    shapes: Counter[tuple[int, int, str, int]] = Counter()
+_Shape = tuple[int, int, str, int]
+
+
+def _weights(
+    requests: Mapping[summary.Request, int], sizes: Mapping[str, int]
+) -> dict[_Shape, float]:
+    """Weigh shapes (CPUs, MiB, class, how many of it), the heaviest first."""
+    shapes: Counter[_Shape] = Counter()
     for request, times in requests.items():
         for rc, count in request.units:
             if rc in sizes:
@@ -134,20 +140,27 @@ def _typical(
     # A class that nobody has yet may be asked for as well.
     for rc in sizes:
         shapes[1, 1, rc, 1] += 1
-    common = shapes.most_common(MOST)
-    weights = [
-        times * math.sqrt(sizes[rc] * count)
-        for (_, _, rc, count), times in common
-    ]
-    total = sum(weights)
-    for ((vcpus, memory, rc, count), _), weight in zip(
-        common, weights, strict=True
-    ):
-        yield Typical(
-            weight / total,
-            max(1, vcpus),
-            max(1, memory),
-            rc,
-            count,
-            sizes[rc] * count,
+    weights = {
+        shape: times * math.sqrt(sizes[shape[2]] * shape[3])
+        for shape, times in shapes.items()
+    }
+    most = heapq.nlargest(MOST, weights, key=weights.__getitem__)
+    total = sum(weights[shape] for shape in most)
+    return {shape: weights[shape] / total for shape in most}
+
+
+def _typical(
+    unit: tuple[str, int], weights: Mapping[_Shape, float], size: int
+) -> tuple[Typical, ...]:
+    """List the requests for a unit, those with few CPUs first."""
+    return tuple(
+        Typical(
+            weight / summary.CARD,
+            vcpus,
+            memory,
+            size * count / max(1, vcpus),
+            size * count / max(1, memory),
         )
+        for (vcpus, memory, rc, count), weight in sorted(weights.items())
+        if (rc, count) == unit
+    )

@@ -11,16 +11,20 @@ In nova-scheduler's configuration::
 from __future__ import annotations
 
 import logging
+import operator
 import random
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from nova import objects
 from nova.scheduler import filters
 from nova.scheduler import host_manager
+from nova.scheduler import utils
 
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import rules
+from nova_gpuvirt.scheduler import scoring
 from nova_gpuvirt.scheduler import state
 from nova_gpuvirt.scheduler import view as view_
 
@@ -39,6 +43,21 @@ class GpuFilter(filters.BaseHostFilter):
     def __init__(self) -> None:
         # An option that can't be meant ends nova-scheduler's start.
         state.fleet()
+        self._policy = state.policy()
+
+    def filter_all(
+        self,
+        filter_obj_list: Iterable[host_manager.HostState],
+        spec_obj: objects.RequestSpec,
+    ) -> Iterator[host_manager.HostState]:
+        """Filter hosts; what they have in common is looked at once."""
+        if utils.request_is_rebuild(spec_obj):
+            yield from filter_obj_list
+            return
+        asked = _Asked(self._policy, spec_obj)
+        for host_state in filter_obj_list:
+            if asked.passes(host_state):
+                yield host_state
 
     def host_passes(
         self,
@@ -46,72 +65,81 @@ class GpuFilter(filters.BaseHostFilter):
         spec_obj: objects.RequestSpec,
     ) -> bool:
         """Order a host's candidates; False when none of them can be had."""
+        return _Asked(self._policy, spec_obj).passes(host_state)
+
+
+class _Asked:
+    """One request, which looks at one host after the other."""
+
+    def __init__(
+        self, policy: scoring.Policy, spec_obj: objects.RequestSpec
+    ) -> None:
+        self._policy = policy
+        self._spec = spec_obj
+        self._wanted = spec_obj.vcpus, spec_obj.memory_mb
+
+    def passes(self, host_state: host_manager.HostState) -> bool:
+        """Order a host's candidates; False when none of them can be had."""
         view = state.view(host_state)
         if view is None or not host_state.allocation_candidates:
             return True
-        choices = [
-            (candidate.parts(each, view.providers), each)
-            for each in host_state.allocation_candidates
-        ]
-        if not any(parts for parts, _ in choices):
-            return True
-        refused = {
-            parts: reason
-            for parts in dict.fromkeys(parts for parts, _ in choices)
-            if (reason := rules.refusal(view, parts)) is not None
-        }
-        for parts, reason in refused.items():
-            LOG.info(
-                'Host %s, %s: %s',
-                host_state.host,
-                ', '.join(_named(parts)),
-                reason,
-                extra={'instance_uuid': spec_obj.instance_uuid},
-            )
-        left = [choice for choice in choices if choice[0] not in refused]
-        rank = _Ranking(view, host_state, spec_obj)
-        host_state.allocation_candidates = [
-            each for _, each in sorted(left, key=rank)
-        ]
-        state.GpuHostState.of(host_state, view)
-        return bool(left)
-
-
-class _Ranking:
-    """The order of a host's candidates: the best one first.
-
-    What was handed out a moment ago is the last choice, not none: the build
-    may have failed. Of several such, the one that fewest have comes first.
-    """
-
-    def __init__(
-        self,
-        view: view_.View,
-        host_state: host_manager.HostState,
-        spec_obj: objects.RequestSpec,
-    ) -> None:
         pending = state.pending(view)
-        self._handed_out = Counter(part.provider for part in pending)
-        self._view = view.with_taken(pending)
-        self._scorer = state.scorer(self._view, host_state, spec_obj)
-        self._known: dict[view_.Parts, tuple[int, float]] = {}
+        now = view.with_taken(pending)
+        scorer = state.scorer(self._policy, now, host_state, self._wanted)
+        ranked = []
+        for each in host_state.allocation_candidates:
+            parts = candidate.parts(each, view.providers)
+            if not parts:
+                # The request is for no GPUs.
+                return True
+            step = view.step(parts)
+            if not step.fits and self._is_refused(host_state, view, parts):
+                continue
+            takers = 0
+            if pending:
+                takers = _takers(now, parts, pending)
+                step = now.step(parts)
+            ranked.append(
+                state.Ranked(takers, scorer.cost(step), random.random(), each)
+            )
+        ranked.sort(key=_RANK)
+        state.GpuHostState.of(host_state, view, ranked)
+        return bool(ranked)
 
-    def __call__(
-        self, choice: tuple[view_.Parts, object]
-    ) -> tuple[int, float, float]:
-        parts, _ = choice
-        if parts not in self._known:
-            cost = round(self._scorer.cost(parts), 9)
-            self._known[parts] = self._takers(parts), cost
-        return *self._known[parts], random.random()
+    def _is_refused(
+        self,
+        host_state: host_manager.HostState,
+        view: view_.View,
+        parts: view_.Parts,
+    ) -> bool:
+        reason = rules.refusal(view, parts)
+        if reason is None:
+            return False
+        LOG.info(
+            'Host %s, %s: %s',
+            host_state.host,
+            ', '.join(_named(parts)),
+            reason,
+            extra={'instance_uuid': self._spec.instance_uuid},
+        )
+        return True
 
-    def _takers(self, parts: view_.Parts) -> int:
-        """Count who has had a choice a moment ago, if it is taken by that."""
-        if rules.refusal(self._view, parts) is None:
-            return 0
-        return sum(self._handed_out[part.provider] for part in parts)
+
+_RANK = operator.itemgetter(0, 1, 2)
+
+
+def _takers(now: view_.View, parts: view_.Parts, pending: view_.Parts) -> int:
+    """Count who has had a choice a moment ago, if it is taken by that.
+
+    It is the last choice then, not none: the build may have failed. Of
+    several such, the one that fewest have comes first.
+    """
+    if rules.refusal(now, parts) is None:
+        return 0
+    handed_out = Counter(part.provider for part in pending)
+    return sum(handed_out[part.provider] for part in parts)
 
 
 def _named(parts: view_.Parts) -> Iterator[str]:
     for part in parts:
-        yield f'{part.count} {part.resource_class} of {part.provider}'
+        yield f'{part.units} {part.resource_class} of {part.provider}'

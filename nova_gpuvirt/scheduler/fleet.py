@@ -36,6 +36,7 @@ class Fleet:
         self._running: dict[str, Counter[summary.Request]] = {}
         self._layouts: dict[summary.Layout, None] = {}
         self._demand = demand_.Demand(typical, ())
+        self._hosts = 0
         self._next = 0.0
 
     def view(self, host: str, text: str | None) -> view_.View | None:
@@ -70,7 +71,13 @@ class Fleet:
         is_new = not layouts.keys() <= self._layouts.keys()
         self._layouts |= layouts
         self._running[host] = Counter(dict(told.running))
-        if is_new or self._clock() >= self._next:
+        # The first hosts that are read may not be as the others are.
+        is_due = not self._typical and (
+            len(self._running) >= 2 * self._hosts
+            or self._clock() >= self._next
+        )
+        if is_new or is_due:
+            self._hosts = len(self._running)
             self._next = self._clock() + _SECONDS
             running: Counter[summary.Request] = Counter()
             for each in [*self._running.values()]:

@@ -44,14 +44,16 @@ class HandedOut:
         for part in parts:
             pending = self._pending(told, part.provider)
             known = _claims(told, part.provider)
-            count = sum(p.count for _, _, p in pending) + part.count
+            count = sum(p.units for _, _, p in pending) + part.units
             pending.append((self._clock(), known + count, part))
             self._notes[part.provider] = pending
 
+    def is_clear(self, providers: Iterable[str]) -> bool:
+        """Tell at once that nothing was handed out of these."""
+        return self._notes.keys().isdisjoint(providers)
+
     def pending(self, told: summary.Summary) -> Iterator[candidate.Part]:
         """List what was handed out of a host, and it does not tell of yet."""
-        if not self._notes:
-            return
         for provider in _providers(told):
             if provider in self._notes:
                 notes = self._pending(told, provider)

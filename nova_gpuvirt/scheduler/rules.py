@@ -34,18 +34,18 @@ def is_left(view: view_.View, parts: view_.Parts) -> str | None:
         sets = view.sets.get(part.provider)
         if sets is not None:
             free = len(sets.free.get(part.resource_class, ()))
-            if part.count > free:
+            if part.units > free:
                 return (
                     f'{free} of {part.resource_class} are left, '
-                    f'{part.count} are wanted'
+                    f'{part.units} are wanted'
                 )
             continue
         card = view.cards[part.provider]
         left = cards.room(card, part.resource_class)
-        if part.count > left:
+        if part.units > left:
             return (
                 f'{card.device} has {left} of {part.resource_class} left, '
-                f'{part.count} are wanted'
+                f'{part.units} are wanted'
             )
     return None
 
@@ -72,7 +72,7 @@ def is_one_guests_share(view: view_.View, parts: view_.Parts) -> str | None:
         card = view.cards.get(part.provider)
         if card is None or card.part(part.resource_class) is None:
             continue
-        counts[part.provider] += part.count
+        counts[part.provider] += part.units
         limit = card.layout.per_guest
         if limit is not None and counts[part.provider] > limit:
             return (
@@ -94,6 +94,8 @@ RULES: tuple[Rule, ...] = (
 
 def refusal(view: view_.View, parts: view_.Parts) -> str | None:
     """Tell why a choice can't be had, None where it can."""
+    if view.step(parts).fits:
+        return None
     for rule in RULES:
         reason = rule(view, parts)
         if reason is not None:

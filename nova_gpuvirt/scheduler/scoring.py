@@ -6,7 +6,9 @@ import enum
 import functools
 
 from nova_gpuvirt import summary
+from nova_gpuvirt.scheduler import steps as steps_
 from nova_gpuvirt.scheduler import view as view_
+from nova_gpuvirt.scheduler import worth as worth_
 
 # Of choices that cost the same, the one on the fuller host wins.
 _TIE = 1e-6
@@ -27,6 +29,7 @@ class Policy(enum.Enum):
 class Scorer:
     """The costs of the choices that one request has on one host.
 
+    :ivar view: the host's GPUs
     :param left: the CPUs and the MiB of memory that the host has left
     :param wanted: the CPUs and the MiB that the request takes
     """
@@ -39,36 +42,39 @@ class Scorer:
         wanted: tuple[float, float],
     ) -> None:
         self._policy = policy
-        self._view = view
+        self.view = view
         self._left = left
         self._then = left[0] - wanted[0], left[1] - wanted[1]
+        self._known = view.costs((policy, left, wanted))
 
-    @functools.cached_property
-    def _before(self) -> float:
-        view = self._view
-        return view.demand.value(view.usable, *self._left)
-
-    def cost(self, parts: view_.Parts) -> float:
+    def cost(self, step: steps_.Step) -> float:
         """Tell what a choice costs, in cards.
 
         With `Policy.FIT` it is how much less of the host's GPUs typical
         requests could use, beyond what the choice itself takes.
 
-        :param parts: what it takes of the host's GPUs
+        :param step: what it does to the host's cards
         """
-        usable, taken = self._view.after(parts)
-        left = self._view.cards_left - taken
+        cost = self._known.get(step)
+        if cost is None:
+            cost = self._known[step] = self._cost(step)
+        return cost
+
+    def _cost(self, step: steps_.Step) -> float:
+        taken = step.taken / summary.CARD
         if self._policy is Policy.FIT:
-            after = self._view.demand.value(usable, *self._then)
-            return self._before - after - taken + _TIE * left
-        busy = left + self._mean_left(parts)
+            lost = self._before - self._worth.after(step.change)
+            return lost - taken - _TIE * taken
+        busy = self.view.unused / summary.CARD - taken
+        busy += step.unused / summary.CARD
         return busy if self._policy is Policy.PACK else -busy
 
-    def _mean_left(self, parts: view_.Parts) -> float:
-        """Tell how much is left of the cards that a choice is on."""
-        unused = [
-            card.unused
-            for part in parts
-            for card, _, _ in self._view.touched(part)
-        ]
-        return sum(unused) / (summary.CARD * len(unused)) if unused else 0.0
+    @functools.cached_property
+    def _before(self) -> float:
+        view = self.view
+        return view.worth(*self._left) + _TIE * view.unused / summary.CARD
+
+    @functools.cached_property
+    def _worth(self) -> worth_.Worth:
+        view = self.view
+        return worth_.Worth(view.demand, view.usable, *self._then)

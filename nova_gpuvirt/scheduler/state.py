@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import nova.conf
-from nova import objects
 from nova.scheduler import host_manager
 
 from nova_gpuvirt import conf
@@ -35,42 +37,85 @@ def view(host_state: host_manager.HostState) -> view_.View | None:
     return fleet().view(host_state.uuid, stats.get(summary.KEY))
 
 
+def policy() -> scoring.Policy:
+    """Read what choices shall spare."""
+    return scoring.Policy(CONF.gpuvirt.policy)
+
+
 def pending(view: view_.View) -> view_.Parts:
     """List what was handed out of a host, and it does not tell of yet."""
+    if HANDED_OUT.is_clear(view.providers):
+        return ()
     return tuple(HANDED_OUT.pending(view.summary))
 
 
 def scorer(
+    policy: scoring.Policy,
     view: view_.View,
     host_state: host_manager.HostState,
-    spec: objects.RequestSpec,
+    wanted: tuple[int, int],
 ) -> scoring.Scorer:
-    """Score the choices that a request has on a host."""
+    """Score the choices that a request has on a host.
+
+    :param wanted: the CPUs and the MiB that the request takes
+    """
     vcpus = host_state.vcpus_total * host_state.cpu_allocation_ratio
     memory = host_state.total_usable_ram_mb * host_state.ram_allocation_ratio
     used = host_state.total_usable_ram_mb - host_state.free_ram_mb
     return scoring.Scorer(
-        scoring.Policy(CONF.gpuvirt.policy),
+        policy,
         view,
         (vcpus - host_state.vcpus_used, memory - used),
-        (spec.vcpus, spec.memory_mb),
+        wanted,
     )
 
 
-class GpuHostState(host_manager.HostState):
-    """A host state that notes which of its GPUs are handed out.
+class Ranked(NamedTuple):
+    """A candidate that can be had, and how good it is: less is better.
 
-    Nova calls `consume_from_request` on the host that it has just claimed
-    the first candidate of, and tells nobody else of it.
+    :ivar takers: who has had it a moment ago, 0 if it is not taken by that
+    :ivar chance: what decides between candidates that cost the same
+    """
+
+    takers: int
+    cost: float
+    chance: float
+    candidate: Mapping[str, Any]
+
+
+class GpuHostState(host_manager.HostState):
+    """A host state, of one request, that knows its candidates' costs.
+
+    It also notes which of its GPUs are handed out: Nova calls
+    `consume_from_request` on the host that it has just claimed the first
+    candidate of, and tells nobody else of it.
+
+    :ivar gpus: the host's GPUs, as it tells of them
+    :ivar ranked: its candidates, the best one first
     """
 
     gpus: view_.View
+    ranked: Sequence[Ranked]
 
     @classmethod
-    def of(cls, host_state: host_manager.HostState, view: view_.View) -> None:
+    def of(
+        cls,
+        host_state: host_manager.HostState,
+        view: view_.View,
+        ranked: Sequence[Ranked],
+    ) -> None:
         """Make one of Nova's host state."""
         host_state.__class__ = cls
         host_state.gpus = view
+        host_state.ranked = ranked
+        host_state.allocation_candidates = [r.candidate for r in ranked]
+
+    def first(self) -> Ranked | None:
+        """Find the first candidate that other filters have left."""
+        for ranked in self.ranked:
+            if ranked.candidate is self.allocation_candidates[0]:
+                return ranked
+        return None
 
     def consume_from_request(self, spec_obj: Any) -> None:
         """Note what Nova has claimed of this host, as well."""

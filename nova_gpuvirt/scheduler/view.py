@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Hashable
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import os_resource_classes as orc
@@ -10,14 +14,23 @@ from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import demand as demand_
+from nova_gpuvirt.scheduler import steps as steps_
+from nova_gpuvirt.scheduler import worth as worth_
 
 Parts = tuple[candidate.Part, ...]
+
+# Of so many requests the costs are kept, for the next that is alike.
+_REQUESTS = 8
+# Choices that are kept, of those that take of a set or twice of one card.
+_RARE = 32
 
 
 class View:
     """The cards and sets of one host, and what each choice would leave.
 
     It is good for as long as the host's summary stays the same.
+
+    :ivar unused: the millionths of cards that are left
     """
 
     def __init__(self, told: summary.Summary, demand: demand_.Demand) -> None:
@@ -26,18 +39,43 @@ class View:
         self.cards = {card.provider: card for card in told.cards}
         self.sets = {sets.provider: sets for sets in told.sets}
         self.providers: dict[str, object] = {**self.cards, **self.sets}
-        self.cards_left = sum(c.unused for c in told.cards) / summary.CARD
-        self._usable: Sequence[float] | None = None
-        self._after: dict[Parts, tuple[Sequence[float], float]] = {}
+        self.unused = sum(c.unused for c in told.cards)
+        self._worth: tuple[float, float, float] | None = None
+        self._rare: dict[Parts, steps_.Step] = {}
+        self._costs: dict[Hashable, dict[steps_.Step, float]] = {}
 
-    @property
-    def usable(self) -> Sequence[float]:
+    @functools.cached_property
+    def states(self) -> Mapping[str, steps_.State]:
+        """The states of the cards, by provider."""
+        return {
+            provider: self.demand.state(card)
+            for provider, card in self.cards.items()
+        }
+
+    @functools.cached_property
+    def usable(self) -> Sequence[int]:
         """What typical requests could use of the cards now."""
-        if self._usable is None:
-            self._usable = self.demand.total(
-                self.demand.usable(card) for card in self.summary.cards
-            )
-        return self._usable
+        return self.demand.usable(self.states.values())
+
+    def worth(self, vcpus: float, memory_mb: float) -> float:
+        """Tell what the host is worth with so many CPUs and MiB left."""
+        known = self._worth
+        if known is None or known[:2] != (vcpus, memory_mb):
+            found = worth_.Worth(self.demand, self.usable, vcpus, memory_mb)
+            known = self._worth = vcpus, memory_mb, found.now
+        return known[2]
+
+    def costs(self, request: Hashable) -> dict[steps_.Step, float]:
+        """Give the costs that were found for requests of one shape.
+
+        They are to be added to.
+        """
+        known = self._costs.get(request)
+        if known is None:
+            if len(self._costs) >= _REQUESTS:
+                self._costs.clear()
+            known = self._costs[request] = {}
+        return known
 
     def touched(
         self, part: candidate.Part
@@ -49,56 +87,57 @@ class View:
         """
         card = self.cards.get(part.provider)
         if card is not None:
-            return ((card, part.resource_class, part.count),)
+            return ((card, part.resource_class, part.units),)
         free = self.sets[part.provider].free.get(part.resource_class, ())
         return tuple(
             (self.summary.cards[index], orc.PGPU, 1)
-            for each in free[: part.count]
+            for each in free[: part.units]
             for index in each
         )
 
-    def after(self, parts: Parts) -> tuple[Sequence[float], float]:
-        """Tell what typical requests could still use after a choice.
-
-        :return: that, and how many cards' worth the choice takes
-        """
+    def step(self, parts: Parts) -> steps_.Step:
+        """Find what a choice does to the host's cards."""
+        states = self.states
         try:
-            return self._after[parts]
+            if len(parts) == 1:
+                ((provider, rc, units),) = parts
+                return states[provider].steps[rc, units]
+            if len({part.provider for part in parts}) == len(parts):
+                return self.demand.together(
+                    tuple([states[p].steps[rc, n] for p, rc, n in parts])
+                )
         except KeyError:
-            found = self._after[parts] = self._look_after(parts)
-            return found
+            pass  # It takes of a set.
+        known = self._rare.get(parts)
+        if known is None:
+            if len(self._rare) >= _RARE:
+                self._rare.clear()
+            known = self._rare[parts] = self._one_by_one(parts)
+        return known
 
-    def _changed(self, parts: Parts) -> dict[str, summary.Card]:
-        """Tell what the cards would be that a choice takes something of."""
-        changed: dict[str, summary.Card] = {}
+    def _one_by_one(self, parts: Parts) -> steps_.Step:
+        """Find it where parts are of the same card, or of a set."""
+        now: dict[str, summary.Card] = {}
+        steps = []
         for part in parts:
             for card, rc, count in self.touched(part):
-                before = changed.get(card.provider, card)
-                changed[card.provider] = cards.take(before, rc, count)
-        return changed
-
-    def _look_after(self, parts: Parts) -> tuple[Sequence[float], float]:
-        usable = list(self.usable)
-        taken = 0
-        for provider, card in self._changed(parts).items():
-            before = self.cards[provider]
-            taken += before.unused - card.unused
-            for i, (old, new) in enumerate(
-                zip(
-                    self.demand.usable(before),
-                    self.demand.usable(card),
-                    strict=True,
-                )
-            ):
-                usable[i] += new - old
-        return usable, taken / summary.CARD
+                card = now.get(card.provider, card)  # noqa: PLW2901
+                steps.append(self.demand.state(card).steps[rc, count])
+                now[card.provider] = cards.take(card, rc, count)
+        together = self.demand.together(tuple(steps))
+        # Whether a guest can have it takes a closer look.
+        return dataclasses.replace(together, fits=False)
 
     def with_taken(self, parts: Parts) -> View:
         """Look at the host as it would be when these are taken as well."""
         if not parts:
             return self
-        left = self.cards | self._changed(parts)
+        changed = dict(self.cards)
+        for part in parts:
+            for card, rc, count in self.touched(part):
+                now = changed[card.provider]
+                changed[card.provider] = cards.take(now, rc, count)
         return View(
-            summary.Summary(tuple(left.values()), self.summary.sets),
+            summary.Summary(tuple(changed.values()), self.summary.sets),
             self.demand,
         )

@@ -243,6 +243,18 @@ class Mdev:
         parent = self._parent.replace(':', '_').replace('.', '_')
         return f'mdev_{self._uuid}_{parent}'.replace('-', '_')
 
+    def XMLDesc(self, flags: int) -> str:  # noqa: N802
+        """Print what Nova reads of it."""
+        parent = model.PciAddress.parse(self._parent)
+        type_id = self._connection.sysfs.mdevs(parent)[self._uuid]
+        return (
+            f'<device><name>{self.name()}</name>'
+            f'<parent>{parent.nodedev}</parent>'
+            f'<capability type="mdev"><type id="{type_id}"/>'
+            f'<uuid>{self._uuid}</uuid><iommuGroup number="0"/></capability>'
+            '</device>'
+        )
+
     def destroy(self) -> None:
         """Remove the mdev."""
         self._connection.remove_mdev(self._uuid)

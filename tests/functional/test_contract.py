@@ -24,6 +24,7 @@ from nova.scheduler import host_manager
 from nova.scheduler import manager as scheduler_manager
 from nova.scheduler import utils as scheduler_utils
 from nova.scheduler import weights
+from nova.scheduler.client import report
 from nova.virt import driver as virt_driver
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
@@ -134,11 +135,22 @@ class TrackerTest(unittest.TestCase):
         ):
             self.assertIn(line, source)
 
+    def test_generation_of_a_provider_can_be_read_anew(self):
+        source = inspect.getsource(resource_tracker.ResourceTracker.__init__)
+        self.assertIn('self.reportclient = ', source)
+        self.assertEqual(
+            ['self', 'context', 'rp_uuid'],
+            _parameters(
+                report.SchedulerReportClient._refresh_and_get_inventory
+            ),
+        )
+
     def test_provider_tree(self):
         for name, parameters in {
             'get_provider_uuids': ['self', 'name_or_uuid'],
             'data': ['self', 'name_or_uuid'],
             'exists': ['self', 'name_or_uuid'],
+            'has_inventory_changed': ['self', 'name_or_uuid', 'inventory'],
             'update_inventory': ['self', 'name_or_uuid', 'inventory'],
             'update_traits': ['self', 'name_or_uuid', 'traits'],
             'update_resources': ['self', 'name_or_uuid', 'resources'],

@@ -74,6 +74,59 @@ class GpusTestCase(testtools.TestCase):
         return {path.name for path in folder.iterdir()}
 
 
+class TypesTest(GpusTestCase):
+    def names(self, **kwargs):
+        gpus = self.gpus.survey(**kwargs).gpus
+        (card,) = (gpu for gpu in gpus if str(gpu.address) == _CARD)
+        return {profile.type_id: profile.name for profile in card.profiles}
+
+    def test_texts_of_types_are_kept_until_a_periodic_update(self):
+        before = self.names()
+        self.host.break_file(
+            _CARD, 'mdev_supported_types/nvidia-233/name', 'GRID T4-8X\n'
+        )
+        self.assertEqual(before, self.names())
+        after = self.names(refresh=True)
+        self.assertEqual(before | {'nvidia-233': 'GRID T4-8X'}, after)
+        self.assertEqual(after, self.names())
+
+
+class ClaimsTest(GpusTestCase):
+    kind = 'l40s'
+    card = '0000:41:00.0'
+    vf = '0000:41:00.6'
+
+    def found(self, *identifiers):
+        claims = [model.Claim('VGPU', text) for text in identifiers]
+        return self.gpus.of_claims(claims)
+
+    def test_a_claim_leads_to_its_card_as_a_survey_shows_it(self):
+        every = {str(g.address): g for g in self.gpus.survey().gpus}
+        for identifier in (
+            f'passthrough:{self.card}',
+            f'vendor-vfio:{self.vf}@nvidia-l40s-8q',
+        ):
+            self.assertEqual((every[self.card],), self.found(identifier))
+
+    def test_a_set_leads_to_each_of_its_cards(self):
+        every = self.gpus.survey().gpus
+        addresses = '+'.join(str(gpu.address) for gpu in every)
+        self.assertEqual(every, self.found(f'set:{addresses}'))
+
+    def test_nothing_is_read_of_other_cards(self):
+        self.host.break_file('0000:a1:00.0', 'class', None)
+        (gpu,) = self.found(f'vendor-vfio:{self.vf}@nvidia-l40s-8q')
+        self.assertIsNone(gpu.refusal)
+        self.assertEqual({}, self.gpus._look([gpu.address]).unreadable)
+
+    def test_a_claim_on_what_is_gone_leads_to_nothing(self):
+        self.host.unplug(self.card)
+        self.assertEqual((), self.found(f'passthrough:{self.card}'))
+
+    def test_no_readable_claim_leads_to_nothing(self):
+        self.assertEqual((), self.found('of another version'))
+
+
 class VgpuTest(GpusTestCase):
     def test_vgpu_is_made_once_and_removed_once(self):
         claim = self.claim()

@@ -92,6 +92,17 @@ class ProviderTest(unittest.TestCase):
         (provider,) = report([test_offers.card(test_offers.NVIDIA)])
         self.assertEqual(2, provider.inventories['VGPU']['max_unit'])
 
+    def test_a_guest_is_offered_no_more_slots_than_it_may_have(self):
+        known = {ADDRESS: placement.Known({}, (), (VGPU,))}
+        limited = test_offers.card(test_offers.NVIDIA, per_guest=1)
+        (provider,) = report([limited])
+        self.assertEqual(1, len(provider.resources['VGPU']))
+        self.assertEqual(2, provider.inventories['VGPU']['total'])
+        (provider,) = report([limited], known)
+        self.assertEqual(2, len(provider.resources['VGPU']))
+        self.assertIn(VGPU, provider.resources['VGPU'])
+        self.assertEqual(2, provider.inventories['VGPU']['total'])
+
     def test_card_that_gives_nothing_has_no_provider(self):
         nothing = card(whole_refusal='boot VGA', shares=())
         self.assertEqual((), report([nothing]))

@@ -1,48 +1,83 @@
-"""What was handed out is remembered until its host tells of it."""
+"""What was handed out counts until the host tells of it."""
 
+import dataclasses
 import unittest
 
-import os_resource_classes as orc
+import hypothesis
+from hypothesis import strategies as st
 
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import handed_out
+from tests.unit.scheduler import worlds
 
-PART = candidate.Part('card', orc.PGPU, 1)
+SET = 'CUSTOM_GPU_SET_2'
+A = worlds.CLASSES[0]
 
 
-def told(claims):
-    """What a host tells of its one card, which has had so many claims."""
-    layout = summary.Layout('T4')
-    card = summary.Card('card', '0000:3b:00.0', layout, claims=claims)
-    return summary.Summary((card,))
+def told(claims=0, of_sets=0, provider='card'):
+    card = worlds.free(summary.Layout('T4'), provider, claims=claims)
+    sets = summary.Sets('fabric', {SET: ((0, 1),)}, of_sets)
+    return summary.Summary((card,), (sets,))
 
 
 class HandedOutTest(unittest.TestCase):
     def setUp(self):
         self.now = 1000.0
-        self.handed_out = handed_out.HandedOut(clock=lambda: self.now)
+        self.notes = handed_out.HandedOut(lambda: self.now)
 
-    def pending(self, claims):
-        return [*self.handed_out.pending(told(claims))]
+    def pending(self, summary_):
+        return [*self.notes.pending(summary_)]
 
-    def test_it_is_pending_until_the_host_tells_of_it(self):
-        self.handed_out.note(told(3), [PART])
-        self.assertEqual([PART], self.pending(3))
-        self.assertEqual([], self.pending(4))
+    def test_it_is_pending_until_the_host_tells_of_its_claim(self):
+        part = candidate.Part('card', A, 2)
+        self.notes.note(told(claims=3), [part])
+        self.assertEqual([part], self.pending(told(claims=3)))
+        self.assertEqual([part], self.pending(told(claims=4)))
+        self.assertEqual([], self.pending(told(claims=5)))
 
-    def test_each_claim_answers_one_note(self):
-        self.handed_out.note(told(0), [PART])
-        self.handed_out.note(told(0), [PART])
-        self.assertEqual([PART, PART], self.pending(0))
-        self.assertEqual([PART], self.pending(1))
-        self.assertEqual([], self.pending(2))
+    def test_several_are_told_of_one_after_the_other(self):
+        first, second = (candidate.Part('card', rc, 1) for rc in 'AB')
+        self.notes.note(told(), [first])
+        self.notes.note(told(), [second])
+        self.assertEqual([first, second], self.pending(told()))
+        self.assertEqual([second], self.pending(told(claims=1)))
+        self.assertEqual([], self.pending(told(claims=2)))
 
-    def test_one_that_comes_to_nothing_is_forgotten(self):
-        self.handed_out.note(told(0), [PART])
-        self.now += 61
-        self.assertEqual([], self.pending(0))
+    def test_a_set_is_noted_as_well(self):
+        part = candidate.Part('fabric', SET, 1)
+        self.notes.note(told(), [part])
+        self.assertEqual([part], self.pending(told()))
+        self.assertEqual([], self.pending(told(of_sets=1)))
 
-    def test_other_hosts_have_nothing_of_it(self):
-        self.handed_out.note(told(0), [PART])
-        self.assertEqual([], [*self.handed_out.pending(summary.Summary(()))])
+    def test_a_claim_that_has_ended_since_stays_told_of(self):
+        part = candidate.Part('card', A, 1)
+        self.notes.note(told(claims=3), [part])
+        self.assertEqual([], self.pending(told(claims=4)))
+        self.notes.note(told(claims=4), [part])
+        self.assertEqual([part], self.pending(told(claims=4)))
+
+    def test_a_build_that_failed_is_forgotten_in_a_minute(self):
+        part = candidate.Part('card', A, 1)
+        self.notes.note(told(), [part])
+        self.now += 59
+        self.assertEqual([part], self.pending(told()))
+        self.now += 2
+        self.assertEqual([], self.pending(told()))
+        self.assertTrue(self.notes.is_clear(['card']))
+
+    def test_other_hosts_are_not_concerned(self):
+        self.notes.note(told(), [candidate.Part('card', A, 1)])
+        self.assertFalse(self.notes.is_clear(['fabric', 'card']))
+        self.assertTrue(self.notes.is_clear(['fabric', 'other']))
+        other = dataclasses.replace(told(provider='other'), sets=())
+        self.assertEqual([], self.pending(other))
+
+    @hypothesis.given(st.lists(st.integers(1, 3), max_size=6), st.data())
+    def test_what_is_told_and_what_is_pending_add_up(self, counts, data):
+        notes = handed_out.HandedOut(lambda: self.now)
+        for count in counts:
+            notes.note(told(), [candidate.Part('card', A, count)])
+        done = data.draw(st.integers(0, len(counts)))
+        pending = notes.pending(told(claims=sum(counts[:done])))
+        self.assertEqual(counts[done:], [part.units for part in pending])

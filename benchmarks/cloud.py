@@ -1,0 +1,62 @@
+"""Measure in a cloud: Nova and Placement in this process, simulated hosts."""
+
+from __future__ import annotations
+
+# Nova's functional tests choose between eventlet and threads when they are
+# imported, so they have to be first.
+import nova.tests.functional  # isort: skip # noqa: F401
+
+import sys
+import unittest
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+
+import fixtures
+
+from nova_gpuvirt.testing import cloud
+from nova_gpuvirt.testing import description
+from nova_gpuvirt.testing import hosts
+
+
+class Cloud(cloud.Cloud):
+    """A cloud, for as long as a function measures in it."""
+
+    def __init__(self, measure: Callable[[Cloud], Any]) -> None:
+        super().__init__('run_measure')
+        self._measure = measure
+
+    def run_measure(self) -> None:
+        """Let the function measure."""
+        self._measure(self)
+
+    def start(self, name: str, host: description.Host) -> Any:
+        """Start nova-compute on a host and return its driver."""
+        with fixtures.MonkeyPatch(
+            'nova_gpuvirt.testing.hosts.HOSTS',
+            {**hosts.HOSTS, name: lambda: host},
+        ):
+            self.start_gpu_host(name, name)
+        return self.computes[name].manager.driver
+
+    def boot(self, spec: dict[str, str], **kwargs: Any) -> Any:
+        """Boot a small server with a flavor of these extra specs."""
+        flavor = self._create_flavor(
+            memory_mb=256, vcpu=1, disk=1, ephemeral=0, extra_spec=spec
+        )
+        return self._create_server(flavor_id=flavor, networks='none', **kwargs)
+
+
+T = TypeVar('T')
+
+
+def measure(function: Callable[[Cloud], T]) -> T:
+    """Call a function with a new cloud, and return what it returns."""
+    found: list[T] = []
+    result = unittest.TestResult()
+    Cloud(lambda cloud: found.append(function(cloud))).run(result)
+    for _, traceback in (*result.errors, *result.failures):
+        print(traceback, file=sys.stderr)
+    if not result.wasSuccessful():
+        raise RuntimeError('the cloud failed')
+    return found[0]
