@@ -247,6 +247,13 @@ class SchedulerTest(unittest.TestCase):
         )
         self.assertTrue(callable(scheduler_utils.get_weight_multiplier))
 
+    def test_flavor_is_put_as_a_query_of_placement(self):
+        request = scheduler_utils.ResourceRequest
+        self.assertEqual(
+            ['request_spec'], _parameters(request.from_request_spec)[:1]
+        )
+        self.assertEqual(['self'], _parameters(request.to_querystring))
+
 
 class GuestTest(unittest.TestCase):
     def test_guest_takes_devices(self):

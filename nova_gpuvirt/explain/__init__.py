@@ -1,0 +1,1 @@
+"""Why a flavor fits on a host and card, or not: nova-gpuvirt explain."""

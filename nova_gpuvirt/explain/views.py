@@ -1,0 +1,71 @@
+"""A host's GPUs as the scheduler's rules look at them, from Placement. Pure.
+
+Placement has no sizes. Two parts of one card, where they are not of the same
+number, count as such that exclude each other.
+"""
+
+from __future__ import annotations
+
+import os_resource_classes as orc
+
+from nova_gpuvirt import placement
+from nova_gpuvirt import summary
+from nova_gpuvirt.explain import fleet
+from nova_gpuvirt.scheduler import demand
+from nova_gpuvirt.scheduler import view
+
+_NO_DEMAND = demand.Demand({}, ())
+_SESSION = 'CUSTOM_GPU_API_SESSION'
+
+
+def view_of(host: fleet.Host) -> view.View:
+    """Look at a host."""
+    cards = [c for c in host.cards if not c.is_fabric]
+    fabrics = [c for c in host.cards if c.is_fabric]
+    return view.View(
+        summary.Summary(
+            tuple(_card(c) for c in cards),
+            tuple(
+                summary.Sets(
+                    fabric.uuid,
+                    {rc: ((),) * s.left for rc, s in fabric.stocks.items()},
+                )
+                for fabric in fabrics
+            ),
+        ),
+        _NO_DEMAND,
+    )
+
+
+def _card(card: fleet.Provider) -> summary.Card:
+    stocks = {r: s for r, s in card.stocks.items() if r != orc.PGPU}
+    whole = card.stocks.get(orc.PGPU)
+    limits = [s.max_unit for s in stocks.values() if s.max_unit < s.capacity]
+    parts = tuple(
+        summary.Part(
+            rc,
+            summary.CARD // max(1, stock.capacity),
+            summary.Sharing.INDEPENDENT
+            if rc == _SESSION
+            else summary.Sharing.EQUAL,
+        )
+        for rc, stock in stocks.items()
+    )
+    classes = list(stocks)
+    return summary.Card(
+        card.uuid,
+        card.device or card.name,
+        summary.Layout(card.model, parts, min(limits, default=None)),
+        health=_health(card),
+        whole=None if whole is None else whole.left > 0,
+        left=tuple(stock.left for stock in stocks.values()),
+        vgpu=classes.index(orc.VGPU) if orc.VGPU in classes else None,
+    )
+
+
+def _health(card: fleet.Provider) -> summary.Health:
+    if placement.QUARANTINED in card.traits:
+        return summary.Health.QUARANTINED
+    if placement.MISSING in card.traits:
+        return summary.Health.MISSING
+    return summary.Health.OK
