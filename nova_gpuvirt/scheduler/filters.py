@@ -18,7 +18,9 @@ from nova import objects
 from nova.scheduler import filters
 from nova.scheduler import host_manager
 
+from nova_gpuvirt import exception
 from nova_gpuvirt.scheduler import candidate
+from nova_gpuvirt.scheduler import numa
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import state
 from nova_gpuvirt.scheduler import view as view_
@@ -54,10 +56,15 @@ class GpuFilter(filters.BaseHostFilter):
         ]
         if not any(parts for parts, _ in choices):
             return True
+        try:
+            near = numa.nearness(view, host_state, spec_obj)
+        except exception.InvalidOption as error:
+            LOG.error('Flavor %s: %s', spec_obj.flavor.name, error)
+            return False
         refused = {
             parts: reason
             for parts in dict.fromkeys(parts for parts, _ in choices)
-            if (reason := rules.refusal(view, parts)) is not None
+            if (reason := _refusal(view, near, parts)) is not None
         }
         for parts, reason in refused.items():
             LOG.info(
@@ -68,40 +75,53 @@ class GpuFilter(filters.BaseHostFilter):
                 extra={'instance_uuid': spec_obj.instance_uuid},
             )
         left = [choice for choice in choices if choice[0] not in refused]
-        rank = _Ranking(view, host_state, spec_obj)
+        rank = _Ranking(view, near, host_state, spec_obj)
         host_state.allocation_candidates = [
             each for _, each in sorted(left, key=rank)
         ]
-        state.GpuHostState.of(host_state, view)
+        state.GpuHostState.of(host_state, view, near)
         return bool(left)
+
+
+def _refusal(
+    view: view_.View, near: numa.Nearness | None, parts: view_.Parts
+) -> str | None:
+    reason = rules.refusal(view, parts)
+    if reason is None and near is not None:
+        reason = near.refusal(parts)
+    return reason
 
 
 class _Ranking:
     """The order of a host's candidates: the best one first.
 
     What was handed out a moment ago is the last choice, not none: the
-    build may have failed.
+    build may have failed. What is far from where the guest can be comes
+    before that.
     """
 
     def __init__(
         self,
         view: view_.View,
+        near: numa.Nearness | None,
         host_state: host_manager.HostState,
         spec_obj: objects.RequestSpec,
     ) -> None:
+        self._near = near
         pending = [*state.HANDED_OUT.pending(view.summary)]
         self._view = view.with_taken(pending) if pending else view
         self._scorer = state.scorer(self._view, host_state, spec_obj)
-        self._known: dict[view_.Parts, tuple[bool, float]] = {}
+        self._known: dict[view_.Parts, tuple[bool, bool, float]] = {}
 
     def __call__(
         self, choice: tuple[view_.Parts, object]
-    ) -> tuple[bool, float, float]:
+    ) -> tuple[bool, bool, float, float]:
         parts, _ = choice
         if parts not in self._known:
             is_taken = rules.refusal(self._view, parts) is not None
+            is_far = self._near is not None and self._near.is_far(parts)
             cost = round(self._scorer.cost(parts), 9)
-            self._known[parts] = is_taken, cost
+            self._known[parts] = is_taken, is_far, cost
         return *self._known[parts], random.random()
 
 

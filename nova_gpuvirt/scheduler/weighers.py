@@ -21,6 +21,8 @@ CONF = nova.conf.CONF
 
 # More than any choice costs: no host has so many cards.
 _ALL = 1000.0
+# A guest far from its GPUs costs as much as one card.
+_FAR = 1.0
 
 
 class GpuWeigher(weights.BaseHostWeigher):
@@ -57,4 +59,8 @@ class GpuWeigher(weights.BaseHostWeigher):
         cost = state.scorer(view, host_state, weight_properties).cost(parts)
         if not parts or rules.refusal(view, parts) is not None:
             cost += _ALL
+        if isinstance(host_state, state.GpuHostState) and host_state.is_far(
+            parts
+        ):
+            cost += _FAR
         return -cost
