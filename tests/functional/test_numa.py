@@ -18,6 +18,7 @@ _TWO_CARDS = {
     'resources2:PGPU': '1',
     'group_policy': 'isolate',
 }
+# By node, those of the host t4.
 _CARDS = {
     0: ('0000:3b:00.0', '0000:5e:00.0'),
     1: ('0000:af:00.0', '0000:d8:00.0'),
@@ -25,6 +26,7 @@ _CARDS = {
 
 
 class NumaCase(base.GpuTestCase):
+    KIND = 't4'
     ADDITIONAL_FILTERS = (
         'NUMATopologyFilter',
         *base.GpuTestCase.ADDITIONAL_FILTERS,
@@ -37,7 +39,7 @@ class NumaCase(base.GpuTestCase):
             cpu_shared_set='0,32',
             group='compute',
         )
-        self.host = self.start_gpu_host('host1', 't4')
+        self.host = self.start_gpu_host('host1', self.KIND)
 
     def boot_with(self, vcpus, spec, **kwargs):
         """Boot a pinned server of so many CPUs."""
@@ -80,17 +82,22 @@ class NumaCase(base.GpuTestCase):
             self.assertEqual(nodes, {cpu // 32 for cpu in pins})
         return nodes
 
-    def cards(self, server):
+    def cards(self, server, host='host1'):
         """The nodes of a server's cards."""
-        return {
-            node
+        devices = {
+            part.device
             for claim in self.claims(server)
-            for node, cards in _CARDS.items()
-            if str(claim.slot.device) in cards
+            for part in claim.slot.wholes or [claim.slot]
+        }
+        return {
+            gpu.function.numa_node
+            for gpu in self.survey(host).gpus
+            if any(gpu.holds(device) for device in devices)
         }
 
     def assert_near(self, server, host='host1'):
-        self.assertLessEqual(self.cards(server), self.nodes(server, host))
+        cards = self.cards(server, host)
+        self.assertLessEqual(cards, self.nodes(server, host))
 
     def usage(self, host):
         """What is used of each node, as Nova's database says."""
@@ -207,6 +214,27 @@ class BootTest(NumaCase):
             search_opts={'reservation_id': reservation}
         )
         return [self._wait_for_state_change(s, 'ACTIVE') for s in servers]
+
+
+class SetTest(NumaCase):
+    KIND = 'hgx-h100'
+
+    def test_set_of_one_node(self):
+        spec = {'resources:CUSTOM_GPU_SET_4': '1'}
+        servers = [self.boot_with(4, spec | _REQUIRED) for _ in range(2)]
+        for server in servers:
+            self.assertEqual(1, len(self.cards(server)))
+            self.assert_near(server)
+        self.assert_counted()
+
+    def test_set_of_both_nodes(self):
+        spec = {'resources:CUSTOM_GPU_SET_8': '1'}
+        self.refused(4, spec | _REQUIRED)
+        self.assertIn('the guest, of 1 NUMA cells, does not fit', self.log())
+        cells = {'hw:numa_nodes': '2'}
+        server = self.boot_with(4, spec | _REQUIRED | cells)
+        self.assertEqual({0, 1}, self.cards(server))
+        self.assert_near(server)
 
 
 class RefusalTest(NumaCase):
