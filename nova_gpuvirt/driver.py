@@ -37,6 +37,7 @@ from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
 from nova_gpuvirt import machine
 from nova_gpuvirt import model
+from nova_gpuvirt import numa_claims
 from nova_gpuvirt import overlap
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
@@ -86,6 +87,9 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._gpus = gpus.Gpus(self._machine, wishes)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
+        self._numa_claims = numa_claims.NumaClaims(
+            CONF.host, self._tracker, self._places
+        )
         self._running: Mapping[summary.Request, int] = {}
         self._summary: str | None = None
 
@@ -218,6 +222,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             stats.pop(summary.KEY, None)
             stats |= self._stats()
             node.stats = stats
+            self._numa_claims.watch(nodename)
 
     def _stats(self) -> dict[str, str]:
         return {} if self._summary is None else {summary.KEY: self._summary}
@@ -308,8 +313,14 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         try:
             claims = self._ledger.claims(instance)
             self._ledger.check(instance, self._gpus.of_claims(claims))
-        except exception.ClaimRefused as error:
+            self._numa_claims.settle(instance)
+        except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
+
+    def _places(self, instance: objects.Instance) -> numa_claims.Places:
+        """Tell where the cards are that an instance has claimed."""
+        claims = self._ledger.claims(instance)
+        return numa_claims.places(self._gpus.of_claims(claims), claims)
 
     def _get_guest_config(
         self, instance: objects.Instance, *args: Any, **kw: Any

@@ -6,12 +6,52 @@ Nova checks the extra specs of the namespace ``hw``; the entry point
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 from nova.api.validation.extra_specs import base
 from oslo_utils import strutils
 
+from nova_gpuvirt import exception
+
 _DISPLAY = 'gpuvirt_display'
+_NUMA_POLICY = 'hw:gpuvirt_numa_policy'
+
+
+class NumaPolicy(enum.Enum):
+    """Whether a guest with NUMA cells has to be on its GPUs' nodes."""
+
+    REQUIRED = 'required'
+    PREFERRED = 'preferred'
+    NONE = 'none'
+
+
+NO_TOPOLOGY = (
+    f'no NUMA cells of the guest, which {_NUMA_POLICY}=required needs: set '
+    'hw:numa_nodes or hw:cpu_policy too'
+)
+"""Why a guest without any can't be near its GPUs."""
+
+
+def numa_policy(extra_specs: Mapping[str, str]) -> NumaPolicy:
+    """Read what a flavor wants; `NumaPolicy.PREFERRED` if it does not say.
+
+    Nova keeps the properties of an image that it does not know from the
+    scheduler, so an image has no say.
+
+    :raises InvalidOption: when it is none of these; Nova's API lets requests
+        of old versions set anything
+    """
+    word = extra_specs.get(_NUMA_POLICY, NumaPolicy.PREFERRED.value)
+    try:
+        return NumaPolicy(word)
+    except ValueError:
+        raise exception.InvalidOption(
+            _NUMA_POLICY,
+            wanted=', '.join(policy.value for policy in NumaPolicy),
+            found=repr(word),
+            remedy='set it anew in the flavor',
+        ) from None
 
 
 def wants_display(
@@ -40,5 +80,17 @@ def register() -> list[base.ExtraSpecValidator]:
                 'vGPU. Refused where the vGPU can not show one.'
             ),
             value={'type': bool, 'description': 'Whether it does.'},
-        )
+        ),
+        base.ExtraSpecValidator(
+            name=_NUMA_POLICY,
+            description=(
+                "Whether the guest's NUMA cells have to be on the nodes of "
+                'the host where its GPUs are.'
+            ),
+            value={
+                'type': str,
+                'description': 'They have to, they shall if they can, or not.',
+                'enum': [policy.value for policy in NumaPolicy],
+            },
+        ),
     ]

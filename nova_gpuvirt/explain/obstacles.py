@@ -174,7 +174,7 @@ def _of_amounts(
     fleet: fleet_.Fleet,
 ) -> Iterator[Obstacle]:
     for part in parts:
-        rc, count = part.resource_class, part.count
+        rc, count = part.resource_class, part.units
         too_many = rules.is_one_guests_share(view, (part,))
         if too_many is not None:
             limit = card.stocks[rc].max_unit

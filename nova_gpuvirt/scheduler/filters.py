@@ -22,10 +22,13 @@ from nova.scheduler import filters
 from nova.scheduler import host_manager
 from nova.scheduler import utils
 
+from nova_gpuvirt import exception
 from nova_gpuvirt.scheduler import candidate
+from nova_gpuvirt.scheduler import numa
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import scoring
 from nova_gpuvirt.scheduler import state
+from nova_gpuvirt.scheduler import steps
 from nova_gpuvirt.scheduler import view as view_
 
 LOG = logging.getLogger(__name__)
@@ -83,38 +86,44 @@ class _Asked:
         view = state.view(host_state)
         if view is None or not host_state.allocation_candidates:
             return True
+        choices = [
+            (candidate.parts(each, view.providers), each)
+            for each in host_state.allocation_candidates
+        ]
+        if not choices[0][0]:
+            # The request is for no GPUs.
+            return True
+        try:
+            near = numa.nearness(view, host_state, self._spec)
+        except exception.InvalidOption as error:
+            LOG.error('Flavor %s: %s', self._spec.flavor.name, error)
+            return False
         pending = state.pending(view)
         now = view.with_taken(pending)
         scorer = state.scorer(self._policy, now, host_state, self._wanted)
         ranked = []
-        for each in host_state.allocation_candidates:
-            parts = candidate.parts(each, view.providers)
-            if not parts:
-                # The request is for no GPUs.
-                return True
+        for parts, each in choices:
             step = view.step(parts)
-            if not step.fits and self._is_refused(host_state, view, parts):
+            reason = _refusal(view, near, parts, step)
+            if reason is not None:
+                self._tell(host_state, parts, reason)
                 continue
-            takers = 0
-            if pending:
-                takers = _takers(now, parts, pending)
-                step = now.step(parts)
+            takers = _takers(now, parts, pending) if pending else 0
+            is_far = near is not None and near.is_far(parts)
+            cost = scorer.cost(now.step(parts) if pending else step)
             ranked.append(
-                state.Ranked(takers, scorer.cost(step), random.random(), each)
+                state.Ranked(takers, is_far, cost, random.random(), each)
             )
         ranked.sort(key=_RANK)
-        state.GpuHostState.of(host_state, view, ranked)
+        state.GpuHostState.of(host_state, view, near, ranked)
         return bool(ranked)
 
-    def _is_refused(
+    def _tell(
         self,
         host_state: host_manager.HostState,
-        view: view_.View,
         parts: view_.Parts,
-    ) -> bool:
-        reason = rules.refusal(view, parts)
-        if reason is None:
-            return False
+        reason: str,
+    ) -> None:
         LOG.info(
             'Host %s, %s: %s',
             host_state.host,
@@ -122,10 +131,22 @@ class _Asked:
             reason,
             extra={'instance_uuid': self._spec.instance_uuid},
         )
-        return True
 
 
-_RANK = operator.itemgetter(0, 1, 2)
+_RANK = operator.itemgetter(0, 1, 2, 3)
+
+
+def _refusal(
+    view: view_.View,
+    near: numa.Nearness | None,
+    parts: view_.Parts,
+    step: steps.Step,
+) -> str | None:
+    """Tell why a choice can't be had, None where it can."""
+    reason = None if step.fits else rules.refusal(view, parts)
+    if reason is None and near is not None:
+        reason = near.refusal(parts)
+    return reason
 
 
 def _takers(now: view_.View, parts: view_.Parts, pending: view_.Parts) -> int:

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import nova.conf
 from nova.scheduler import host_manager
+from nova.virt import hardware
 
 from nova_gpuvirt import conf
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import fleet as fleet_
 from nova_gpuvirt.scheduler import handed_out
+from nova_gpuvirt.scheduler import numa
 from nova_gpuvirt.scheduler import scoring
 from nova_gpuvirt.scheduler import view as view_
 
@@ -74,10 +76,12 @@ class Ranked(NamedTuple):
     """A candidate that can be had, and how good it is: less is better.
 
     :ivar takers: who has had it a moment ago, 0 if it is not taken by that
+    :ivar is_far: whether the guest can't be near the cards
     :ivar chance: what decides between candidates that cost the same
     """
 
     takers: int
+    is_far: bool
     cost: float
     chance: float
     candidate: Mapping[str, Any]
@@ -88,13 +92,17 @@ class GpuHostState(host_manager.HostState):
 
     It also notes which of its GPUs are handed out: Nova calls
     `consume_from_request` on the host that it has just claimed the first
-    candidate of, and tells nobody else of it.
+    candidate of, and tells nobody else of it. And where the guests go that
+    get them: Nova would take its own choice.
 
     :ivar gpus: the host's GPUs, as it tells of them
+    :ivar near: how near to them the guest can be, None where it need not be
     :ivar ranked: its candidates, the best one first
     """
 
     gpus: view_.View
+    numa_topology: Any
+    near: numa.Nearness | None
     ranked: Sequence[Ranked]
 
     @classmethod
@@ -102,11 +110,13 @@ class GpuHostState(host_manager.HostState):
         cls,
         host_state: host_manager.HostState,
         view: view_.View,
+        near: numa.Nearness | None,
         ranked: Sequence[Ranked],
     ) -> None:
         """Make one of Nova's host state."""
         host_state.__class__ = cls
         host_state.gpus = view
+        host_state.near = near
         host_state.ranked = ranked
         host_state.allocation_candidates = [r.candidate for r in ranked]
 
@@ -120,8 +130,23 @@ class GpuHostState(host_manager.HostState):
     def consume_from_request(self, spec_obj: Any) -> None:
         """Note what Nova has claimed of this host, as well."""
         super().consume_from_request(spec_obj)
-        if self.allocation_candidates:
-            parts = candidate.parts(
-                self.allocation_candidates[0], self.gpus.providers
+        HANDED_OUT.note(self.gpus.summary, self._claimed())
+
+    def _locked_consume_from_request(self, spec_obj: Any) -> None:
+        """Put the guest where the host will: beside its GPUs."""
+        before = self.numa_topology
+        fitted = self.near and self.near.fitted(self._claimed())
+        super()._locked_consume_from_request(spec_obj)
+        if fitted is not None:
+            spec_obj.numa_topology = fitted
+            self.numa_topology = hardware.numa_usage_from_instance_numa(
+                before, fitted
             )
-            HANDED_OUT.note(self.gpus.summary, parts)
+
+    def _claimed(self) -> view_.Parts:
+        """List what is claimed of the GPUs, by the first candidate."""
+        if not self.allocation_candidates:
+            return ()
+        return candidate.parts(
+            self.allocation_candidates[0], self.gpus.providers
+        )

@@ -24,6 +24,8 @@ _ALL = 1000.0
 _LAST = -_ALL / 2
 # It is so many cards behind the others.
 _BEHIND = 1.0
+# A guest far from its GPUs costs as much as one card.
+_FAR = 1.0
 
 
 class GpuWeigher(weights.BaseHostWeigher):
@@ -74,7 +76,8 @@ class GpuWeigher(weights.BaseHostWeigher):
         if isinstance(host_state, state.GpuHostState):
             ranked = host_state.first()
             if ranked is not None:
-                return -ranked.cost - bool(ranked.takers) * _ALL
+                far = ranked.is_far * _FAR
+                return -ranked.cost - far - bool(ranked.takers) * _ALL
         return self._look(host_state, weight_properties)
 
     def _look(

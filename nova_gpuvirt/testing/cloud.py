@@ -71,6 +71,16 @@ class Cloud(base.ServersTestBase):
         self._stand_in_for_disks()
         self._give_powers()
         self._let_hosts_know_their_names()
+        self._bring_cpus_online()
+
+    def _bring_cpus_online(self) -> None:
+        """Let guests have every CPU of a host, not the first 16."""
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.virt.libvirt.host.Host.get_online_cpus',
+                lambda host: {*range(libvirt.CPUS)},
+            )
+        )
 
     def _schedule_gpus(self) -> None:
         """Give nova-scheduler our filter and our weigher, knowing nothing."""

@@ -24,6 +24,9 @@ _PCI = '/sys/bus/pci'
 _BRIDGE = '0x0604'
 _VARIANTS_SINCE = 10_000_000
 
+# On two NUMA nodes, two threads for each core.
+CPUS = 64
+
 
 class Connection(fakelibvirt.Connection):
     """A connection to the libvirt of one simulated host."""
@@ -33,9 +36,12 @@ class Connection(fakelibvirt.Connection):
             'qemu:///system',
             version=host.description.libvirt,
             hv_version=host.description.qemu,
-            # As large as servers with eight GPUs are: 64 CPUs, 512 GiB.
+            # As large as servers with eight GPUs are: 512 GiB.
             host_info=fakelibvirt.HostInfo(
-                cpu_nodes=2, cpu_cores=16, cpu_threads=2, kB_mem=512 << 20
+                cpu_nodes=2,
+                cpu_cores=CPUS // 4,
+                cpu_threads=2,
+                kB_mem=512 << 20,
             ),
             **kwargs,
         )

@@ -11,13 +11,16 @@ import nova.conf
 from nova import context
 from nova import exception
 from nova import objects
+from nova import utils
 from nova import version
 from nova.api.validation.extra_specs import validators
 from nova.compute import manager
 from nova.compute import provider_tree
 from nova.compute import resource_tracker
+from nova.compute import stats
 from nova.compute import task_states
 from nova.compute import vm_states
+from nova.pci import stats as pci_stats
 from nova.pci import whitelist
 from nova.scheduler import filters
 from nova.scheduler import host_manager
@@ -26,6 +29,7 @@ from nova.scheduler import utils as scheduler_utils
 from nova.scheduler import weights
 from nova.scheduler.client import report
 from nova.virt import driver as virt_driver
+from nova.virt import hardware
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import host as libvirt_host
@@ -84,6 +88,7 @@ class DriverTest(unittest.TestCase):
             '_keep_claims',
             '_reconcile',
             '_check',
+            '_places',
             '_guest_host',
             '_refusal',
             '_release',
@@ -255,6 +260,105 @@ class SchedulerTest(unittest.TestCase):
         self.assertEqual(['self'], _parameters(request.to_querystring))
 
 
+class NumaTest(unittest.TestCase):
+    """How Nova's tracker claims the cells of guests."""
+
+    def assert_order(self, function, *lines):
+        source = inspect.getsource(function)
+        places = [source.index(line) for line in lines]
+        self.assertEqual(sorted(places), places, function)
+
+    def test_instance_is_counted_between_its_gpus_and_its_cells(self):
+        tracker = resource_tracker.ResourceTracker
+        self.assert_order(
+            tracker.instance_claim,
+            'instance.numa_topology = instance_numa_topology',
+            'self._set_instance_host_and_node(instance, cn)',
+            'instance.resources = claimed_resources',
+            'self._update_usage_from_instance(context, instance, nodename)',
+        )
+        self.assert_order(
+            tracker._update_usage_from_instance,
+            'stats = self.stats[nodename]',
+            'stats.update_stats_for_instance(instance, is_removed_instance)',
+            'self._update_usage(self._get_usage_dict(instance, instance)',
+        )
+        self.assertIn(
+            'self.stats = collections.defaultdict(compute_stats.Stats)',
+            inspect.getsource(tracker.__init__),
+        )
+        self.assertEqual(
+            ['self', 'instance', 'is_removed'],
+            _parameters(stats.Stats.update_stats_for_instance),
+        )
+
+    def test_claims_are_made_under_a_lock_that_we_can_take(self):
+        source = inspect.getsource(resource_tracker.ResourceTracker)
+        line = '@utils.synchronized(COMPUTE_RESOURCE_SEMAPHORE, fair=True)'
+        for name in ('instance_claim', '_update_available_resource'):
+            before = source[: source.index(f'def {name}(')]
+            self.assertTrue(before.rstrip().endswith(line), name)
+        self.assertTrue(callable(utils.synchronized))
+
+    def test_cells_of_a_move_are_those_of_its_context(self):
+        objects.register_all()
+        source = inspect.getsource(resource_tracker.ResourceTracker)
+        self.assertIn('instance.apply_migration_context()', source)
+        for name in ('old_numa_topology', 'new_numa_topology'):
+            self.assertIn(name, objects.MigrationContext.fields)
+
+    def test_fit_and_usage(self):
+        self.assertEqual(
+            [
+                *('host_topology', 'instance_topology', 'provider_mapping'),
+                *('limits', 'pci_requests', 'pci_stats'),
+            ],
+            _parameters(hardware.numa_fit_instance_to_host),
+        )
+        self.assertEqual(
+            ['host_topology', 'instance_topology', 'free'],
+            _parameters(hardware.numa_usage_from_instance_numa),
+        )
+        self.assertEqual(
+            ['self', 'requests', 'provider_mapping', 'numa_cells'],
+            _parameters(pci_stats.PciDeviceStats.support_requests),
+        )
+
+    def test_objects(self):
+        objects.register_all()
+        for kind, names in {
+            objects.NUMATopologyLimits: (
+                *('cpu_allocation_ratio', 'ram_allocation_ratio'),
+            ),
+            objects.NUMATopology: ('cells',),
+            objects.NUMACell: ('id', 'network_metadata'),
+            objects.NetworkMetadata: ('physnets', 'tunneled'),
+            objects.InstanceNUMATopology: ('cells', 'emulator_threads_policy'),
+            objects.InstanceNUMACell: ('id',),
+            objects.ComputeNode: (
+                *('numa_topology', 'cpu_allocation_ratio'),
+                'ram_allocation_ratio',
+            ),
+            objects.RequestSpec: (
+                *('numa_topology', 'network_metadata', 'pci_requests'),
+            ),
+            objects.PciDevice: ('numa_node',),
+        }.items():
+            self.assertLessEqual({*names}, {*kind.fields}, kind)
+        self.assertTrue(callable(objects.NUMATopology.obj_from_db_obj))
+        self.assertTrue(callable(objects.NUMATopology._to_json))
+
+    def test_scheduler_takes_what_it_chose_off_its_host(self):
+        self.assert_order(
+            host_manager.HostState.consume_from_request,
+            'self._locked_consume_from_request(spec_obj)',
+        )
+        self.assertEqual(
+            ['self', 'spec_obj'],
+            _parameters(host_manager.HostState._locked_consume_from_request),
+        )
+
+
 class GuestTest(unittest.TestCase):
     def test_guest_takes_devices(self):
         guest = vconfig.LibvirtConfigGuest()
@@ -308,6 +412,10 @@ class ApiTest(unittest.TestCase):
         validators.validate('hw:gpuvirt_display', 'true')
         with self.assertRaises(exception.ValidationError):
             validators.validate('hw:gpuvirt_display', 'perhaps')
+        for policy in ('required', 'preferred', 'none'):
+            validators.validate('hw:gpuvirt_numa_policy', policy)
+        with self.assertRaises(exception.ValidationError):
+            validators.validate('hw:gpuvirt_numa_policy', 'must')
 
 
 class OptionsTest(unittest.TestCase):
