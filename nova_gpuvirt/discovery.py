@@ -27,7 +27,6 @@ _BARS = 6
 _FUNCTIONS = 8
 # A bridge of no PCI kind, of NVIDIA's: an NVSwitch.
 _OTHER_BRIDGE = 0x0680
-_NVIDIA = 0x10DE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def nvswitches(sysfs: sysfs_.Sysfs) -> tuple[model.PciAddress, ...]:
             code = _number(sysfs, address, 'class', 24)
             if (
                 code >> 8 == _OTHER_BRIDGE
-                and _number(sysfs, address, 'vendor', 16) == _NVIDIA
+                and _number(sysfs, address, 'vendor', 16) == model.NVIDIA
             ):
                 found.append(address)
         except exception.SysfsError:

@@ -84,9 +84,9 @@ class Gpus:
     ) -> tuple[topology.Fabric, ...]:
         """Find the sets; without them the cards are still there one by one."""
         try:
-            for gpu in gpus:
-                self._learn_hive(gpu)
             if refresh:
+                for gpu in gpus:
+                    self._learn_hive(gpu)
                 self._partitions.refresh(gpus)
             return topology.fabrics(
                 gpus, self._hives, self._partitions.view(gpus)

@@ -12,6 +12,7 @@ from nova_gpuvirt import offers
 from nova_gpuvirt import placement
 from nova_gpuvirt import sharing
 from nova_gpuvirt import summary
+from nova_gpuvirt import topology
 
 # Of the shapes that run, the most frequent ones that are told of.
 _MOST = 16
@@ -33,10 +34,11 @@ def summarize(
         for uuid, provider in sorted(providers.items())
         if isinstance(provider, placement.Provider)
     }
+    switches = topology.switches([c.gpu for c in cards.values() if c.gpu])
     indexes = {card.device: i for i, card in enumerate(cards.values())}
     return summary.Summary(
         tuple(
-            _card(uuid, card, made.get(uuid, 0))
+            _card(uuid, card, switches.get(card.device), made.get(uuid, 0))
             for uuid, card in cards.items()
         ),
         tuple(
@@ -64,7 +66,9 @@ def _sets(
     return summary.Sets(uuid, free, made)
 
 
-def _card(uuid: str, card: placement.Card, made: int) -> summary.Card:
+def _card(
+    uuid: str, card: placement.Card, switch: str | None, made: int
+) -> summary.Card:
     gpu = card.gpu
     if gpu is None:
         return summary.Card(
@@ -95,6 +99,7 @@ def _card(uuid: str, card: placement.Card, made: int) -> summary.Card:
             ),
         ),
         numa_node=gpu.function.numa_node if gpu.function else None,
+        switch=switch,
         whole=bool(left[orc.PGPU]) if orc.PGPU in left else None,
         unused=_unused(gpu, card),
         left=tuple(left.get(p.resource_class, 0) for _, p in profiles),

@@ -22,6 +22,8 @@ from collections.abc import Sequence
 # behind (kernel Documentation/driver-api/vfio.rst); others of the class 06,
 # such as NVSwitches, are endpoints.
 PCI_BRIDGE = 0x0604
+# The vendor's id in PCI.
+NVIDIA = 0x10DE
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)

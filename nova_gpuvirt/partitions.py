@@ -24,7 +24,6 @@ from nova_gpuvirt.backends import base
 
 LOG = logging.getLogger(__name__)
 
-_NVIDIA = 0x10DE
 _REMEDY = (
     'see that nvidia-fabricmanager runs with FABRIC_MODE=1 and that fmpm is '
     'installed'
@@ -207,7 +206,7 @@ class Partitions:
         """Tell whether NVSwitches join these cards."""
         sysfs = self._machine.sysfs
         return self._has_switches() and all(
-            sysfs.read_if_there(card, 'vendor') == f'{_NVIDIA:#06x}'
+            sysfs.read_if_there(card, 'vendor') == f'{model.NVIDIA:#06x}'
             for card in cards
         )
 
@@ -301,7 +300,7 @@ class _NoSuch(commands.CommandFailed):
 
 
 def _is_nvidia(gpu: model.Gpu) -> bool:
-    return gpu.function is not None and gpu.function.vendor_id == _NVIDIA
+    return gpu.function is not None and gpu.function.vendor_id == model.NVIDIA
 
 
 def _slot(cards: Cards) -> model.Slot:

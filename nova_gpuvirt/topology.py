@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from nova_gpuvirt import model
 
 LARGEST = 16
-_NVIDIA = 0x10DE
 
 Ids = tuple[int, int]
 """Vendor and device."""
@@ -74,21 +73,6 @@ class Fabric:
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """Where a card is.
-
-    `root` is its root bus (``pci0000:00``), `switch` the bridge nearest to
-    it that has other cards of its model behind it, None without one.
-    `fabric` is what joins it with others, None where nothing does.
-    """
-
-    numa_node: int | None
-    root: str | None
-    switch: str | None
-    fabric: Kind | None
-
-
 def fabrics(
     gpus: Iterable[model.Gpu],
     hives: Mapping[model.PciAddress, str],
@@ -126,7 +110,7 @@ def _fabric(
     )
     cards = tuple(f.address for f in functions)
     fabric = Fabric(Kind.PCIE, ids, gpus[0].vendor, gpus[0].model, cards)
-    if ids[0] == _NVIDIA and partitions is not None:
+    if ids[0] == model.NVIDIA and partitions is not None:
         return _switched(fabric, partitions)
     known = {a: hives[a] for a in cards if a in hives}
     if not known:
@@ -295,30 +279,15 @@ def _family(
     return best(frozenset(taken))[2]
 
 
-def places(
-    gpus: Iterable[model.Gpu], found: Iterable[Fabric]
-) -> dict[model.Device, Place]:
-    """Tell where each card is, for those who choose among hosts and cards."""
-    gpus = tuple(gpus)
-    kinds = {
-        card: fabric.kind
-        for fabric in found
-        for s in fabric.sets
-        for card in s.cards
+def switches(gpus: Collection[model.Gpu]) -> dict[model.Device, str | None]:
+    """Find the bridge nearest to each card with others of its model behind.
+
+    It is None where there is none.
+    """
+    return {
+        gpu.address: _switch(gpu.function, gpus) if gpu.function else None
+        for gpu in gpus
     }
-    result: dict[model.Device, Place] = {}
-    for gpu in gpus:
-        function = gpu.function
-        if function is None:
-            result[gpu.address] = Place(None, None, None, None)
-            continue
-        result[gpu.address] = Place(
-            function.numa_node,
-            function.above[0] if function.above else None,
-            _switch(function, gpus),
-            kinds.get(function.address),
-        )
-    return result
 
 
 def _switch(

@@ -22,7 +22,6 @@ from nova_gpuvirt import sharing
 from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
 
-_NVIDIA = 0x10DE
 # The driver on VFIO that knows how to migrate a VF of a host's driver
 # (kernel drivers/vfio/pci/xe/Kconfig).
 _VARIANTS = {'xe': 'xe-vfio-pci'}
@@ -36,7 +35,7 @@ class Sriov(base.Backend):
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the card's virtual functions, by what part each has of it."""
         function = gpu.function
-        if function is None or function.vendor_id == _NVIDIA:
+        if function is None or function.vendor_id == model.NVIDIA:
             return gpu
         refusal = quotas.why_none(self._sysfs, function)
         if not function.virtfns and refusal is None:

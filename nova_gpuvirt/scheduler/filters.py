@@ -112,7 +112,14 @@ class _Asked:
             is_far = near is not None and near.is_far(parts)
             cost = scorer.cost(now.step(parts) if pending else step)
             ranked.append(
-                state.Ranked(takers, is_far, cost, random.random(), each)
+                state.Ranked(
+                    takers,
+                    is_far,
+                    cost,
+                    view.apart(parts),
+                    random.random(),
+                    each,
+                )
             )
         ranked.sort(key=_RANK)
         state.GpuHostState.of(host_state, view, near, ranked)
@@ -133,7 +140,7 @@ class _Asked:
         )
 
 
-_RANK = operator.itemgetter(0, 1, 2, 3)
+_RANK = operator.itemgetter(0, 1, 2, 3, 4)
 
 
 def _refusal(

@@ -77,12 +77,14 @@ class Ranked(NamedTuple):
 
     :ivar takers: who has had it a moment ago, 0 if it is not taken by that
     :ivar is_far: whether the guest can't be near the cards
+    :ivar apart: the NUMA nodes and switches that several cards are at
     :ivar chance: what decides between candidates that cost the same
     """
 
     takers: int
     is_far: bool
     cost: float
+    apart: int
     chance: float
     candidate: Mapping[str, Any]
 

@@ -95,6 +95,16 @@ class View:
             for index in each
         )
 
+    def apart(self, parts: Parts) -> int:
+        """Count the NUMA nodes and switches that a choice's cards are at.
+
+        It is 0 for one card, and for a set, which the host chooses.
+        """
+        if len(parts) == 1:
+            return 0
+        touched = [c for part in parts for c, _, _ in self.touched(part)]
+        return len({(card.numa_node, card.switch) for card in touched})
+
     def step(self, parts: Parts) -> steps_.Step:
         """Find what a choice does to the host's cards."""
         states = self.states

@@ -95,6 +95,21 @@ class SchedulerTest(base.GpuTestCase):
             server = self.boot({})
             self.assertEqual('host2', server['OS-EXT-SRV-ATTR:host'])
 
+    def test_cards_of_one_guest_are_behind_one_switch(self):
+        self.start_gpu_host('host1', 'a16')
+        switches = {c.device: c.switch for c in self.told('host1').cards}
+        self.assertEqual(2, len({*switches.values()} - {None}))
+        pair = {
+            'resources1:PGPU': '1',
+            'resources2:PGPU': '1',
+            'group_policy': 'isolate',
+        }
+        for _ in range(4):
+            server = self.boot(pair)
+            cards = [str(c.slot.device) for c in self.claims(server)]
+            self.assertEqual(2, len(cards))
+            self.assertEqual(1, len({switches[card] for card in cards}))
+
     def test_two_offers_of_one_card_are_not_one_request(self):
         self.start_gpu_host('host1', 'gvtd')
         self.boot_refused({'resources1:PGPU': '1', **_GROUP_OF_SESSION})

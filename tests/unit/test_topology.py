@@ -258,16 +258,16 @@ class HostTest(testtools.TestCase):
         )
         return host, gpus.Gpus(seen, wishes.Wishes())
 
-    def test_places_of_cards(self):
+    def test_switch_of_a_card(self):
         _, found = self.survey('a16')
-        host = found.survey()
-        places = topology.places(host.gpus, host.fabrics)
-        self.assertEqual(
-            topology.Place(
-                1, 'pci0000:b0', '0000:b1:00.0', topology.Kind.PCIE
-            ),
-            places[model.PciAddress.parse('0000:b5:00.0')],
-        )
+        switches = topology.switches(found.survey().gpus)
+        card = model.PciAddress.parse('0000:b5:00.0')
+        self.assertEqual('0000:b1:00.0', switches[card])
+
+    def test_card_alone_has_no_switch(self):
+        _, found = self.survey('t4')
+        switches = topology.switches(found.survey().gpus)
+        self.assertEqual({None}, {*switches.values()})
 
     def test_sets_of_a_board_are_behind_one_switch(self):
         _, found = self.survey('a16')
@@ -285,13 +285,13 @@ class HostTest(testtools.TestCase):
 
     def test_hive_is_remembered_when_vfio_gets_the_cards(self):
         host, found = self.survey('mi300x-hive')
-        (before,) = found.survey().fabrics
+        (before,) = found.survey(refresh=True).fabrics
         for gpu in found.survey().gpus:
             place = f'/sys/bus/pci/devices/{gpu.address}'
             host.write(f'{place}/driver_override', 'vfio-pci\n')
             host.write(f'{place}/driver/unbind', f'{gpu.address}\n')
             host.write('/sys/bus/pci/drivers_probe', f'{gpu.address}\n')
-        (after,) = found.survey().fabrics
+        (after,) = found.survey(refresh=True).fabrics
         self.assertEqual(topology.Kind.XGMI, after.kind)
         self.assertEqual(before.sets, after.sets)
 
