@@ -11,7 +11,13 @@ from tests.functional import base
 _T4 = 'CUSTOM_VGPU_NVIDIA_T4'
 
 
-class SchedulerTest(base.GpuTestCase):
+class SchedulerTestCase(base.GpuTestCase):
+    policy = 'fit'
+
+    def setUp(self):
+        self.flags(policy=self.policy, group='gpuvirt')
+        super().setUp()
+
     def told(self, host):
         """What a host tells the scheduler now, from the database."""
         node = objects.ComputeNode.get_first_node_by_host_for_old_compat(
@@ -22,6 +28,10 @@ class SchedulerTest(base.GpuTestCase):
     def card_of(self, server):
         """The address of the card that a server's claim is on."""
         return str(self.claims(server)[0].slot.device)
+
+    def place_of(self, server):
+        """The host and the card that a server's claim is on."""
+        return server['OS-EXT-SRV-ATTR:host'], self.card_of(server)
 
     def boot_together(self, spec, count):
         """Ask for so many servers at once, in one request."""
@@ -39,6 +49,8 @@ class SchedulerTest(base.GpuTestCase):
             self._wait_for_state_change(server, 'ACTIVE') for server in servers
         ]
 
+
+class SchedulerTest(SchedulerTestCase):
     def test_a_claim_is_told_of_at_once(self):
         self.start_gpu_host('host1', 't4')
         before = self.told('host1')
@@ -110,6 +122,18 @@ class SchedulerTest(base.GpuTestCase):
             self.assertEqual(2, len(cards))
             self.assertEqual(1, len({switches[card] for card in cards}))
 
+    def test_vgpus_of_one_guest_are_on_as_many_cards(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(
+            {
+                f'resources1:{_T4}_4Q': '1',
+                f'resources2:{_T4}_4Q': '1',
+                'group_policy': 'none',
+            }
+        )
+        cards = {claim.slot.device for claim in self.claims(server)}
+        self.assertEqual(2, len(cards))
+
     def test_two_offers_of_one_card_are_not_one_request(self):
         self.start_gpu_host('host1', 'gvtd')
         self.boot_refused({'resources1:PGPU': '1', **_GROUP_OF_SESSION})
@@ -127,6 +151,36 @@ class SchedulerTest(base.GpuTestCase):
         node.save()
         self.boot(base.VGPU)
         self.assertIn('wanted a summary of version', self.log())
+
+
+class PackTest(SchedulerTestCase):
+    policy = 'pack'
+
+    def test_the_fullest_card_of_the_fullest_host_is_taken(self):
+        self.start_gpu_host('host1', 't4')
+        self.start_gpu_host('host2', 't4')
+        four = {f'resources:{_T4}_4Q': '1'}
+        first = self.boot(four, az='nova:host2')
+        # Another size needs another card, of the same host.
+        second = self.boot({f'resources:{_T4}_8Q': '1'})
+        self.assertEqual('host2', second['OS-EXT-SRV-ATTR:host'])
+        self.assertNotEqual(self.card_of(first), self.card_of(second))
+        third = self.boot(four)
+        self.assertEqual('host2', third['OS-EXT-SRV-ATTR:host'])
+        self.assertEqual(self.card_of(first), self.card_of(third))
+
+
+class SpreadTest(SchedulerTestCase):
+    policy = 'spread'
+
+    def test_the_emptiest_card_of_the_emptiest_host_is_taken(self):
+        self.start_gpu_host('host1', 't4')
+        self.start_gpu_host('host2', 't4')
+        four = {f'resources:{_T4}_4Q': '1'}
+        servers = [self.boot(four) for _ in range(4)]
+        self.assertEqual(4, len({self.place_of(s) for s in servers}))
+        hosts = [s['OS-EXT-SRV-ATTR:host'] for s in servers]
+        self.assertEqual(['host1', 'host1', 'host2', 'host2'], sorted(hosts))
 
 
 _GROUP_OF_SESSION = {
