@@ -34,7 +34,7 @@ from nova_gpuvirt.testing.hosts import none
 
 _CLIENT = 'nova.scheduler.client.report.SchedulerReportClient'
 _TRACKER = 'nova.compute.resource_tracker.ResourceTracker'
-_REPORT = 'nova_gpuvirt.driver.GpuLibvirtDriver._report'
+_REPORT = 'nova_gpuvirt.reporter.Reporter._report'
 _PROFILE = 'nvidia-t4-1q'
 _FLAVORS = {
     'no-gpus': {},

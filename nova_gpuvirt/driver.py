@@ -8,8 +8,6 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import Any
 
 import nova.conf
@@ -31,7 +29,6 @@ from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
 from nova_gpuvirt import guest_device
-from nova_gpuvirt import host_summary
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
@@ -42,8 +39,8 @@ from nova_gpuvirt import overlap
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import privileged
+from nova_gpuvirt import reporter
 from nova_gpuvirt import rootonly
-from nova_gpuvirt import summary
 from nova_gpuvirt import sysfs
 from nova_gpuvirt.backends import mdev
 
@@ -90,8 +87,9 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._numa_claims = numa_claims.NumaClaims(
             CONF.host, self._tracker, self._places
         )
-        self._running: Mapping[summary.Request, int] = {}
-        self._summary: str | None = None
+        self._reporter = reporter.Reporter(
+            self._gpus, self._ledger, self._tracker
+        )
 
     def init_host(self, host: str) -> None:
         """Refuse to start with a card that Nova itself gives away."""
@@ -126,119 +124,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         nodename: str,
         allocations: Any = None,
     ) -> None:
-        """Add our providers.
-
-        Nothing of ours is raised: an error here would leak claims, and turn
-        servers that are deleted to ERROR.
-        """
+        """Add our providers."""
         super().update_provider_tree(provider_tree, nodename, allocations)
-        try:
-            self._report(provider_tree, nodename)
-        except Exception:
-            LOG.exception(
-                'The GPUs of %s could not be reported; what Placement knows '
-                'of them is left as it was',
-                nodename,
-            )
-            try:
-                self._keep_claims(provider_tree, nodename)
-            except Exception:
-                LOG.exception('Not even the claims could be kept')
-
-    @_timed
-    def _report(
-        self, tree: provider_tree_.ProviderTree, nodename: str
-    ) -> None:
-        assigned = self._ledger.assigned()
-        # Read once, and before anything is published: Nova copies with each
-        # look all that a provider has.
-        before = dict(_ours(tree, nodename))
-        known = {
-            address: placement.Known(
-                data.inventory, data.traits, assigned.get(data.uuid, ())
-            )
-            for address, data in before.items()
-        }
-        providers = self._gpus.report(nodename, known)
-        data_of = {data.name: data for data in before.values()}
-        told = {
-            self._put(tree, nodename, p, data_of.get(p.name)): p
-            for p in providers
-        }
-        self._ledger.learn(
-            nodename,
-            {
-                uuid: device
-                for uuid, p in told.items()
-                if (device := placement.address_of(nodename, p.name))
-            },
-            placement.classes(providers),
-        )
-        try:
-            self._tell(nodename, told)
-        except Exception:
-            LOG.exception('The scheduler was not told of the GPUs')
-
-    def _put(
-        self,
-        tree: provider_tree_.ProviderTree,
-        nodename: str,
-        provider: placement.Provider | placement.SetProvider,
-        before: Any,
-    ) -> str:
-        """Put a provider into the tree and return its UUID.
-
-        :param before: Nova's data of it, None for a new one
-        """
-        if before is None:
-            uuid = tree.new_child(provider.name, nodename)
-        else:
-            uuid = before.uuid
-            if before.traits != provider.traits or tree.has_inventory_changed(
-                uuid, provider.inventories
-            ):
-                self._ledger.renew(uuid)
-        tree.update_inventory(uuid, provider.inventories)
-        tree.update_traits(uuid, provider.traits)
-        _publish(tree, uuid, provider.resources)
-        return str(uuid)
-
-    def _tell(
-        self,
-        nodename: str,
-        providers: Mapping[str, placement.Provider | placement.SetProvider],
-    ) -> None:
-        """Tell the scheduler, together with Placement.
-
-        Nova saves the compute node right after this update, if it differs;
-        it does not see a change inside of ``stats``.
-        """
-        told = host_summary.text(providers, self._running, self._ledger.made)
-        self._summary = told if providers else None
-        tracker = self._tracker()
-        node = tracker.compute_nodes.get(nodename)
-        if node is not None:
-            stats = tracker.stats[nodename]
-            stats.pop(summary.KEY, None)
-            stats |= self._stats()
-            node.stats = stats
-            self._numa_claims.watch(nodename)
-
-    def _stats(self) -> dict[str, str]:
-        return {} if self._summary is None else {summary.KEY: self._summary}
-
-    def _keep_claims(
-        self, tree: provider_tree_.ProviderTree, nodename: str
-    ) -> None:
-        """Publish the claims alone: Nova skips a provider without any."""
-        assigned = self._ledger.assigned()
-        for _, data in _ours(tree, nodename):
-            resources: dict[str, set[model.Claim]] = {
-                rc: set() for rc in data.inventory
-            }
-            for claim in assigned.get(data.uuid, ()):
-                resources.setdefault(claim.resource_class, set()).add(claim)
-            _publish(tree, data.uuid, resources)
+        self._reporter.report(provider_tree, nodename)
+        self._numa_claims.watch(nodename)
 
     def get_available_resource(self, nodename: str) -> Any:
         """Repair first what a crash left; no lock of Nova's is held here."""
@@ -246,17 +135,10 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             self._reconcile()
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
-        try:
-            self._count_running()
-        except Exception:
-            LOG.exception('What runs on %s is not known', nodename)
+        self._reporter.count_running()
         resources = super().get_available_resource(nodename)
-        resources['stats'] |= self._stats()
+        resources['stats'] |= self._reporter.stats
         return resources
-
-    @_timed
-    def _count_running(self) -> None:
-        self._running = self._ledger.running()
 
     @_timed
     def _reconcile(self) -> None:
@@ -487,34 +369,3 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
 def _rootly(root: pathlib.Path) -> rootonly.Rootly | None:
     """Tell who may change a host: nobody may change a copy of one."""
     return privileged if root == pathlib.Path('/') else None
-
-
-def _ours(
-    tree: provider_tree_.ProviderTree, nodename: str
-) -> Iterator[tuple[model.Device, Any]]:
-    """Walk over our providers in a tree: the card, and Nova's data."""
-    for uuid in tree.get_provider_uuids(nodename):
-        data = tree.data(uuid)
-        address = placement.address_of(nodename, data.name)
-        if address is not None:
-            yield address, data
-
-
-def _publish(
-    tree: provider_tree_.ProviderTree, uuid: str, resources: Any
-) -> None:
-    """Give the tracker what it hands out."""
-    tree.update_resources(
-        uuid,
-        {
-            rc: {
-                objects.Resource(
-                    provider_uuid=uuid,
-                    resource_class=rc,
-                    identifier=claim.identifier,
-                )
-                for claim in claims
-            }
-            for rc, claims in resources.items()
-        },
-    )
