@@ -11,6 +11,7 @@ NAMES: tuple[str, ...] = (
     'eight_cards',
     'discovery',
     'requests',
+    'boots',
     'packing',
     'cost',
 )
