@@ -20,7 +20,6 @@ from nova.compute import vm_states
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from nova_gpuvirt import commands
 from nova_gpuvirt import conf
@@ -42,6 +41,7 @@ from nova_gpuvirt import privileged
 from nova_gpuvirt import reporter
 from nova_gpuvirt import rootonly
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import timed
 from nova_gpuvirt.backends import mdev
 
 CONF = nova.conf.CONF
@@ -51,11 +51,6 @@ LOG = logging.getLogger(__name__)
 TESTED_RELEASES = ('33', '34')
 
 conf.register_opts(CONF)
-
-# What Nova's own steps take more, with GPUs.
-_timed = timeutils.time_it(
-    LOG, message='%(func_name)s took %(seconds).3f s', min_duration=0
-)
 
 
 class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
@@ -140,7 +135,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         resources['stats'] |= self._reporter.stats
         return resources
 
-    @_timed
+    @timed.step
     def _reconcile(self) -> None:
         # Before the first update every device looks like an orphan.
         if not self._ledger.ready:
@@ -190,7 +185,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._check(instance)
         super().finish_migration(context, migration, instance, *args, **kw)
 
-    @_timed
+    @timed.step
     def _check(self, instance: objects.Instance) -> None:
         try:
             claims = self._ledger.claims(instance)
@@ -214,7 +209,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error
 
-    @_timed
+    @timed.step
     def _wire(
         self,
         instance: objects.Instance,
@@ -304,7 +299,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         old = self._get_resources(instance, prefix='old_')
         self._release(instance, self._ledger.claims(instance, old))
 
-    @_timed
+    @timed.step
     def _release(
         self, instance: objects.Instance, claims: Collection[model.Claim]
     ) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from nova import objects
 from nova.compute import provider_tree as provider_tree_
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import host_summary
@@ -18,12 +17,9 @@ from nova_gpuvirt import ledger as ledger_
 from nova_gpuvirt import model
 from nova_gpuvirt import placement
 from nova_gpuvirt import summary
+from nova_gpuvirt import timed
 
 LOG = logging.getLogger(__name__)
-
-_timed = timeutils.time_it(
-    LOG, message='%(func_name)s took %(seconds).3f s', min_duration=0
-)
 
 _Providers = Mapping[str, placement.Provider | placement.SetProvider]
 
@@ -61,7 +57,7 @@ class Reporter:
         except Exception:
             LOG.exception('What runs on this host is not known')
 
-    @_timed
+    @timed.step
     def _count_running(self) -> None:
         self._running = self._ledger.running()
 
@@ -84,7 +80,7 @@ class Reporter:
             except Exception:
                 LOG.exception('Not even the claims could be kept')
 
-    @_timed
+    @timed.step
     def _report(
         self, tree: provider_tree_.ProviderTree, nodename: str
     ) -> None:

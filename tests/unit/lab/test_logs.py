@@ -51,17 +51,18 @@ _LIBVIRT = """\
 
 def _nova(request, message, level='DEBUG'):
     return (
-        f'2026-11-24 15:45:45.628 30173 {level} nova_gpuvirt.driver'
+        f'2026-11-24 15:45:45.628 30173 {level} nova_gpuvirt.timed'
         f' [None {request} {_WHO}] {message}\n'
     )
 
 
 _AT = 'wrapper /opt/nova/lib/python3.13/site-packages/timeutils.py:425'
 _DRIVER = 'nova_gpuvirt.driver.GpuLibvirtDriver'
+_REPORTER = 'nova_gpuvirt.reporter.Reporter'
 _NOVA = ''.join(
     (
         _nova(_BOOT, f'{_DRIVER}._check took 0.250 s {_AT}'),
-        _nova(_PERIODIC, f'{_DRIVER}._report took 10.500 s {_AT}'),
+        _nova(_PERIODIC, f'{_REPORTER}._report took 10.500 s {_AT}'),
         _nova(_BOOT, f'{_DRIVER}._wire took 1.500 s {_AT}'),
         _nova(_BOOT, 'Took 28.01 seconds to spawn the instance', 'INFO'),
     )
