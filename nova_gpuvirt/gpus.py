@@ -62,7 +62,7 @@ class Gpus:
         slots = [slot for claim in claims if (slot := claim.slot) is not None]
         if not slots:
             return ()
-        devices = {p.device for s in slots for p in (s.wholes or (s,))}
+        devices = {part.device for slot in slots for part in slot.parts}
         return self._look(devices).gpus
 
     def _look(
@@ -220,7 +220,7 @@ class Gpus:
                 LOG.warning('Can not release %s: unknown', claim.identifier)
                 continue
             try:
-                for part in slot.wholes or (slot,):
+                for part in slot.parts:
                     self._backend(part).release(part, instance)
                 if cards := _cards(slot):
                     self._partitions.release(cards)
@@ -316,7 +316,7 @@ def _find(
     """Find the cards of a claim, each with its slot: of a set several."""
     slot = claim.slot
     found = []
-    for part in (slot.wholes or (slot,)) if slot is not None else (None,):
+    for part in (None,) if slot is None else slot.parts:
         gpu = next((g for g in gpus if part and g.holds(part.device)), None)
         if part is None or gpu is None or gpu.refusal is not None:
             raise exception.PrepareFailed(

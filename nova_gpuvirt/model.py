@@ -24,6 +24,11 @@ from collections.abc import Sequence
 PCI_BRIDGE = 0x0604
 # The vendor's id in PCI.
 NVIDIA = 0x10DE
+# The beginnings of resource classes, and the class of sessions on a renderer.
+SET_CLASS = 'CUSTOM_GPU_SET_'
+VGPU_CLASS = 'CUSTOM_VGPU_'
+GPU_CLASS = 'CUSTOM_GPU_'
+SESSION_CLASS = 'CUSTOM_GPU_API_SESSION'
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -119,7 +124,7 @@ class CardSet:
     @property
     def resource_class(self) -> str:
         """The class of sets of this size, ``CUSTOM_GPU_SET_8``."""
-        return f'CUSTOM_GPU_SET_{len(self.cards)}'
+        return f'{SET_CLASS}{len(self.cards)}'
 
     def overlaps(self, cards: Iterable[Device]) -> bool:
         """Tell whether any of the cards is in the set."""
@@ -229,6 +234,11 @@ class Slot:
             return tuple(Slot(WHOLE, card) for card in self.device.cards)
         return (self,) if self.kind == WHOLE else ()
 
+    @property
+    def parts(self) -> tuple[Slot, ...]:
+        """The slots that each are of one card: of a set several."""
+        return self.wholes or (self,)
+
     def __str__(self) -> str:
         index = '' if self.index is None else f'/{self.index}'
         profile = '' if self.profile is None else f'@{self.profile}'
@@ -291,7 +301,7 @@ class Profile:
     @property
     def resource_class(self) -> str:
         """The profile's own resource class, ``CUSTOM_VGPU_NVIDIA_T4_2Q``."""
-        prefix = 'CUSTOM_VGPU_' if self.is_vgpu else 'CUSTOM_GPU_'
+        prefix = VGPU_CLASS if self.is_vgpu else GPU_CLASS
         return prefix + re.sub(r'[^A-Z0-9]+', '_', self.slug.upper())
 
     def matches(self, glob: str) -> bool:

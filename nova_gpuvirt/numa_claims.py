@@ -39,7 +39,7 @@ def places(
 ) -> Places:
     """Tell on which node each card is that something is claimed of."""
     slots = [slot for claim in claims if (slot := claim.slot) is not None]
-    devices = {part.device for slot in slots for part in slot.wholes or [slot]}
+    devices = {part.device for slot in slots for part in slot.parts}
     return {
         gpu.address: gpu.function.numa_node if gpu.function else None
         for gpu in gpus

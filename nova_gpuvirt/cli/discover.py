@@ -47,8 +47,6 @@ _COLUMNS = (
     'Not offered because',
 )
 
-_SESSIONS = 'CUSTOM_GPU_API_SESSION'
-
 
 class Maybe(columns.FormattableColumn[Any]):
     """A value that may be missing: null for programs, nothing for people."""
@@ -202,8 +200,10 @@ def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
         Maybe(free.pop(orc.PGPU, None)),
         Maybe(free.pop(orc.VGPU, None)),
         Maybe(default.slug if default else None),
-        Profiles({rc: n for rc, n in free.items() if rc != _SESSIONS}),
-        Maybe(free.get(_SESSIONS)),
+        Profiles(
+            {rc: n for rc, n in free.items() if rc != model.SESSION_CLASS}
+        ),
+        Maybe(free.get(model.SESSION_CLASS)),
     )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import os_resource_classes as orc
 
+from nova_gpuvirt import model
 from nova_gpuvirt.explain import fleet as fleet_
 from nova_gpuvirt.explain import wanted as wanted_
 
 _PROFILE = 'CUSTOM_GPU_PROFILE_'
-_VGPU = 'CUSTOM_VGPU_'
 
 
 class Rank(enum.IntEnum):
@@ -170,13 +170,13 @@ def another_class(
     card: fleet_.Provider, where: str, rc: str, count: int
 ) -> Change | None:
     """Ask for what a card has left: the largest of its profiles."""
-    if rc not in (orc.PGPU, orc.VGPU) and not rc.startswith(_VGPU):
+    if rc not in (orc.PGPU, orc.VGPU) and not rc.startswith(model.VGPU_CLASS):
         return None
     same = _aliases(card, rc)
     left = [
         (stock.capacity, other, stock.left)
         for other, stock in card.stocks.items()
-        if other.startswith(_VGPU)
+        if other.startswith(model.VGPU_CLASS)
         and other not in same
         and count <= min(stock.left, stock.max_unit)
     ]
@@ -193,7 +193,7 @@ def class_of(trait: str) -> str | None:
     """Name the class of the profile that a trait says VGPU is."""
     if not trait.startswith(_PROFILE):
         return None
-    return _VGPU + trait.removeprefix(_PROFILE)
+    return model.VGPU_CLASS + trait.removeprefix(_PROFILE)
 
 
 def by_profile(

@@ -8,8 +8,7 @@ import functools
 from collections.abc import Iterator
 from collections.abc import Mapping
 
-# The beginning of the classes of sets of cards.
-SET = 'CUSTOM_GPU_SET_'
+from nova_gpuvirt import model as model_
 
 # Names are alike from this ratio of difflib's on, and those as good as the
 # best that are within the other.
@@ -73,7 +72,7 @@ class Provider:
     @property
     def is_fabric(self) -> bool:
         """Whether it has sets of cards, and is no card."""
-        return any(rc.startswith(SET) for rc in self.stocks)
+        return any(rc.startswith(model_.SET_CLASS) for rc in self.stocks)
 
     @property
     def model(self) -> str:

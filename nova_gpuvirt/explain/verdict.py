@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from nova_gpuvirt import model
 from nova_gpuvirt.explain import changes
 from nova_gpuvirt.explain import fleet as fleet_
 from nova_gpuvirt.explain import obstacles
@@ -213,7 +214,7 @@ class _Case:
 
 
 def _wants_set(ask: wanted_.Group) -> bool:
-    return any(rc.startswith(fleet_.SET) for rc in ask.resources)
+    return any(rc.startswith(model.SET_CLASS) for rc in ask.resources)
 
 
 def _label(ask: wanted_.Group) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os_resource_classes as orc
 
+from nova_gpuvirt import model
 from nova_gpuvirt import placement
 from nova_gpuvirt import summary
 from nova_gpuvirt.explain import fleet
@@ -15,7 +16,6 @@ from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import view
 
 _NO_DEMAND = demand.Demand({}, ())
-_SESSION = 'CUSTOM_GPU_API_SESSION'
 
 
 def view_of(host: fleet.Host) -> view.View:
@@ -46,7 +46,7 @@ def _card(card: fleet.Provider) -> summary.Card:
             rc,
             summary.CARD // max(1, stock.capacity),
             summary.Sharing.INDEPENDENT
-            if rc == _SESSION
+            if rc == model.SESSION_CLASS
             else summary.Sharing.EQUAL,
         )
         for rc, stock in stocks.items()

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 
 import os_resource_classes as orc
 
+from nova_gpuvirt import model
+
 _GPU_CLASSES = (orc.PGPU, orc.VGPU)
-_GPU_PREFIXES = ('CUSTOM_VGPU_', 'CUSTOM_GPU_')
+_GPU_PREFIXES = (model.VGPU_CLASS, model.GPU_CLASS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
