@@ -10,10 +10,10 @@ In nova-scheduler's configuration::
 
 from __future__ import annotations
 
+import functools
 import logging
 import operator
 import random
-from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -23,6 +23,7 @@ from nova.scheduler import host_manager
 from nova.scheduler import utils
 
 from nova_gpuvirt import exception
+from nova_gpuvirt import extra_specs
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import numa
 from nova_gpuvirt.scheduler import rules
@@ -81,6 +82,16 @@ class _Asked:
         self._spec = spec_obj
         self._wanted = spec_obj.vcpus, spec_obj.memory_mb
 
+    @functools.cached_property
+    def _numa_policy(self) -> extra_specs.NumaPolicy | None:
+        """How near to its GPUs the guest has to be, None for nonsense."""
+        flavor = self._spec.flavor
+        try:
+            return extra_specs.numa_policy(flavor.extra_specs)
+        except exception.InvalidOption as error:
+            LOG.error('Flavor %s: %s', flavor.name, error)
+            return None
+
     def passes(self, host_state: host_manager.HostState) -> bool:
         """Order a host's candidates; False when none of them can be had."""
         view = state.view(host_state)
@@ -93,11 +104,9 @@ class _Asked:
         if not choices[0][0]:
             # The request is for no GPUs.
             return True
-        try:
-            near = numa.nearness(view, host_state, self._spec)
-        except exception.InvalidOption as error:
-            LOG.error('Flavor %s: %s', self._spec.flavor.name, error)
+        if self._numa_policy is None:
             return False
+        near = numa.nearness(self._numa_policy, view, host_state, self._spec)
         pending = state.pending(view)
         now = view.with_taken(pending)
         scorer = state.scorer(self._policy, now, host_state, self._wanted)
@@ -150,6 +159,7 @@ def _refusal(
     step: steps.Step,
 ) -> str | None:
     """Tell why a choice can't be had, None where it can."""
+    # The rules would find the step again, for each candidate of each host.
     reason = None if step.fits else rules.refusal(view, parts)
     if reason is None and near is not None:
         reason = near.refusal(parts)
@@ -164,8 +174,9 @@ def _takers(now: view_.View, parts: view_.Parts, pending: view_.Parts) -> int:
     """
     if rules.refusal(now, parts) is None:
         return 0
-    handed_out = Counter(part.provider for part in pending)
-    return sum(handed_out[part.provider] for part in parts)
+    return sum(
+        taken.provider == part.provider for part in parts for taken in pending
+    )
 
 
 def _named(parts: view_.Parts) -> Iterator[str]:

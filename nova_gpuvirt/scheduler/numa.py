@@ -114,15 +114,12 @@ def _known(cards: Iterable[summary.Card]) -> frozenset[int]:
 
 
 def nearness(
+    policy: extra_specs.NumaPolicy,
     view: view_.View,
     host_state: host_manager.HostState,
     spec: objects.RequestSpec,
 ) -> Nearness | None:
-    """Look where a guest can be; None where that does not matter.
-
-    :raises InvalidOption: when the flavor's policy is unknown
-    """
-    policy = extra_specs.numa_policy(spec.flavor.extra_specs)
+    """Look where a guest can be; None where that does not matter."""
     if policy is extra_specs.NumaPolicy.NONE:
         return None
     required = policy is extra_specs.NumaPolicy.REQUIRED

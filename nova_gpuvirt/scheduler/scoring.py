@@ -29,7 +29,7 @@ class Policy(enum.Enum):
 class Scorer:
     """The costs of the choices that one request has on one host.
 
-    :ivar view: the host's GPUs
+    :param view: the host's GPUs
     :param left: the CPUs and the MiB of memory that the host has left
     :param wanted: the CPUs and the MiB that the request takes
     """
@@ -42,7 +42,7 @@ class Scorer:
         wanted: tuple[float, float],
     ) -> None:
         self._policy = policy
-        self.view = view
+        self._view = view
         self._left = left
         self._then = left[0] - wanted[0], left[1] - wanted[1]
         self._known = view.costs((policy, left, wanted))
@@ -65,16 +65,16 @@ class Scorer:
         if self._policy is Policy.FIT:
             lost = self._before - self._worth.after(step.change)
             return lost - taken - _TIE * taken
-        busy = self.view.unused / summary.CARD - taken
+        busy = self._view.unused / summary.CARD - taken
         busy += step.unused / summary.CARD
         return busy if self._policy is Policy.PACK else -busy
 
     @functools.cached_property
     def _before(self) -> float:
-        view = self.view
+        view = self._view
         return view.worth(*self._left) + _TIE * view.unused / summary.CARD
 
     @functools.cached_property
     def _worth(self) -> worth_.Worth:
-        view = self.view
+        view = self._view
         return worth_.Worth(view.demand, view.usable, *self._then)
