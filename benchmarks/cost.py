@@ -33,6 +33,7 @@ from nova.scheduler.filters import pci_passthrough_filter
 
 from benchmarks import command
 from benchmarks import cost_hosts
+from benchmarks import scheduling
 from benchmarks import table
 from nova_gpuvirt.scheduler import filters as gpu_filters
 from nova_gpuvirt.scheduler import state
@@ -114,13 +115,10 @@ def run(args: argparse.Namespace) -> table.Table:
 
 
 class Scheduler:
-    """Nova's handlers, with these filters and weighers."""
+    """Nova's handlers, whose time is taken."""
 
     def __init__(self, filters_: list[Any], weighers: list[Any]) -> None:
-        self._filter_handler = filters.HostFilterHandler()
-        self._weight_handler = weights.HostWeightHandler()
-        self._filters = filters_
-        self._weighers = weighers
+        self._handlers = scheduling.Handlers(filters_, weighers)
 
     def seconds(self, hosts: _Hosts, spec: objects.RequestSpec) -> float:
         """Filter and weigh hosts, and return how long it took."""
@@ -128,14 +126,11 @@ class Scheduler:
         gc.collect()
         gc.disable()
         begin = time.process_time()
-        passed = self._filter_handler.get_filtered_objects(
-            self._filters, asked, spec
-        )
-        self._weight_handler.get_weighed_objects(self._weighers, passed, spec)
+        weighed = self._handlers.weigh(asked, spec)
         took = time.process_time() - begin
         gc.enable()
-        if len(passed) != len(hosts):
-            raise RuntimeError(f'{len(passed)} of {len(hosts)} hosts passed')
+        if len(weighed) != len(hosts):
+            raise RuntimeError(f'{len(weighed)} of {len(hosts)} hosts passed')
         return took
 
 
@@ -207,17 +202,7 @@ def _resident() -> int:
 
 
 def _spec(vcpus: int, **wanted: Any) -> objects.RequestSpec:
-    values = {
-        'instance_uuid': str(uuid.uuid4()),
-        'flavor': objects.Flavor(
-            vcpus=vcpus, memory_mb=2048 * vcpus, extra_specs={}
-        ),
-        'image': objects.ImageMeta(properties=objects.ImageMetaProps()),
-        'numa_topology': None,
-        'pci_requests': None,
-        'scheduler_hints': {},
-    }
-    return objects.RequestSpec(**values | wanted)
+    return scheduling.request_spec(vcpus, 2048 * vcpus, **wanted)
 
 
 def _numa_topology() -> dict[str, Any]:

@@ -16,6 +16,7 @@ import os_resource_classes as orc
 from nova import objects
 from nova.scheduler import host_manager
 
+from benchmarks import scheduling
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import cards
 
@@ -120,32 +121,17 @@ def _card(provider: str, index: int, chance: random.Random) -> summary.Card:
 def _state(name: str, identity: str, chance: random.Random) -> Any:
     used = [chance.randrange(40) for _ in range(2)]
     cells = [_cell(i, n) for i, n in enumerate(used)]
-    compute = objects.ComputeNode(
+    compute = scheduling.compute_node(
+        name,
         uuid=identity,
         memory_mb=_MEMORY,
         free_ram_mb=_MEMORY - 4096 * sum(used),
         vcpus=_CPUS,
         vcpus_used=sum(used),
-        local_gb=10_000,
-        local_gb_used=100,
-        free_disk_gb=9_900,
-        disk_available_least=None,
-        cpu_allocation_ratio=1.0,
-        ram_allocation_ratio=1.0,
-        disk_allocation_ratio=1.0,
         numa_topology=objects.NUMATopology(cells=cells)._to_json(),
         pci_device_pools=objects.PciDevicePoolList(
             objects=[_pool(node, chance.randrange(1, 16)) for node in (0, 1)]
         ),
-        host_ip=None,
-        hypervisor_type='QEMU',
-        hypervisor_version=10_000_000,
-        hypervisor_hostname=name,
-        cpu_info='',
-        supported_hv_specs=[],
-        metrics=None,
-        updated_at=None,
-        stats={},
     )
     state = host_manager.HostState(name, name, None)
     state.update(compute, {}, [], {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ def vfs() -> description.Host:
     itself. Network cards fill the rest up.
     """
     functions = vgpu_cards.behind_ports(
-        _card_with_vfs, ((bus, i // 4) for i, bus in enumerate(_BUSES))
+        functools.partial(l40s.card, vfs=_VFS),
+        ((bus, i // 4) for i, bus in enumerate(_BUSES)),
     )
     missing = _FUNCTIONS - len(functions) - len(_BUSES) * _VFS
     for bus in range(0xA0, 0xA0 + missing // 3 + 1):
@@ -48,24 +50,6 @@ def vfs() -> description.Host:
         mdev=False,
         processes=vendor_vfio.DAEMONS,
         commands={'nvidia-smi': nvidia_smi.run},
-    )
-
-
-def _card_with_vfs(
-    address: str, behind: str, numa_node: int
-) -> description.Function:
-    return vgpu_cards.card(
-        address,
-        behind,
-        numa_node,
-        device=0x26B9,
-        subsystem=0x1851,
-        memory=64 * parts.GIB,
-        vfs=_VFS,
-        first_vf=4,
-        driver=vendor_vfio.VendorVfio(
-            l40s.TYPES, nvidia.EqualSize(), compute_capability='8.9'
-        ),
     )
 
 

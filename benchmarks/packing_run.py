@@ -6,16 +6,14 @@ import dataclasses
 import enum
 import os
 import pathlib
-import uuid
 from collections.abc import Hashable
 
 import nova.conf
 from nova import objects
-from nova.scheduler import filters
-from nova.scheduler import weights
 from nova.scheduler.weights import cpu
 from nova.scheduler.weights import ram
 
+from benchmarks import scheduling
 from benchmarks import trace
 from benchmarks import trace_hosts
 from nova_gpuvirt.scheduler import filters as gpu_filters
@@ -82,12 +80,12 @@ class Scheduler:
     """
 
     def __init__(self, with_gpus: bool) -> None:
-        self._filter_handler = filters.HostFilterHandler()
-        self._weight_handler = weights.HostWeightHandler()
-        self._filters = [gpu_filters.GpuFilter()] if with_gpus else []
-        self._weighers = [ram.RAMWeigher(), cpu.CPUWeigher()]
+        weighers = [ram.RAMWeigher(), cpu.CPUWeigher()]
         if with_gpus:
-            self._weighers.append(gpu_weighers.GpuWeigher())
+            weighers.append(gpu_weighers.GpuWeigher())
+        self._handlers = scheduling.Handlers(
+            [gpu_filters.GpuFilter()] if with_gpus else [], weighers
+        )
 
     def place(self, task: trace.Task, hosts: list[trace_hosts.Host]) -> bool:
         """Place a task on the best host; False where none has room.
@@ -108,13 +106,8 @@ class Scheduler:
                 by_name[asked[-1].host] = host
         if not asked:
             return False
-        spec = _request_spec(task)
-        passed = self._filter_handler.get_filtered_objects(
-            self._filters, asked, spec
-        )
-        weighed = self._weight_handler.get_weighed_objects(
-            self._weighers, passed, spec
-        )
+        spec = scheduling.request_spec(task.cpu_milli, task.memory_mib)
+        weighed = self._handlers.weigh(asked, spec)
         if not weighed:
             return False
         chosen = weighed[0].obj
@@ -122,22 +115,3 @@ class Scheduler:
         chosen.consume_from_request(spec)
         by_name[chosen.host].place(task, candidate)
         return True
-
-
-def _request_spec(task: trace.Task) -> objects.RequestSpec:
-    return objects.RequestSpec(
-        instance_uuid=str(uuid.uuid4()),
-        flavor=objects.Flavor(
-            vcpus=task.cpu_milli,
-            memory_mb=task.memory_mib,
-            root_gb=0,
-            ephemeral_gb=0,
-            extra_specs={},
-        ),
-        image=objects.ImageMeta(properties=objects.ImageMetaProps()),
-        numa_topology=None,
-        pci_requests=None,
-        scheduler_hints={},
-        instance_group=None,
-        requested_resources=[],
-    )

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import pkgutil
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -25,10 +25,9 @@ from typing import Any
 
 from benchmarks import cloud  # isort: skip (Nova's harness has to be first)
 
-import fixtures
-
 from benchmarks import command
 from benchmarks import hosts
+from benchmarks import patching
 from benchmarks import table
 from nova_gpuvirt.testing.hosts import none
 
@@ -157,42 +156,36 @@ def _counted(step: str) -> Iterator[list[Request]]:
     found: list[Request] = []
     within = threading.local()
 
-    def note(name: str, original: Any) -> Callable[..., Any]:
-        method = name.rpartition('.')[2]
+    def noted(method: str) -> Callable[[Any], Callable[..., Any]]:
+        def wrapper_of(original: Any) -> Callable[..., Any]:
+            def ask(client: Any, url: str, *args: Any, **kwargs: Any) -> Any:
+                if getattr(within, step, False):
+                    ours = getattr(within, _REPORT, False)
+                    found.append(Request(method, url, ours))
+                return original(client, url, *args, **kwargs)
 
-        def ask(client: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-            if getattr(within, step, False):
-                ours = getattr(within, _REPORT, False)
-                found.append(Request(method, url, ours))
-            return original(client, url, *args, **kwargs)
+            return ask
 
-        return ask
+        return wrapper_of
 
-    def mark(name: str, original: Any) -> Callable[..., Any]:
-        def enter(*args: Any, **kwargs: Any) -> Any:
-            setattr(within, name, True)
-            try:
-                return original(*args, **kwargs)
-            finally:
-                setattr(within, name, False)
-
-        return enter
+    @contextlib.contextmanager
+    def marked(name: str) -> Iterator[None]:
+        setattr(within, name, True)
+        try:
+            yield
+        finally:
+            setattr(within, name, False)
 
     with contextlib.ExitStack() as stack:
         for name in (step, _REPORT):
-            stack.enter_context(_patched(name, mark))
+            stack.enter_context(
+                patching.around(name, functools.partial(marked, name))
+            )
         for method in ('get', 'put', 'post', 'delete'):
-            stack.enter_context(_patched(f'{_CLIENT}.{method}', note))
+            stack.enter_context(
+                patching.wrap(f'{_CLIENT}.{method}', noted(method))
+            )
         yield found
-
-
-def _patched(
-    name: str, wrap: Callable[[str, Any], Callable[..., Any]]
-) -> fixtures.MonkeyPatch:
-    """Put something around a method of a class, by its full name."""
-    owner, _, method = name.rpartition('.')
-    original = vars(pkgutil.resolve_name(owner))[method]
-    return fixtures.MonkeyPatch(name, wrap(name, original))
 
 
 if __name__ == '__main__':

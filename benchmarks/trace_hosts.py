@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import os_resource_classes as orc
-from nova import objects
 from nova.scheduler import host_manager
 
+from benchmarks import scheduling
 from benchmarks import trace
 from nova_gpuvirt import summary
 
@@ -145,29 +145,13 @@ class Host:
     def _tell(self) -> None:
         """Tell what nova-compute would, through Nova's own objects."""
         node = self._node
-        compute = objects.ComputeNode(
+        compute = scheduling.compute_node(
+            node.name,
             uuid=self._uuid,
             memory_mb=node.memory_mib,
             free_ram_mb=self._memory,
             vcpus=node.cpu_milli,
             vcpus_used=node.cpu_milli - self._cpu,
-            local_gb=0,
-            local_gb_used=0,
-            free_disk_gb=0,
-            disk_available_least=0,
-            cpu_allocation_ratio=1.0,
-            ram_allocation_ratio=1.0,
-            disk_allocation_ratio=1.0,
-            numa_topology=None,
-            pci_device_pools=None,
-            host_ip=None,
-            hypervisor_type='QEMU',
-            hypervisor_version=1,
-            hypervisor_hostname=node.name,
-            cpu_info='',
-            supported_hv_specs=[],
-            metrics=None,
-            updated_at=None,
             stats={summary.KEY: summary.dump(self._summary())},
         )
         self._state.update(compute, {}, [], {})

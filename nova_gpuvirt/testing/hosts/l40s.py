@@ -22,8 +22,10 @@ TYPES = (
 )
 
 
-def card(address: str, behind: str, numa_node: int) -> description.Function:
-    """Describe one L40S."""
+def card(
+    address: str, behind: str, numa_node: int, vfs: int = 32
+) -> description.Function:
+    """Describe one L40S, which has 32 VFs."""
     return vgpu_cards.card(
         address,
         behind,
@@ -31,7 +33,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
         device=0x26B9,
         subsystem=0x1851,
         memory=64 * parts.GIB,
-        vfs=32,
+        vfs=vfs,
         first_vf=4,
         driver=vendor_vfio.VendorVfio(
             TYPES, nvidia.EqualSize(), compute_capability='8.9'
