@@ -8,23 +8,23 @@ is no other record of who has what: not here, and not on disk.
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from nova import context as nova_context
-from nova import exception as nova_exception
 from nova import objects
-from nova.compute import task_states
 from nova.compute import vm_states
 from nova.scheduler import utils as scheduler_utils
 from oslo_log import log as logging
 
 from nova_gpuvirt import exception
+from nova_gpuvirt import holders
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import placement
@@ -48,6 +48,8 @@ class Ledger:
         self.host = host
         self._tracker = tracker
         self._node = ''
+        self._holders = holders.Holders(host)
+        self._checking = threading.Lock()
         self._young = young_claims.YoungClaims(self._is_under_way)
         # Our providers and the classes they have, known from the first
         # update of the provider tree on.
@@ -87,7 +89,9 @@ class Ledger:
         self._young.heal(record, ours)
         claims = {
             provider: frozenset(
-                _claim(r) for resources in classes.values() for r in resources
+                holders.claim_of(r)
+                for resources in classes.values()
+                for r in resources
             )
             for provider, classes in record.items()
         }
@@ -139,7 +143,7 @@ class Ledger:
         """
         if resources is None:
             resources = instance.resources
-        claims = ((r, _claim(r)) for r in resources or ())
+        claims = ((r, holders.claim_of(r)) for r in resources or ())
         if self._providers is not None:
             ours = self._providers
             return tuple(c for r, c in claims if r.provider_uuid in ours)
@@ -154,28 +158,29 @@ class Ledger:
 
         :param but: the UUID of an instance that does not count
         """
+        held, _ = self._holders.read(self._node)
         return frozenset(
             slot
-            for uuid, claims in self._claims_in_database()
+            for uuid, claims in held.items()
             if uuid != but
-            for by_provider in claims.values()
-            for claim in by_provider
+            for made in self._ours(claims).values()
+            for claim in made
             if (slot := claim.slot) is not None
         )
 
-    def running(self) -> Counter[summary.Request]:
-        """Count the instances with GPUs of this host, by shape."""
+    def running(self, node: str) -> Counter[summary.Request]:
+        """Count the instances with GPUs of this host, by shape.
+
+        Who holds what is read anew with it.
+        """
+        _, instances = self._holders.read(node)
         return Counter(
             summary.Request(
                 instance.flavor.vcpus,
                 instance.flavor.memory_mb,
                 tuple(sorted(units.items())),
             )
-            for instance in objects.InstanceList.get_by_host(
-                nova_context.get_admin_context(),
-                self.host,
-                expected_attrs=['resources', 'flavor'],
-            )
+            for instance in instances
             if (
                 units := Counter(
                     c.resource_class for c in self.claims(instance)
@@ -216,42 +221,72 @@ class Ledger:
         """
         if not self._providers:
             return
-        mine = self._by_provider(instance.resources)
+        mine = self._ours(holders.by_provider(instance.resources))
         self._check_complete(instance, mine)
         if not mine:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
         by_card = self._by_card(mine, by_address)
-        others = [
-            (uuid, self._by_card(claims, by_address))
-            for uuid, claims in self._claims_in_database()
-            if uuid != instance.uuid
-        ]
         traits: set[str] = set()
-        for address, claims in by_card.items():
-            gpu = by_address.get(address)
-            if gpu is None or not claims:
-                continue  # preparing one that is gone fails, and says why
-            self._check_card(instance, gpu, claims)
-            traits |= placement.card_traits(gpu)
-            traits |= {
-                placement.profile_trait(slot.profile)
-                for claim in claims
-                if (slot := claim.slot) is not None and slot.profile
-            }
-            for other, theirs in others:
-                clash = offers.contradiction(
-                    gpu, [*claims, *theirs.get(address, ())]
+        # Of two at once the second sees the first.
+        with self._checking:
+            for address, claims in by_card.items():
+                gpu = by_address.get(address)
+                if gpu is None or not claims:
+                    continue  # preparing one that is gone fails, and says why
+                self._check_card(instance, gpu, claims)
+                self._check_others(instance, gpu, claims)
+                traits |= placement.card_traits(gpu)
+                traits |= {
+                    placement.profile_trait(slot.profile)
+                    for claim in claims
+                    if (slot := claim.slot) is not None and slot.profile
+                }
+            _check_traits(instance, traits)
+            self._holders.add(instance.uuid, mine)
+
+    def _check_others(
+        self,
+        instance: objects.Instance,
+        gpu: model.Gpu,
+        claims: Sequence[model.Claim],
+    ) -> None:
+        """Make sure that no other instance has what contradicts these claims.
+
+        Who is remembered to have some is asked before it is believed.
+        """
+        providers = [
+            uuid
+            for uuid, device in (self._providers or {}).items()
+            if device == gpu.address or isinstance(device, model.FabricName)
+        ]
+        others = {
+            other: self._of_card(gpu, held)
+            for other, held in self._holders.others(
+                self._node, instance.uuid, providers
+            )
+        }
+        together = [c for theirs in others.values() for c in theirs]
+        if offers.contradiction(gpu, [*claims, *together]) is None:
+            return
+        for other, theirs in others.items():
+            if offers.contradiction(gpu, [*claims, *theirs]) is None:
+                continue
+            now = self._of_card(gpu, self._holders.claims_now(other))
+            clash = offers.contradiction(gpu, [*claims, *now])
+            if clash is not None:
+                raise _refused(
+                    gpu, instance, f'{clash}, also by instance {other}'
                 )
-                if clash is not None:
-                    raise _refused(
-                        gpu, instance, f'{clash}, also by instance {other}'
-                    )
-        _check_traits(instance, traits)
+
+    def _of_card(
+        self, gpu: model.Gpu, claims: holders.Claims
+    ) -> list[model.Claim]:
+        return self._by_card(self._ours(claims), [gpu.address])[gpu.address]
 
     def _by_card(
         self,
-        claims: Mapping[str, list[model.Claim]],
+        claims: holders.Claims,
         cards: Collection[model.Device],
     ) -> dict[model.Device, list[model.Claim]]:
         """Gather claims by card; those on a set are on each of its cards."""
@@ -263,7 +298,7 @@ class Ledger:
     def _check_complete(
         self,
         instance: objects.Instance,
-        mine: Mapping[str, list[model.Claim]],
+        mine: holders.Claims,
     ) -> None:
         asked = scheduler_utils.resources_from_flavor(
             instance, instance.flavor
@@ -304,65 +339,9 @@ class Ledger:
                     f'have {limit} ({share.kind})',
                 )
 
-    def _claims_in_database(
-        self,
-    ) -> Iterator[tuple[str, dict[str, list[model.Claim]]]]:
-        """Walk over the instances that hold GPUs of this host.
-
-        A resize under way holds them on both sides.
-        """
-        context = nova_context.get_admin_context()
-        # First what moves: what arrives meanwhile is found with the host.
-        for (
-            migration
-        ) in objects.MigrationList.get_in_progress_by_host_and_node(
-            context, self.host, self._node
-        ):
-            try:
-                moving = objects.MigrationContext.get_by_instance_uuid(
-                    context, migration.instance_uuid
-                )
-            except nova_exception.MigrationContextNotFound:
-                continue  # the instance was deleted meanwhile
-            for side in ('old_resources', 'new_resources'):
-                if moving is not None and side in moving:
-                    yield (
-                        migration.instance_uuid,
-                        self._by_provider(getattr(moving, side)),
-                    )
-        for instance in (
-            *self._reverting(context),
-            *objects.InstanceList.get_by_host(
-                context, self.host, expected_attrs=['resources']
-            ),
-        ):
-            yield instance.uuid, self._by_provider(instance.resources)
-
-    @staticmethod
-    def _reverting(context: Any) -> Any:
-        """List the servers on their way back, whose host is still the other.
-
-        Their migration is not in progress any more, and their claims are
-        those of the host that they come back to.
-        """
-        return objects.InstanceList.get_by_filters(
-            context,
-            {'task_state': task_states.RESIZE_REVERTING, 'deleted': False},
-            expected_attrs=['resources'],
-        )
-
-    def _by_provider(self, resources: Any) -> dict[str, list[model.Claim]]:
-        result: dict[str, list[model.Claim]] = {}
-        for resource in resources or ():
-            if resource.provider_uuid in (self._providers or ()):
-                result.setdefault(resource.provider_uuid, []).append(
-                    _claim(resource)
-                )
-        return result
-
-
-def _claim(resource: objects.Resource) -> model.Claim:
-    return model.Claim(resource.resource_class, resource.identifier)
+    def _ours(self, claims: holders.Claims) -> holders.Claims:
+        providers = self._providers or {}
+        return {p: made for p, made in claims.items() if p in providers}
 
 
 def _refused(

@@ -11,6 +11,7 @@ import abc
 import dataclasses
 import enum
 import fnmatch
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection
@@ -255,10 +256,16 @@ class Claim:
     @property
     def slot(self) -> Slot | None:
         """The slot, or None for an identifier that this version can't read."""
-        try:
-            return Slot.parse(self.identifier)
-        except ValueError:
-            return None
+        return _slot(self.identifier)
+
+
+# More than the claims that a host has, and what can be claimed beside them.
+@functools.lru_cache(maxsize=8192)
+def _slot(identifier: str) -> Slot | None:
+    try:
+        return Slot.parse(identifier)
+    except ValueError:
+        return None
 
 
 class Display(enum.Enum):

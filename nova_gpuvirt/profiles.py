@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Collection
 
@@ -33,6 +34,8 @@ _SERIES = re.compile(r'-(?:(?P<slices>\d)-)?(?P<gib>\d+)[ABCQ]\w*$')
 MIG_BACKED = 'CUSTOM_GPU_MIG_BACKED'
 
 
+# A card is looked at often, and its types stay.
+@functools.lru_cache(maxsize=4096)
 def parse(
     type_id: str, name: str | None, description: str | None, available: int
 ) -> model.Profile:

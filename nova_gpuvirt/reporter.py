@@ -47,19 +47,19 @@ class Reporter:
         """What the compute node's ``stats`` have of the GPUs."""
         return {} if self._summary is None else {summary.KEY: self._summary}
 
-    def count_running(self) -> None:
+    def count_running(self, nodename: str) -> None:
         """Count what runs, for the summaries that follow.
 
         It reads the database, so it is not done under Nova's lock.
         """
         try:
-            self._count_running()
+            self._count_running(nodename)
         except Exception:
             LOG.exception('What runs on this host is not known')
 
     @timed.step
-    def _count_running(self) -> None:
-        self._running = self._ledger.running()
+    def _count_running(self, nodename: str) -> None:
+        self._running = self._ledger.running(nodename)
 
     def report(self, tree: provider_tree_.ProviderTree, nodename: str) -> None:
         """Put our providers into Nova's tree, and tell the scheduler.

@@ -252,15 +252,17 @@ class Sysfs:
         """
         return bool(_names(self.root / 'sys/class/iommu'))
 
-    def mdevs(self, parent: model.PciAddress) -> dict[uuid.UUID, str]:
-        """List the mdevs of a function, with the ids of their types.
+    def mdevs(self, parent: model.PciAddress) -> set[str]:
+        """List the UUIDs of a function's mdevs: folders below its own."""
+        return {
+            name
+            for name in _names(f'{self._devices}/{parent}')
+            if _UUID.fullmatch(name)
+        }
 
-        Each is a folder below its parent's.
-        """
-        folder = f'{self._devices}/{parent}'
-        names = (n for n in _names(folder) if _UUID.fullmatch(n))
-        types = {n: _target(f'{folder}/{n}/mdev_type') for n in names}
-        return {uuid.UUID(n): t for n, t in types.items() if t is not None}
+    def mdev_type(self, parent: model.PciAddress, mdev: str) -> str | None:
+        """Read the id of an mdev's type, None where the mdev went away."""
+        return _target(f'{self._devices}/{parent}/{mdev}/mdev_type')
 
     def mdev_parent(self, mdev: uuid.UUID) -> str | None:
         """Name the parent of an mdev, None where there is no such mdev."""

@@ -12,6 +12,7 @@ stands for, and nothing has to be kept beside Nova's own claims.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 
@@ -59,6 +60,7 @@ def slot_of(
     return model.Slot(kind, card, vgpu.int >> 64 & MAX_INDEX, profile)
 
 
+@functools.cache
 def _card_digest(kind: str, card: model.Device, profile: str) -> int:
     return _digest(f'{kind}:{card}@{profile}', 48)
 

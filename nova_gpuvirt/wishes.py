@@ -45,7 +45,9 @@ class Wishes:
             share,
             offered=offered,
             profiles=tuple(
-                dataclasses.replace(p, offered=offered and self._names(p))
+                p
+                if p.offered == (named := offered and self._names(p))
+                else dataclasses.replace(p, offered=named)
                 for p in share.profiles
             ),
             excluded=frozenset(

@@ -226,7 +226,7 @@ def _read(
     the same mdevs were there before and after.
     """
     before = None
-    mdevs = _mdevs(sysfs, parents)
+    mdevs = [sysfs.mdevs(parent) for parent in parents]
     while mdevs != before:
         before = mdevs
         available: Counter[str] = Counter()
@@ -235,12 +235,18 @@ def _read(
                 available[type_id] += sysfs.number(
                     parent, f'{_TYPES}/{type_id}/available_instances'
                 )
-        mdevs = _mdevs(sysfs, parents)
+        mdevs = [sysfs.mdevs(parent) for parent in parents]
     profiles: dict[str, model.Profile] = {}
     for type_id, (name, text) in types.items():
         profile = profiles_.parse(type_id, name, text, available[type_id])
         profiles.setdefault(profile.slug, profile)
-    return mdevs, tuple(profiles[slug] for slug in sorted(profiles))
+    type_of = {
+        uuid.UUID(mdev): found
+        for parent, names in zip(parents, mdevs, strict=True)
+        for mdev in names
+        if (found := sysfs.mdev_type(parent, mdev)) is not None
+    }
+    return type_of, tuple(profiles[slug] for slug in sorted(profiles))
 
 
 def _text(
@@ -251,13 +257,3 @@ def _text(
         sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/name'),
         sysfs.read_if_there(parent, f'{_TYPES}/{type_id}/description'),
     )
-
-
-def _mdevs(
-    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress]
-) -> dict[uuid.UUID, str]:
-    return {
-        mdev: type_id
-        for parent in parents
-        for mdev, type_id in sysfs.mdevs(parent).items()
-    }

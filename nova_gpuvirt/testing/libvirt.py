@@ -252,7 +252,7 @@ class Mdev:
     def XMLDesc(self, flags: int) -> str:  # noqa: N802
         """Print what Nova reads of it."""
         parent = model.PciAddress.parse(self._parent)
-        type_id = self._connection.sysfs.mdevs(parent)[self._uuid]
+        type_id = self._connection.sysfs.mdev_type(parent, str(self._uuid))
         return (
             f'<device><name>{self.name()}</name>'
             f'<parent>{parent.nodedev}</parent>'
