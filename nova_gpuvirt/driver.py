@@ -130,7 +130,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             self._reconcile()
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
-        self._reporter.count_running(nodename)
+        self._reporter.prepare(nodename)
         resources = super().get_available_resource(nodename)
         resources['stats'] |= self._reporter.stats
         return resources

@@ -16,6 +16,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
+from nova_gpuvirt import offers
 from nova_gpuvirt import partitions
 from nova_gpuvirt import placement
 from nova_gpuvirt import topology
@@ -32,6 +33,9 @@ class Gpus:
     ) -> None:
         self._machine = machine
         self._wishes = wishes
+        # The host at the last report, and what it was for cards.
+        self._seen: discovery.Host | None = None
+        self._reported: Mapping[model.Device, placement.Provider] = {}
         self._refusals: dict[model.Device, str] = {}
         self._partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
@@ -54,16 +58,18 @@ class Gpus:
     def of_claims(
         self, claims: Iterable[model.Claim]
     ) -> tuple[model.Gpu, ...]:
-        """Find the cards that claims are on, as they are now.
+        """Find the cards that claims are on.
 
-        Nothing is read of the others, of which a host may have hundreds of
-        functions.
+        They are as they were when these claims were reported.
         """
-        slots = [slot for claim in claims if (slot := claim.slot) is not None]
-        if not slots:
-            return ()
-        devices = {part.device for slot in slots for part in slot.parts}
-        return self._look(devices).gpus
+        devices = _devices(claims)
+        if self._seen is None:
+            return self._look(devices).gpus if devices else ()
+        return tuple(
+            gpu
+            for gpu in self._seen.gpus
+            if any(gpu.holds(device) for device in devices)
+        )
 
     def _look(
         self,
@@ -129,22 +135,84 @@ class Gpus:
                 )
 
     def report(
-        self, node: str, known: Mapping[model.Device, placement.Known]
+        self,
+        node: str,
+        known: Mapping[model.Device, placement.Known],
+        *,
+        everything: bool = True,
     ) -> tuple[placement.Provider | placement.SetProvider, ...]:
         """Tell what Placement shall know of this host's GPUs.
 
         :param known: what it knows already, and the claims, by card
+        :param everything: whether to look at every card, and not only at
+            those whose claims are others than in the last report
         """
-        host = self.survey()
+        if everything or self._seen is None:
+            host = self.survey()
+        else:
+            host = self._look_at_changed(self._seen, known)
         self._warn_of_change(host, known.keys())
-        return placement.providers(
+        providers = placement.providers(
             node,
             host.gpus,
             host.unreadable.keys(),
             known,
             self._wishes.default_profile,
             host.fabrics,
+            self._reported,
         )
+        self._seen = host
+        self._reported = {
+            provider.card.device: provider
+            for provider in providers
+            if isinstance(provider, placement.Provider)
+        }
+        return providers
+
+    def _look_at_changed(
+        self,
+        seen: discovery.Host,
+        known: Mapping[model.Device, placement.Known],
+    ) -> discovery.Host:
+        """Look at the cards whose claims changed since the last report.
+
+        :param seen: the host at that report
+        """
+        claims = offers.by_card(
+            {device: before.claims for device, before in known.items()},
+            {gpu.address for gpu in seen.gpus},
+        )
+        changed = {
+            device
+            for device, taken in claims.items()
+            if tuple(taken) != self._taken(device)
+        }
+        if not changed:
+            return seen
+        now = self._look(changed)
+        kept = [
+            gpu
+            for gpu in seen.gpus
+            if isinstance(gpu.address, model.PciAddress)
+            and gpu.address not in changed
+        ]
+        unreadable = {
+            device: reason
+            for device, reason in seen.unreadable.items()
+            if device not in changed
+        }
+        gpus = (*kept, *now.gpus)
+        return dataclasses.replace(
+            now,
+            gpus=gpus,
+            unreadable={**unreadable, **now.unreadable},
+            fabrics=self._fabrics(gpus, refresh=False),
+        )
+
+    def _taken(self, device: model.Device) -> tuple[model.Claim, ...]:
+        """List what the last report found claimed of a card."""
+        provider = self._reported.get(device)
+        return provider.card.taken if provider else ()
 
     def _warn_of_change(
         self, host: discovery.Host, known: Collection[model.Device]
@@ -184,7 +252,7 @@ class Gpus:
         """
         if not claims:
             return ()
-        gpus = self.of_claims(claims)
+        gpus = self._look(_devices(claims)).gpus
         devices: list[guest_device.GuestDevice] = []
         made: list[model.Claim] = []
         try:
@@ -308,6 +376,12 @@ def _why_not(gpu: model.Gpu) -> str | None:
     if placement.can_give(gpu):
         return None
     return '; '.join(reasons(gpu)) or None
+
+
+def _devices(claims: Iterable[model.Claim]) -> set[model.Device]:
+    """List the cards and VFs that claims are on."""
+    slots = (slot for claim in claims if (slot := claim.slot) is not None)
+    return {part.device for slot in slots for part in slot.parts}
 
 
 def _find(

@@ -1,7 +1,8 @@
-"""What a host tells the scheduler, made from what Placement is told. Pure."""
+"""What a host tells the scheduler, made from what Placement is told."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 
@@ -18,36 +19,69 @@ from nova_gpuvirt import topology
 _MOST = 16
 
 
-def summarize(
-    providers: Mapping[str, placement.Provider | placement.SetProvider],
-    running: Mapping[summary.Request, int],
-    made: Mapping[str, int],
-) -> summary.Summary:
-    """Sum up the GPUs of a host.
+class HostSummary:
+    """The summary of a host's GPUs, made anew in each update.
 
-    :param providers: our providers, by UUID
-    :param running: how many instances of each shape have GPUs of this host
-    :param made: how many claims each provider has had
+    A card that did not change since the last one is not looked at again.
     """
-    cards = {
-        uuid: provider.card
-        for uuid, provider in sorted(providers.items())
-        if isinstance(provider, placement.Provider)
-    }
-    switches = topology.switches([c.gpu for c in cards.values() if c.gpu])
-    indexes = {card.device: i for i, card in enumerate(cards.values())}
-    return summary.Summary(
-        tuple(
-            _card(uuid, card, switches.get(card.device), made.get(uuid, 0))
-            for uuid, card in cards.items()
-        ),
-        tuple(
-            _sets(uuid, provider, indexes, made.get(uuid, 0))
+
+    def __init__(self) -> None:
+        self._cards: dict[str, tuple[placement.Card, summary.Card]] = {}
+
+    def text(
+        self,
+        providers: Mapping[str, placement.Provider | placement.SetProvider],
+        running: Mapping[summary.Request, int],
+        made: Mapping[str, int],
+    ) -> str:
+        """Write it, as the scheduler reads it; see `summarize`."""
+        return summary.dump(self.summarize(providers, running, made))
+
+    def summarize(
+        self,
+        providers: Mapping[str, placement.Provider | placement.SetProvider],
+        running: Mapping[summary.Request, int],
+        made: Mapping[str, int],
+    ) -> summary.Summary:
+        """Sum up the GPUs of a host.
+
+        :param providers: our providers, by UUID
+        :param running: how many instances of each shape have GPUs of this
+            host
+        :param made: how many claims each provider has had
+        """
+        cards = {
+            uuid: provider.card
             for uuid, provider in sorted(providers.items())
-            if isinstance(provider, placement.SetProvider)
-        ),
-        tuple(Counter(running).most_common(_MOST)),
-    )
+            if isinstance(provider, placement.Provider)
+        }
+        self._cards = {uuid: self._card(uuid, c) for uuid, c in cards.items()}
+        switches = topology.switches([c.gpu for c in cards.values() if c.gpu])
+        indexes = {card.device: i for i, card in enumerate(cards.values())}
+        return summary.Summary(
+            tuple(
+                dataclasses.replace(
+                    told,
+                    switch=switches.get(card.device),
+                    claims=made.get(uuid, 0),
+                )
+                for uuid, (card, told) in self._cards.items()
+            ),
+            tuple(
+                _sets(uuid, provider, indexes, made.get(uuid, 0))
+                for uuid, provider in sorted(providers.items())
+                if isinstance(provider, placement.SetProvider)
+            ),
+            tuple(Counter(running).most_common(_MOST)),
+        )
+
+    def _card(
+        self, uuid: str, card: placement.Card
+    ) -> tuple[placement.Card, summary.Card]:
+        last = self._cards.get(uuid)
+        if last is not None and last[0] is card:
+            return last
+        return card, _card(uuid, card)
 
 
 def _sets(
@@ -66,9 +100,7 @@ def _sets(
     return summary.Sets(uuid, free, made)
 
 
-def _card(
-    uuid: str, card: placement.Card, switch: str | None, made: int
-) -> summary.Card:
+def _card(uuid: str, card: placement.Card) -> summary.Card:
     gpu = card.gpu
     if gpu is None:
         return summary.Card(
@@ -79,7 +111,6 @@ def _card(
             if card.is_sick
             else summary.Health.MISSING,
             unused=0,
-            claims=made,
         )
     profiles = [
         (share, profile)
@@ -99,12 +130,10 @@ def _card(
             ),
         ),
         numa_node=gpu.function.numa_node if gpu.function else None,
-        switch=switch,
         whole=bool(left[orc.PGPU]) if orc.PGPU in left else None,
         unused=_unused(gpu, card),
         left=tuple(left.get(p.resource_class, 0) for _, p in profiles),
         vgpu=vgpu[0] if vgpu else None,
-        claims=made,
     )
 
 
@@ -139,12 +168,3 @@ def _unused(gpu: model.Gpu, card: placement.Card) -> int:
         if (profile := gpu.profile(slug)) is not None
     )
     return max(0, summary.CARD - used)
-
-
-def text(
-    providers: Mapping[str, placement.Provider | placement.SetProvider],
-    running: Mapping[summary.Request, int],
-    made: Mapping[str, int],
-) -> str:
-    """Write the summary of a host's GPUs, as the scheduler reads it."""
-    return summary.dump(summarize(providers, running, made))

@@ -55,8 +55,11 @@ class Ledger:
         # update of the provider tree on.
         self._providers: Mapping[str, model.Device] | None = None
         self._classes: frozenset[str] = frozenset()
-        # Every slot that was claimed at the last update.
-        self.last_slots: frozenset[model.Slot] = frozenset()
+        # What was claimed at the last update, by provider: as Nova keeps it,
+        # and as it was read.
+        self._assigned: dict[
+            str, tuple[frozenset[objects.Resource], frozenset[model.Claim]]
+        ] = {}
 
     @property
     def ready(self) -> bool:
@@ -85,24 +88,34 @@ class Ledger:
         To be called under the tracker's lock.
         """
         record = self._tracker().assigned_resources
-        ours = self._providers or {}
-        self._young.heal(record, ours)
-        claims = {
-            provider: frozenset(
-                holders.claim_of(r)
-                for resources in classes.values()
-                for r in resources
-            )
+        self._young.heal(record, self._providers or {})
+        read = {
+            provider: self._read(provider, classes.values())
             for provider, classes in record.items()
         }
-        self.last_slots = frozenset(
+        self._assigned = read
+        return {provider: claims for provider, (_, claims) in read.items()}
+
+    def _read(
+        self, provider: str, classes: Iterable[Collection[objects.Resource]]
+    ) -> tuple[frozenset[objects.Resource], frozenset[model.Claim]]:
+        """Read a provider's claims, if they are not those known already."""
+        made = frozenset().union(*classes)
+        known = self._assigned.get(provider)
+        if known is not None and known[0] == made:
+            return known
+        return made, frozenset(holders.claim_of(r) for r in made)
+
+    @property
+    def last_slots(self) -> frozenset[model.Slot]:
+        """Every slot of this host that was claimed at the last update."""
+        return frozenset(
             slot
-            for provider, by_provider in claims.items()
-            if provider in ours
-            for claim in by_provider
+            for provider, (_, claims) in self._assigned.items()
+            if provider in (self._providers or {})
+            for claim in claims
             if (slot := claim.slot) is not None
         )
-        return claims
 
     def renew(self, provider: str) -> None:
         """Let Nova know a provider's generation, before it writes to it.
@@ -260,16 +273,18 @@ class Ledger:
             for uuid, device in (self._providers or {}).items()
             if device == gpu.address or isinstance(device, model.FabricName)
         ]
-        others = {
-            other: self._of_card(gpu, held)
-            for other, held in self._holders.others(
-                self._node, instance.uuid, providers
-            )
+        others = dict(
+            self._holders.others(self._node, instance.uuid, providers)
+        )
+        together = {
+            p: [c for held in others.values() for c in held.get(p, ())]
+            for p in providers
         }
-        together = [c for theirs in others.values() for c in theirs]
-        if offers.contradiction(gpu, [*claims, *together]) is None:
+        theirs = self._of_card(gpu, together)
+        if offers.contradiction(gpu, [*claims, *theirs]) is None:
             return
-        for other, theirs in others.items():
+        for other, held in others.items():
+            theirs = self._of_card(gpu, held)
             if offers.contradiction(gpu, [*claims, *theirs]) is None:
                 continue
             now = self._of_card(gpu, self._holders.claims_now(other))
@@ -300,9 +315,10 @@ class Ledger:
         instance: objects.Instance,
         mine: holders.Claims,
     ) -> None:
-        asked = scheduler_utils.resources_from_flavor(
-            instance, instance.flavor
-        )
+        # No disk is of ours: the answer is the same for a volume.
+        asked = scheduler_utils.ResourceRequest.from_request_spec(
+            objects.RequestSpec(flavor=instance.flavor, is_bfv=False)
+        ).merged_resources()
         for rc in sorted(self._classes & asked.keys()):
             have = sum(
                 c.resource_class == rc for cs in mine.values() for c in cs

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Collection
-from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -55,10 +55,17 @@ def offers(
         made = {vgpu.slot for vgpu in share.vgpus if vgpu.slot is not None}
         left = _left(gpu, share, claims, {slot.place for slot in made})
         taken = {s for s in claimed | made if s.kind == share.kind}
+        devices = share.excluded.union(slot.device for slot in taken)
+        indexes = {slot.index for slot in taken}
         for profile in share.profiles:
             if not profile.offered:
                 continue
-            slots = _free_slots(share, profile, taken, left[profile.slug])
+            slots = tuple(
+                itertools.islice(
+                    _free_slots(share, profile, devices, indexes),
+                    left[profile.slug],
+                )
+            )
             classes = [profile.resource_class]
             if default is not None and profile.slug == default.slug:
                 classes.append(orc.VGPU)
@@ -207,27 +214,23 @@ def _left(
 def _free_slots(
     share: model.Share,
     profile: model.Profile,
-    taken: Collection[model.Slot],
-    count: int,
-) -> tuple[model.Slot, ...]:
-    """Name the first slots that no claim has and no leftover stands for."""
-    free: Iterable[model.Slot]
+    devices: Collection[model.Device],
+    indexes: Collection[int | None],
+) -> Iterator[model.Slot]:
+    """Name the slots that no claim has and no leftover stands for.
+
+    :param devices: those that are taken, or excluded
+    :param indexes: those that are taken
+    """
     if profile.places is not None:
-        devices = {slot.device for slot in taken} | share.excluded
-        free = (
-            model.Slot(share.kind, vf, profile=profile.slug)
-            for vf in profile.places
-            if vf not in devices
-        )
-    else:
-        assert share.device is not None
-        indexes = {slot.index for slot in taken}
-        free = (
-            model.Slot(share.kind, share.device, index, profile.slug)
-            for index in range(vgpu.MAX_INDEX + 1)
-            if index not in indexes
-        )
-    return tuple(itertools.islice(free, count))
+        for vf in profile.places:
+            if vf not in devices:
+                yield model.Slot(share.kind, vf, profile=profile.slug)
+        return
+    assert share.device is not None
+    for index in range(vgpu.MAX_INDEX + 1):
+        if index not in indexes:
+            yield model.Slot(share.kind, share.device, index, profile.slug)
 
 
 def present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import types
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -53,6 +54,9 @@ _OWN_TRAITS = (
     QUARANTINED,
     profiles_.MIG_BACKED,
 )
+
+# What os-traits has words for.
+_STANDARD = frozenset(os_traits.get_traits('HW_GPU_'))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ def providers(
     known: Mapping[model.Device, Known],
     wishes: Sequence[str] = (),
     fabrics: Sequence[topology.Fabric] = (),
+    last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
 ) -> tuple[Provider | SetProvider, ...]:
     """Tell how every provider of ours shall be.
 
@@ -147,6 +152,8 @@ def providers(
     :param known: the providers that Placement has already, by card
     :param wishes: the operator's globs for the profile of VGPU
     :param fabrics: the sets of cards
+    :param last: how those of cards were to be; one for which nothing changed
+        since is returned again
     """
     found = {gpu.address: gpu for gpu in gpus}
     cards: set[model.Device] = {
@@ -162,10 +169,32 @@ def providers(
     for address in sorted(cards, key=str):
         gpu = found.get(address)
         before = known.get(address, UNKNOWN)
-        sick = gpu is not None or address in unreadable
-        card = _card(address, gpu, sick, claims[address], wishes)
-        result.append(_provider(provider_name(node, address), card, before))
+        provider = last.get(address)
+        if provider is None or not _stands(
+            provider, gpu, claims[address], before
+        ):
+            sick = gpu is not None or address in unreadable
+            card = _card(address, gpu, sick, claims[address], wishes)
+            provider = _provider(provider_name(node, address), card, before)
+        result.append(provider)
     return tuple(result)
+
+
+def _stands(
+    provider: Provider,
+    gpu: model.Gpu | None,
+    taken: Sequence[model.Claim],
+    known: Known,
+) -> bool:
+    """Tell whether a card's provider shall be as it was to be before."""
+    card = provider.card
+    return (
+        gpu is not None
+        and card.gpu is gpu
+        and card.taken == tuple(taken)
+        and known.inventories.keys() <= provider.inventories.keys()
+        and _foreign(known.traits) == _foreign(provider.traits)
+    )
 
 
 def _card(
@@ -209,7 +238,7 @@ def _of_fabrics(
         yield SetProvider(
             provider_name(node, name),
             inventories,
-            _foreign(before) | traits,
+            _foreign(before.traits) | traits,
             resources,
             free,
         )
@@ -293,13 +322,13 @@ def can_give(gpu: model.Gpu) -> bool:
 
 def _provider(name: str, card: Card, known: Known) -> Provider:
     inventories, resources = _units(card.free, known)
-    traits = _foreign(known) | _traits(card)
+    traits = _foreign(known.traits) | _traits(card)
     return Provider(name, inventories, traits, resources, card)
 
 
-def _foreign(known: Known) -> set[str]:
+def _foreign(traits: Iterable[str]) -> set[str]:
     """List the traits that others gave to a provider."""
-    return {t for t in known.traits if not t.startswith(_OWN_TRAITS)}
+    return {t for t in traits if not t.startswith(_OWN_TRAITS)}
 
 
 def _units(
@@ -406,7 +435,7 @@ def _display_traits(profile: model.Profile) -> set[str]:
         traits.add(_custom('FRAMEBUFFER', f'{profile.framebuffer_mib}M'))
     if profile.frame_rate_limit is not None:
         traits.add(_custom('FRAME_RATE_LIMIT', str(profile.frame_rate_limit)))
-    return traits | standard & set(os_traits.get_traits('HW_GPU_'))
+    return traits | standard & _STANDARD
 
 
 def classes(

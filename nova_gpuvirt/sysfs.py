@@ -207,15 +207,15 @@ class Sysfs:
     def above(self, address: model.PciAddress) -> tuple[str, ...]:
         """Name the root bus of a function, and the bridges on the way to it.
 
+        Its link leads there:
         ``…/devices/pci0000:00/0000:00:01.0/0000:01:00.0``. A host bridge may
         stand below others, such as ``LNXSYSTM:00``.
         """
         try:
-            parts = (
-                pathlib.Path(self._devices, str(address)).resolve().parts[:-1]
-            )
-        except (OSError, RuntimeError):  # it went away, or links in a ring
+            path = os.readlink(f'{self._devices}/{address}')
+        except OSError:  # it went away
             return ()
+        parts = tuple(path.split('/')[:-1])
         first = next(
             (n for n, p in enumerate(parts) if _ROOT_BUS.fullmatch(p)), None
         )
@@ -227,9 +227,10 @@ class Sysfs:
         """List the VFs that a PF has enabled, in order of their number."""
         folder = f'{self._devices}/{address}'
         numbers = sorted(
-            int(name.removeprefix('virtfn'))
+            int(number)
             for name in _names(folder)
-            if re.fullmatch(r'virtfn\d+', name)
+            if name.startswith('virtfn')
+            and (number := name.removeprefix('virtfn')).isdecimal()
         )
         targets = (_target(f'{folder}/virtfn{n}') for n in numbers)
         return tuple(model.PciAddress.parse(t) for t in targets if t)

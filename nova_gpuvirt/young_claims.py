@@ -6,6 +6,7 @@ periodic update of its tracker in between knows nothing of it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import time
@@ -22,6 +23,21 @@ LOG = logging.getLogger(__name__)
 # A claim is saved with its instance within seconds; until then a periodic
 # update of the tracker, which reads the database, forgets it.
 _YOUNG_SECONDS = 60.0
+
+
+@dataclasses.dataclass(slots=True)
+class _Seen:
+    """The claims of one class of a provider, when they were last seen.
+
+    `record` is the tracker's own set, `claims` are those that were in it,
+    and `since` is when each was seen first.
+    """
+
+    record: set[objects.Resource] | None = None
+    claims: frozenset[objects.Resource] = frozenset()
+    since: dict[objects.Resource, float] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 class YoungClaims:
@@ -42,7 +58,7 @@ class YoungClaims:
     ) -> None:
         self._under_way = under_way
         self._clock = clock
-        self._seen: dict[objects.Resource, tuple[float, set[Any]]] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
         # How many claims each provider has had, those that ended too.
         self.made: Counter[str] = Counter()
 
@@ -53,28 +69,33 @@ class YoungClaims:
     ) -> None:
         """Restore what was forgotten, and remember what is new.
 
-        To be called under the tracker's lock.
+        To be called under the tracker's lock, in each claim: what did not
+        change is only compared.
 
         :param assigned: the tracker's record, by provider and class
         :param providers: those that are ours
         """
         now = self._clock()
         under_way = functools.cache(self._is_under_way)
-        for resource, (first_seen, record) in list(self._seen.items()):
-            current = assigned[resource.provider_uuid][resource.resource_class]
-            if resource in current:
-                continue
-            young = now - first_seen < _YOUNG_SECONDS
-            if current is not record and young and under_way():
-                current.add(resource)
-            else:
-                del self._seen[resource]
+        for key, seen in self._seen.items():
+            provider, resource_class = key
+            record = assigned[provider][resource_class]
+            for claim in seen.claims - record:
+                young = now - seen.since[claim] < _YOUNG_SECONDS
+                if record is not seen.record and young and under_way():
+                    record.add(claim)
+                else:
+                    del seen.since[claim]
         for provider in providers:
-            for record in assigned[provider].values():
-                for resource in record:
-                    self.made[provider] += resource not in self._seen
-                    first_seen, _ = self._seen.get(resource, (now, record))
-                    self._seen[resource] = (first_seen, record)
+            for resource_class, record in assigned[provider].items():
+                seen = self._seen.setdefault(
+                    (provider, resource_class), _Seen()
+                )
+                new = record - seen.claims
+                self.made[provider] += len(new)
+                seen.since.update(dict.fromkeys(new, now))
+                seen.record = record
+                seen.claims = frozenset(record)
 
     def _is_under_way(self) -> bool:
         """Ask, and take no answer for a yes: a claim too many does no harm."""

@@ -38,12 +38,15 @@ class Mdev(base.Backend):
 
     def __init__(self, machine: machine_.Machine) -> None:
         super().__init__(machine)
-        # The texts of a card's types, which change with its driver alone.
+        # The texts of a card's types, which change with its driver alone, and
+        # its mdevs: none ever becomes another.
         self._texts: dict[model.Device, _Types] = {}
+        self._mdevs: dict[model.Device, Mapping[str, model.Vgpu]] = {}
 
     def refresh(self, gpu: model.Gpu) -> None:
-        """Read the texts of the card's types anew when it is looked at."""
+        """Read what is known of the card anew when it is looked at."""
         self._texts.pop(gpu.address, None)
+        self._mdevs.pop(gpu.address, None)
 
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
@@ -53,10 +56,7 @@ class Mdev(base.Backend):
         types = self._types(gpu, parents[0])
         mdevs, profiles = _read(self._sysfs, parents, types)
         slugs = {p.type_id: p.slug for p in profiles}
-        vgpus = tuple(
-            _vgpu(gpu.address, mdev, slugs.get(type_id))
-            for mdev, type_id in sorted(mdevs.items())
-        )
+        vgpus = self._vgpus(gpu, mdevs, slugs)
         rule = profiles_.rule(profiles)
         share = model.Share(
             self.kind,
@@ -82,7 +82,28 @@ class Mdev(base.Backend):
         if texts is None or texts.keys() != set(ids):
             texts = {i: _text(self._sysfs, parent, i) for i in ids}
             self._texts[gpu.address] = texts
+            self._mdevs.pop(gpu.address, None)
         return texts
+
+    def _vgpus(
+        self,
+        gpu: model.Gpu,
+        mdevs: Mapping[str, model.PciAddress],
+        slugs: Mapping[str, str],
+    ) -> tuple[model.Vgpu, ...]:
+        """Tell what a card's mdevs are, those that are not known yet."""
+        known = self._mdevs.get(gpu.address, {})
+        found = {}
+        for mdev, parent in sorted(mdevs.items()):
+            vgpu_ = known.get(mdev)
+            if vgpu_ is None:
+                type_id = self._sysfs.mdev_type(parent, mdev)
+                if type_id is None:
+                    continue  # it went away
+                vgpu_ = _vgpu(gpu.address, mdev, slugs.get(type_id))
+            found[mdev] = vgpu_
+        self._mdevs[gpu.address] = found
+        return tuple(found.values())
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Create the mdev of this instance, if it is not there."""
@@ -191,11 +212,9 @@ def _parents(
     return tuple(f for f in functions if sysfs.names(f, _TYPES))
 
 
-def _vgpu(
-    card: model.Device, mdev: uuid.UUID, profile: str | None
-) -> model.Vgpu:
-    slot = profile and vgpu.slot_of(mdev, Mdev.kind, card, profile)
-    return model.Vgpu(str(mdev), profile, slot or None)
+def _vgpu(card: model.Device, mdev: str, profile: str | None) -> model.Vgpu:
+    slot = profile and vgpu.slot_of(uuid.UUID(mdev), Mdev.kind, card, profile)
+    return model.Vgpu(mdev, profile, slot or None)
 
 
 def _capped(
@@ -219,14 +238,14 @@ def _capped(
 
 def _read(
     sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress], types: _Types
-) -> tuple[dict[uuid.UUID, str], tuple[model.Profile, ...]]:
-    """Read the mdevs and what room there is beside them, at one moment.
+) -> tuple[dict[str, model.PciAddress], tuple[model.Profile, ...]]:
+    """Read the mdevs, their parents, and what room is left, at one moment.
 
     Builds and releases go on in other threads: what was read is taken when
     the same mdevs were there before and after.
     """
     before = None
-    mdevs = [sysfs.mdevs(parent) for parent in parents]
+    mdevs = {m: p for p in parents for m in sysfs.mdevs(p)}
     while mdevs != before:
         before = mdevs
         available: Counter[str] = Counter()
@@ -235,18 +254,12 @@ def _read(
                 available[type_id] += sysfs.number(
                     parent, f'{_TYPES}/{type_id}/available_instances'
                 )
-        mdevs = [sysfs.mdevs(parent) for parent in parents]
+        mdevs = {m: p for p in parents for m in sysfs.mdevs(p)}
     profiles: dict[str, model.Profile] = {}
     for type_id, (name, text) in types.items():
         profile = profiles_.parse(type_id, name, text, available[type_id])
         profiles.setdefault(profile.slug, profile)
-    type_of = {
-        uuid.UUID(mdev): found
-        for parent, names in zip(parents, mdevs, strict=True)
-        for mdev in names
-        if (found := sysfs.mdev_type(parent, mdev)) is not None
-    }
-    return type_of, tuple(profiles[slug] for slug in sorted(profiles))
+    return mdevs, tuple(profiles[slug] for slug in sorted(profiles))
 
 
 def _text(

@@ -33,7 +33,7 @@ def told(providers, running=None):
         for name, p in named.items()
         if isinstance(p, placement.Provider)
     }
-    text = host_summary.text(named, running or {}, made)
+    text = host_summary.HostSummary().text(named, running or {}, made)
     return text, summary.load(text), named
 
 

@@ -1,0 +1,169 @@
+"""What is published of our providers, in the tree that Nova keeps of all.
+
+Nova makes a new tree in each update, in each claim too. It has what Placement
+knows, and nothing yet of what Nova's tracker hands out. Each look at a
+provider copies all that it has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+from nova import objects
+from nova.compute import provider_tree
+
+from nova_gpuvirt import model
+from nova_gpuvirt import placement
+
+Provider = placement.Provider | placement.SetProvider
+Assigned = Mapping[str, frozenset[model.Claim]]
+"""The claims by the UUIDs of their providers."""
+
+
+class _Resources(dict[str, set[objects.Resource]]):
+    """What the tracker hands out of a provider, by class.
+
+    Nobody changes it, so a copy of it, which Nova makes with each look at the
+    provider, is itself.
+    """
+
+    def __deepcopy__(self, memo: Any) -> _Resources:
+        return self
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Published:
+    provider: Provider
+    resources: _Resources
+
+
+class Published:
+    """Our providers as they were published in the last update."""
+
+    def __init__(self) -> None:
+        self._last: Mapping[str, _Published] = {}
+
+    def known(
+        self, tree: provider_tree.ProviderTree, node: str, assigned: Assigned
+    ) -> tuple[dict[model.Device, placement.Known], dict[model.Device, str]]:
+        """Tell what is known of our providers in a tree, and their UUIDs."""
+        known = {}
+        uuids = {}
+        for uuid in tree.get_provider_uuids(node):
+            last = self._last.get(uuid)
+            if last is None or _differs(tree, uuid, last.provider):
+                data = tree.data(uuid)
+                now = data.name, data.inventory, data.traits
+            else:
+                was = last.provider
+                now = was.name, was.inventories, was.traits
+            name, inventories, traits = now
+            device = placement.address_of(node, name)
+            if device is not None:
+                uuids[device] = uuid
+                known[device] = placement.Known(
+                    inventories, traits, assigned.get(uuid, frozenset())
+                )
+        return known, uuids
+
+    def publish(
+        self,
+        tree: provider_tree.ProviderTree,
+        node: str,
+        providers: Iterable[Provider],
+        known: Mapping[model.Device, placement.Known],
+        uuids: Mapping[model.Device, str],
+        renew: Callable[[str], None],
+    ) -> dict[str, Provider]:
+        """Publish our providers, and tell them by their UUIDs.
+
+        :param known: what is known of those that are in the tree
+        :param uuids: theirs
+        :param renew: called with the UUID of one that changes, before it does
+        """
+        published = {}
+        for provider in providers:
+            device = placement.address_of(node, provider.name)
+            assert device is not None
+            uuid = uuids.get(device)
+            if uuid is None or _changes(tree, uuid, provider, known[device]):
+                if uuid is None:
+                    uuid = tree.new_child(provider.name, node)
+                else:
+                    renew(uuid)
+                tree.update_inventory(uuid, provider.inventories)
+                tree.update_traits(uuid, provider.traits)
+            last = self._last.get(uuid)
+            if last is None or last.provider is not provider:
+                last = _Published(
+                    provider, _resources(uuid, provider.resources)
+                )
+            tree.update_resources(uuid, last.resources)
+            published[uuid] = last
+        self._last = published
+        return {uuid: p.provider for uuid, p in published.items()}
+
+
+def publish_claims(
+    tree: provider_tree.ProviderTree, node: str, assigned: Assigned
+) -> None:
+    """Publish the claims alone: Nova skips a provider without any."""
+    for uuid in tree.get_provider_uuids(node):
+        data = tree.data(uuid)
+        if placement.address_of(node, data.name) is None:
+            continue
+        claims: dict[str, set[model.Claim]] = {
+            rc: set() for rc in data.inventory
+        }
+        for claim in assigned.get(uuid, ()):
+            claims.setdefault(claim.resource_class, set()).add(claim)
+        tree.update_resources(uuid, _resources(uuid, claims))
+
+
+def _differs(
+    tree: provider_tree.ProviderTree, uuid: str, provider: Provider
+) -> bool:
+    """Tell whether Placement knows another thing of a provider."""
+    return bool(
+        tree.has_inventory_changed(uuid, provider.inventories)
+        or tree.have_traits_changed(uuid, provider.traits)
+    )
+
+
+def _changes(
+    tree: provider_tree.ProviderTree,
+    uuid: str,
+    provider: Provider,
+    known: placement.Known,
+) -> bool:
+    """Tell whether a provider becomes another one in the tree."""
+    stands = (
+        known.inventories is provider.inventories
+        and known.traits is provider.traits
+    )
+    return not stands and _differs(tree, uuid, provider)
+
+
+def _resources(
+    uuid: str, claims: Mapping[str, Collection[model.Claim]]
+) -> _Resources:
+    return _Resources(
+        {
+            rc: {_resource(uuid, rc, claim.identifier) for claim in made}
+            for rc, made in claims.items()
+        }
+    )
+
+
+# As many as `model.Claim` remembers: nobody changes one.
+@functools.lru_cache(maxsize=8192)
+def _resource(uuid: str, rc: str, identifier: str) -> objects.Resource:
+    return objects.Resource(
+        provider_uuid=uuid, resource_class=rc, identifier=identifier
+    )
