@@ -91,13 +91,19 @@ class RaceTest(base.GpuTestCase):
     def test_claim_that_only_the_database_knows(self):
         self.start_gpu_host('host1', 'workstation')
         first = self.boot(base.PGPU)
-        self.computes['host1'].manager.rt.assigned_resources.clear()
         self._delete_server_allocations(first['id'])
-        # A host that is named passes the filter, which knows better here.
-        self.assertIn(
-            f'is claimed 2 times, also by instance {first["id"]}',
-            self.boot_refused(base.PGPU, az='nova:host1'),
-        )
+        for happens in (
+            lambda: None,
+            self.run_periodic,
+            lambda: self.restart_compute_service('host1'),
+        ):
+            happens()
+            self.computes['host1'].manager.rt.assigned_resources.clear()
+            # A host that is named passes the filter, which knows better here.
+            self.assertIn(
+                f'is claimed 2 times, also by instance {first["id"]}',
+                self.boot_refused(base.PGPU, az='nova:host1'),
+            )
         self.assertEqual(4, len(self.hostdevs('host1', first)))
 
     def test_claim_of_an_unshelved_server_is_saved_before_its_image_comes(

@@ -109,6 +109,48 @@ class ProviderTest(unittest.TestCase):
         self.assertEqual((), report([card(refusal='a BMC')]))
 
 
+class AgainTest(unittest.TestCase):
+    """A card for which nothing changed has the provider that it had."""
+
+    def again(self, gpu, known):
+        """Tell it as it was told before, and with this that is known now."""
+        before = {ADDRESS: self.before}
+        (told,) = placement.providers('node1', [gpu], (), known, last=before)
+        (anew,) = report([gpu], known)
+        self.assertEqual(anew, told)
+        return told
+
+    def setUp(self):
+        self.card = card()
+        self.known = {ADDRESS: placement.Known({}, (), (VGPU,))}
+        (self.before,) = report([self.card], self.known)
+
+    def test_it_is_the_same(self):
+        known = after(self.before, (VGPU,))
+        self.assertIs(self.before, self.again(self.card, known))
+
+    def test_what_changes_makes_another(self):
+        known = after(self.before, (VGPU,))
+        (now,) = known.values()
+        for gpu, changed in (
+            (self.card, dataclasses.replace(now, claims=())),
+            (self.card, dataclasses.replace(now, claims=(WHOLE,))),
+            (
+                self.card,
+                dataclasses.replace(now, traits={*now.traits, 'CUSTOM_A'}),
+            ),
+            (
+                self.card,
+                dataclasses.replace(
+                    now, inventories={**now.inventories, 'CUSTOM_OLD': {}}
+                ),
+            ),
+            (card(whole_refusal='boot VGA'), now),
+            (card(refusal='it fell off the bus'), now),
+        ):
+            self.assertIsNot(self.before, self.again(gpu, {ADDRESS: changed}))
+
+
 class TraitsTest(unittest.TestCase):
     def test_traits_say_what_the_card_and_its_vgpus_are(self):
         (provider,) = report([card()])

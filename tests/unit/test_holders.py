@@ -1,0 +1,187 @@
+"""Who holds what is remembered, and read anew before it is believed."""
+
+import uuid
+
+import fixtures
+import testtools
+from nova import exception as nova_exception
+from nova import objects
+from nova.compute import task_states
+
+from nova_gpuvirt import holders
+from nova_gpuvirt import model
+
+objects.register_all()
+
+_HOST = 'host1'
+_NODE = 'node1'
+_CARD = str(uuid.uuid4())
+_OTHER_CARD = str(uuid.uuid4())
+
+
+def _resources(*identifiers, provider=_CARD):
+    return objects.ResourceList(
+        objects=[
+            objects.Resource(
+                provider_uuid=provider, resource_class='VGPU', identifier=name
+            )
+            for name in identifiers
+        ]
+    )
+
+
+def _claims(*identifiers, provider=_CARD):
+    return {provider: [model.Claim('VGPU', name) for name in identifiers]}
+
+
+class Database:
+    """As much of Nova's database as is read of instances and migrations."""
+
+    def __init__(self):
+        self.instances = {}
+        self.moving = {}
+        self.reads = 0
+
+    def add(self, resources, host=_HOST, task_state=None, moving=None):
+        name = str(uuid.uuid4())
+        self.instances[name] = objects.Instance(
+            uuid=name,
+            host=host,
+            task_state=task_state,
+            resources=resources,
+            migration_context=moving,
+        )
+        if moving is not None:
+            self.moving[name] = moving
+        return name
+
+    def by_host(self, context, host, expected_attrs):
+        self.reads += 1
+        return [i for i in self.instances.values() if i.host == host]
+
+    def by_filters(self, context, filters, expected_attrs):
+        wanted = filters['task_state']
+        return [i for i in self.instances.values() if i.task_state == wanted]
+
+    def by_uuid(self, context, name, expected_attrs):
+        try:
+            return self.instances[name]
+        except KeyError:
+            raise nova_exception.InstanceNotFound(instance_id=name) from None
+
+    def in_progress(self, context, host, node):
+        return [objects.Migration(instance_uuid=name) for name in self.moving]
+
+    def context_of(self, context, name):
+        return self.moving[name]
+
+
+class HoldersTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.database = Database()
+        for cls, name, answer in (
+            (objects.InstanceList, 'get_by_host', self.database.by_host),
+            (objects.InstanceList, 'get_by_filters', self.database.by_filters),
+            (objects.Instance, 'get_by_uuid', self.database.by_uuid),
+            (
+                objects.MigrationList,
+                'get_in_progress_by_host_and_node',
+                self.database.in_progress,
+            ),
+            (
+                objects.MigrationContext,
+                'get_by_instance_uuid',
+                self.database.context_of,
+            ),
+        ):
+            self.useFixture(
+                fixtures.MockPatchObject(cls, name, side_effect=answer)
+            )
+        self.holders = holders.Holders(_HOST)
+
+    def others(self, but='nobody', provider=_CARD):
+        return dict(self.holders.others(_NODE, but, [provider]))
+
+    def test_all_are_read_once_and_remembered(self):
+        first = self.database.add(_resources('a'))
+        second = self.database.add(_resources('b'))
+        expected = {first: _claims('a'), second: _claims('b')}
+        self.assertEqual(expected, self.others())
+        self.assertEqual({second: _claims('b')}, self.others(but=first))
+        self.assertEqual({}, self.others(provider=_OTHER_CARD))
+        self.assertEqual(1, self.database.reads)
+
+    def test_one_that_is_added_is_remembered(self):
+        self.others()
+        self.holders.add('new', _claims('c'))
+        self.assertEqual({'new': _claims('c')}, self.others())
+
+    def test_one_that_is_added_before_the_first_reading_is_too(self):
+        self.holders.add('new', _claims('c'))
+        self.assertEqual(0, self.database.reads)
+        name = self.database.add(_resources('a'))
+        self.assertEqual({name: _claims('a')}, self.others())
+
+    def test_one_that_is_added_while_all_are_read_stays(self):
+        def read(context, host, expected_attrs):
+            self.holders.add('new', _claims('c'))
+            return []
+
+        self.useFixture(
+            fixtures.MockPatchObject(
+                objects.InstanceList, 'get_by_host', side_effect=read
+            )
+        )
+        self.holders.read(_NODE)
+        self.assertEqual({'new': _claims('c')}, self.others())
+
+    def test_one_that_has_more_keeps_what_it_had(self):
+        name = self.database.add(_resources('a'))
+        self.others()
+        self.holders.add(name, _claims('a', 'b'))
+        self.assertEqual({name: _claims('a', 'b')}, self.others())
+
+    def test_both_sides_of_a_migration_count_and_each_claim_once(self):
+        moving = objects.MigrationContext(
+            old_resources=_resources('a'), new_resources=_resources('a', 'b')
+        )
+        here = self.database.add(_resources('a'), moving=moving)
+        gone = self.database.add(
+            _resources('x', provider=_OTHER_CARD),
+            host='host2',
+            moving=objects.MigrationContext(old_resources=_resources('c')),
+        )
+        expected = {here: _claims('a', 'b'), gone: _claims('c')}
+        self.assertEqual(expected, self.others())
+        for name, claims in expected.items():
+            self.assertEqual(claims, self.holders.claims_now(name))
+
+    def test_one_on_its_way_back_counts(self):
+        name = self.database.add(
+            _resources('a'),
+            host='host2',
+            task_state=task_states.RESIZE_REVERTING,
+        )
+        self.assertEqual({name: _claims('a')}, self.others())
+        self.assertEqual(_claims('a'), self.holders.claims_now(name))
+
+    def test_one_that_is_gone_is_forgotten_when_it_is_asked_for(self):
+        name = self.database.add(_resources('a'))
+        self.others()
+        del self.database.instances[name]
+        self.assertIn(name, self.others())
+        self.assertEqual({}, self.holders.claims_now(name))
+        self.assertEqual({}, self.others())
+
+    def test_one_that_went_to_another_host_has_nothing_here(self):
+        name = self.database.add(_resources('a'))
+        self.others()
+        self.database.instances[name].host = 'host2'
+        self.assertEqual({}, self.holders.claims_now(name))
+
+    def test_all_instances_of_the_host_are_told(self):
+        name = self.database.add(None)
+        held, instances = self.holders.read(_NODE)
+        self.assertEqual({}, held)
+        self.assertEqual([name], [i.uuid for i in instances])
