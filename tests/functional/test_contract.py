@@ -152,6 +152,7 @@ class TrackerTest(unittest.TestCase):
             'data': ['self', 'name_or_uuid'],
             'exists': ['self', 'name_or_uuid'],
             'has_inventory_changed': ['self', 'name_or_uuid', 'inventory'],
+            'have_traits_changed': ['self', 'name_or_uuid', 'traits'],
             'update_inventory': ['self', 'name_or_uuid', 'inventory'],
             'update_traits': ['self', 'name_or_uuid', 'traits'],
             'update_resources': ['self', 'name_or_uuid', 'resources'],
@@ -187,7 +188,9 @@ class TrackerTest(unittest.TestCase):
             objects.MigrationList.get_in_progress_by_host_and_node,
             objects.MigrationContext.get_by_instance_uuid,
             context.get_admin_context,
-            scheduler_utils.resources_from_flavor,
+            objects.Instance.get_by_uuid,
+            scheduler_utils.ResourceRequest.from_request_spec,
+            scheduler_utils.ResourceRequest.merged_resources,
         ):
             self.assertTrue(callable(method))
         self.assertEqual('building', vm_states.BUILDING)
@@ -426,6 +429,7 @@ class OptionsTest(unittest.TestCase):
             'ComputeResourcesUnavailable',
             'InstanceDeployFailure',
             'InstanceFaultRollback',
+            'InstanceNotFound',
             'InstanceResumeFailure',
             'InstanceSuspendFailure',
             'InvalidConfiguration',
