@@ -34,9 +34,9 @@ from nova_gpuvirt import ledger
 from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import numa_claims
+from nova_gpuvirt import offers
 from nova_gpuvirt import overlap
 from nova_gpuvirt import pciids
-from nova_gpuvirt import placement
 from nova_gpuvirt import privileged
 from nova_gpuvirt import reporter
 from nova_gpuvirt import rootonly
@@ -102,7 +102,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         offered = [
             g
             for g in found.gpus
-            if placement.offers_anything(g) or g.address in in_sets
+            if offers.offers_anything(g) or g.address in in_sets
         ]
         try:
             overlap.check(CONF, self._machine.sysfs, offered)

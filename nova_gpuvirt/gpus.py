@@ -7,7 +7,6 @@ import dataclasses
 import logging
 from collections.abc import Collection
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 
 from nova_gpuvirt import backends
@@ -19,6 +18,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import partitions
 from nova_gpuvirt import placement
+from nova_gpuvirt import refusals
 from nova_gpuvirt import topology
 from nova_gpuvirt import wishes as wishes_
 
@@ -36,7 +36,7 @@ class Gpus:
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
         self._reported: Mapping[model.Device, placement.Provider] = {}
-        self._refusals: dict[model.Device, str] = {}
+        self._refusals = refusals.Refusals()
         self._partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
@@ -151,7 +151,7 @@ class Gpus:
             host = self.survey()
         else:
             host = self._look_at_changed(self._seen, known)
-        self._warn_of_change(host, known.keys())
+        self._refusals.tell(host, known.keys())
         providers = placement.providers(
             node,
             host.gpus,
@@ -213,35 +213,6 @@ class Gpus:
         """List what the last report found claimed of a card."""
         provider = self._reported.get(device)
         return provider.card.taken if provider else ()
-
-    def _warn_of_change(
-        self, host: discovery.Host, known: Collection[model.Device]
-    ) -> None:
-        refusals: dict[model.Device, str] = {**host.unreadable}
-        for fabric in host.fabrics:
-            refusals |= {
-                card: f'not in sets: {why}'
-                for card, why in fabric.reasons.items()
-            }
-        refusals |= {g.address: why for g in host.gpus if (why := _why_not(g))}
-        for share in (s for g in host.gpus for s in g.shares):
-            refusals |= share.withheld
-        present = {
-            address for g in host.gpus for address in (g.address, *g.virtfns)
-        }
-        present |= refusals.keys()
-        refusals |= dict.fromkeys(
-            {a for a in known if not isinstance(a, model.FabricName)}
-            - present,
-            'it is gone: see whether it fell off the bus or was taken out; '
-            'its resource provider is kept',
-        )
-        for address, reason in refusals.items():
-            if self._refusals.get(address) != reason:
-                LOG.warning('%s is not offered: %s', address, reason)
-        for address in self._refusals.keys() & present - refusals.keys():
-            LOG.info('%s is offered again', address)
-        self._refusals = refusals
 
     def attach(
         self, instance: str, claims: Collection[model.Claim]
@@ -345,37 +316,6 @@ class Gpus:
                 remedy='see that this nova-gpuvirt is not older than the one '
                 'that made the claim',
             ) from None
-
-
-def reasons(gpu: model.Gpu) -> list[str]:
-    """Tell what can't be had of a card, and why."""
-    if gpu.refusal is not None:
-        return [gpu.refusal]
-    shared = [s.refusal for s in gpu.shares if s.refusal is not None]
-    shared += [line for s in gpu.shares for line in _withheld(s)]
-    parts = any(placement.parts_of(share) for share in gpu.shares)
-    if gpu.whole_refusal is not None:
-        return [('not whole: ' if parts else '') + gpu.whole_refusal, *shared]
-    if gpu.vgpus:
-        shared.append(f'not whole: {len(gpu.vgpus)} of its vGPUs exist')
-    return shared
-
-
-def _withheld(share: model.Share) -> Iterator[str]:
-    """Tell which VFs can't be had, those with one reason together."""
-    by_reason: dict[str, list[model.Device]] = {}
-    for vf, reason in share.withheld.items():
-        by_reason.setdefault(reason, []).append(vf)
-    for reason, vfs in by_reason.items():
-        others = f' and {len(vfs) - 1} other VFs' if len(vfs) > 1 else ''
-        yield f'not {vfs[0]}{others}: {reason}'
-
-
-def _why_not(gpu: model.Gpu) -> str | None:
-    """Tell why nothing can be had of a card, if nothing can."""
-    if placement.can_give(gpu):
-        return None
-    return '; '.join(reasons(gpu)) or None
 
 
 def _devices(claims: Iterable[model.Claim]) -> set[model.Device]:

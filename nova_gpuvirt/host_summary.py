@@ -115,7 +115,7 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
     profiles = [
         (share, profile)
         for share in gpu.shares
-        for profile in placement.parts_of(share)
+        for profile in offers.parts_of(share)
     ]
     left = {offer.resource_class: len(offer.slots) for offer in card.free}
     vgpu = [i for i, (_, p) in enumerate(profiles) if p == card.default]

@@ -27,8 +27,8 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import holders
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
-from nova_gpuvirt import placement
 from nova_gpuvirt import summary
+from nova_gpuvirt import traits as traits_
 from nova_gpuvirt import young_claims
 
 LOG = logging.getLogger(__name__)
@@ -249,9 +249,9 @@ class Ledger:
                     continue  # preparing one that is gone fails, and says why
                 self._check_card(instance, gpu, claims)
                 self._check_others(instance, gpu, claims)
-                traits |= placement.card_traits(gpu)
+                traits |= traits_.of_card(gpu)
                 traits |= {
-                    placement.profile_trait(slot.profile)
+                    traits_.of_profile(slot.profile)
                     for claim in claims
                     if (slot := claim.slot) is not None and slot.profile
                 }

@@ -100,6 +100,29 @@ def default_profile(
     return max(_offered(gpu), key=_rank, default=None)
 
 
+def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
+    """List the parts that guests may have in one way."""
+    if share.refusal is not None:
+        return ()
+    return tuple(p for p in share.profiles if p.offered)
+
+
+def offers_anything(gpu: model.Gpu) -> bool:
+    """Tell whether guests may have anything of a card."""
+    return can_give(gpu) and (
+        (gpu.whole_refusal is None and gpu.offered)
+        or any(parts_of(share) for share in gpu.shares)
+    )
+
+
+def can_give(gpu: model.Gpu) -> bool:
+    """Tell whether anything of a card could be had, if it was allowed."""
+    return gpu.refusal is None and (
+        gpu.whole_refusal is None
+        or any(s.refusal is None and s.profiles for s in gpu.shares)
+    )
+
+
 def contradiction(
     gpu: model.Gpu, claims: Collection[model.Claim]
 ) -> str | None:

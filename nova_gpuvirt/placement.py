@@ -23,40 +23,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from collections.abc import Set
 
-import os_traits
-
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
-from nova_gpuvirt import profiles as profiles_
 from nova_gpuvirt import topology
+from nova_gpuvirt import traits as traits_
 
-MISSING = 'CUSTOM_GPU_MISSING'
-QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
-
-_ID = 'CUSTOM_GPU_ID_'
 _INFIX = '_gpuvirt_'
-# The beginnings of every trait that is ours to set and to take away.
-_OWN_TRAITS = (
-    'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
-    'CUSTOM_GPU_FABRIC_',
-    'CUSTOM_GPU_FRAMEBUFFER_',
-    'CUSTOM_GPU_FRAME_RATE_LIMIT_',
-    'CUSTOM_GPU_ID_',
-    'CUSTOM_GPU_KIND_',
-    'CUSTOM_GPU_MODEL_',
-    'CUSTOM_GPU_PROFILE_',
-    'CUSTOM_GPU_VENDOR_',
-    'HW_GPU_API_',
-    'HW_GPU_CUDA_COMPUTE_CAPABILITY_',
-    'HW_GPU_MAX_DISPLAY_HEADS_',
-    'HW_GPU_RESOLUTION_',
-    MISSING,
-    QUARANTINED,
-    profiles_.MIG_BACKED,
-)
-
-# What os-traits has words for.
-_STANDARD = frozenset(os_traits.get_traits('HW_GPU_'))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +134,7 @@ def providers(
     claims = offers.by_card(
         {a: k.claims for a, k in known.items()}, found.keys() | cards
     )
-    cards |= {a for a, gpu in found.items() if offers_anything(gpu)}
+    cards |= {a for a, gpu in found.items() if offers.offers_anything(gpu)}
     result: list[Provider | SetProvider] = [
         *_of_fabrics(node, found, known, claims, fabrics)
     ]
@@ -193,7 +165,7 @@ def _stands(
         and card.gpu is gpu
         and card.taken == tuple(taken)
         and known.inventories.keys() <= provider.inventories.keys()
-        and _foreign(known.traits) == _foreign(provider.traits)
+        and traits_.foreign(known.traits) == traits_.foreign(provider.traits)
     )
 
 
@@ -228,7 +200,7 @@ def _of_fabrics(
         if fabric is None or not topology.can_be(fabric, gpus):
             traits = _why_no_sets(fabric, gpus, before)
         else:
-            traits = _fabric_traits(fabric)
+            traits = traits_.of_fabric(fabric)
             free = offers.free_sets(fabric, gpus, claims)
         slots = [
             offers.Offer(rc, tuple(model.Slot(model.SET, s) for s in sets))
@@ -238,7 +210,7 @@ def _of_fabrics(
         yield SetProvider(
             provider_name(node, name),
             inventories,
-            _foreign(before.traits) | traits,
+            traits_.foreign(before.traits) | traits,
             resources,
             free,
         )
@@ -258,12 +230,12 @@ def fabric_names(
         for name, before in known.items()
         if isinstance(name, model.FabricName)
         for trait in before.traits
-        if trait.startswith(_ID)
+        if trait.startswith(traits_.ID)
     }
     taken = {n.number for n in known if isinstance(n, model.FabricName)}
     result: dict[model.FabricName, topology.Fabric | None] = {}
     for fabric in fabrics:
-        name = names.get(_id_trait(fabric.ids))
+        name = names.get(traits_.of_ids(fabric.ids))
         if name is None:
             if not topology.can_be(fabric, gpus):
                 continue
@@ -283,52 +255,26 @@ def _why_no_sets(
 
     The model's number stays: the provider is found again by it.
     """
-    traits = {t for t in known.traits if t.startswith(_ID)}
+    traits = {t for t in known.traits if t.startswith(traits_.ID)}
     if fabric is not None:
         sick = any(gpus[card].refusal is not None for card in fabric.cards)
-        return traits | ({QUARANTINED} if sick or fabric.reasons else set())
-    present = {trait for gpu in gpus.values() for trait in card_traits(gpu)}
-    return traits if traits & present else traits | {MISSING}
-
-
-def _fabric_traits(fabric: topology.Fabric) -> set[str]:
-    traits = {
-        os_traits.OWNER_NOVA,
-        _id_trait(fabric.ids),
-        _custom('MODEL', fabric.name),
-        _custom('KIND', model.SET),
-        _custom('FABRIC', fabric.kind.value),
+        return traits | (
+            {traits_.QUARANTINED} if sick or fabric.reasons else set()
+        )
+    present = {
+        trait for gpu in gpus.values() for trait in traits_.of_card(gpu)
     }
-    if fabric.vendor:
-        traits.add(_custom('VENDOR', fabric.vendor))
-    return traits
-
-
-def offers_anything(gpu: model.Gpu) -> bool:
-    """Tell whether guests may have anything of a card."""
-    return can_give(gpu) and (
-        (gpu.whole_refusal is None and gpu.offered)
-        or any(parts_of(share) for share in gpu.shares)
-    )
-
-
-def can_give(gpu: model.Gpu) -> bool:
-    """Tell whether anything of a card could be had, if it was allowed."""
-    return gpu.refusal is None and (
-        gpu.whole_refusal is None
-        or any(s.refusal is None and s.profiles for s in gpu.shares)
-    )
+    return traits if traits & present else traits | {traits_.MISSING}
 
 
 def _provider(name: str, card: Card, known: Known) -> Provider:
     inventories, resources = _units(card.free, known)
-    traits = _foreign(known.traits) | _traits(card)
+    if card.gpu is not None:
+        own = traits_.of_provider(card.gpu, card.default)
+    else:
+        own = {traits_.QUARANTINED if card.is_sick else traits_.MISSING}
+    traits = traits_.foreign(known.traits) | own
     return Provider(name, inventories, traits, resources, card)
-
-
-def _foreign(traits: Iterable[str]) -> set[str]:
-    """List the traits that others gave to a provider."""
-    return {t for t in traits if not t.startswith(_OWN_TRAITS)}
 
 
 def _units(
@@ -369,73 +315,6 @@ def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
         'step_size': 1,
         'allocation_ratio': 1.0,
     }
-
-
-def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
-    """List the parts that guests may have in one way."""
-    if share.refusal is not None:
-        return ()
-    return tuple(p for p in share.profiles if p.offered)
-
-
-def _traits(card: Card) -> set[str]:
-    gpu, default = card.gpu, card.default
-    if gpu is None:
-        return {QUARANTINED if card.is_sick else MISSING}
-    traits = {os_traits.OWNER_NOVA, *card_traits(gpu)}
-    if gpu.whole_refusal is None and gpu.offered:
-        traits.add(_custom('KIND', model.WHOLE))
-    for share in gpu.shares:
-        parts = parts_of(share)
-        if parts:
-            traits.add(_custom('KIND', share.kind))
-        # Of vGPUs, the traits are those of what VGPU stands for.
-        traits |= {t for p in parts if not p.is_vgpu for t in p.traits}
-    if default is not None:
-        traits.add(profile_trait(default.slug))
-        traits |= default.traits | _display_traits(default)
-    return traits
-
-
-def card_traits(gpu: model.Gpu) -> set[str]:
-    """Name what a card is, whatever is claimed of it."""
-    traits = {_custom('MODEL', gpu.model), *gpu.traits}
-    if gpu.vendor:
-        traits.add(_custom('VENDOR', gpu.vendor))
-    if gpu.function is not None:
-        ids = gpu.function.vendor_id, gpu.function.device_id
-        traits.add(_id_trait(ids))
-    return traits
-
-
-def _id_trait(ids: topology.Ids) -> str:
-    return _custom('ID', '{:04x}_{:04x}'.format(*ids))
-
-
-def profile_trait(slug: str) -> str:
-    """Name a profile of vGPU."""
-    return _custom('PROFILE', slug)
-
-
-def _custom(what: str, value: str) -> str:
-    name = os_traits.normalize_name(f'GPU_{what}_{value}')
-    return str(name)
-
-
-def _display_traits(profile: model.Profile) -> set[str]:
-    """Name what a guest sees, in the words of os-traits where it has them."""
-    standard = set()
-    traits = set()
-    if profile.heads is not None:
-        standard.add(f'HW_GPU_MAX_DISPLAY_HEADS_{profile.heads}')
-    if profile.resolution is not None:
-        width, height = profile.resolution
-        standard.add(f'HW_GPU_RESOLUTION_W{width}H{height}')
-    if profile.framebuffer_mib is not None:
-        traits.add(_custom('FRAMEBUFFER', f'{profile.framebuffer_mib}M'))
-    if profile.frame_rate_limit is not None:
-        traits.add(_custom('FRAME_RATE_LIMIT', str(profile.frame_rate_limit)))
-    return traits | standard & _STANDARD
 
 
 def classes(

@@ -23,6 +23,7 @@ from nova_gpuvirt import machine
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
+from nova_gpuvirt import refusals
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import topology
 from nova_gpuvirt import wishes
@@ -167,7 +168,7 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
             Maybe(function and len(function.virtfns)),
             *_offers(gpu),
             _sets(in_sets.get(gpu.address, ())),
-            Lines(gpus.reasons(gpu) + not_in_sets.get(gpu.address, [])),
+            Lines(refusals.reasons(gpu) + not_in_sets.get(gpu.address, [])),
         )
     for address, reason in host.unreadable.items():
         yield (

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
-from nova_gpuvirt import placement
 from nova_gpuvirt import summary
+from nova_gpuvirt import traits
 from nova_gpuvirt.explain import fleet
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import view
@@ -64,8 +64,8 @@ def _card(card: fleet.Provider) -> summary.Card:
 
 
 def _health(card: fleet.Provider) -> summary.Health:
-    if placement.QUARANTINED in card.traits:
+    if traits.QUARANTINED in card.traits:
         return summary.Health.QUARANTINED
-    if placement.MISSING in card.traits:
+    if traits.MISSING in card.traits:
         return summary.Health.MISSING
     return summary.Health.OK

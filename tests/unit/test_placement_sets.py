@@ -9,6 +9,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import placement
 from nova_gpuvirt import topology
+from nova_gpuvirt import traits
 from tests.unit import test_topology
 
 _FABRIC = model.FabricName(0)
@@ -160,15 +161,15 @@ class FabricNameTest(unittest.TestCase):
         before = report(fine)['fabric0']
         known = {_FABRIC: known_of(before, [held])}
         for gpus, trait in (
-            ([], placement.MISSING),
+            ([], traits.MISSING),
             (self.model(2, 1), None),
-            (self.model(2, 1, 2, refusal='sick'), placement.QUARANTINED),
+            (self.model(2, 1, 2, refusal='sick'), traits.QUARANTINED),
         ):
             told = report(gpus, known)['fabric0']
             self.assertEqual({held}, told.resources['CUSTOM_GPU_SET_2'])
             self.assertEqual(
                 {trait} - {None},
-                told.traits & {placement.MISSING, placement.QUARANTINED},
+                told.traits & {traits.MISSING, traits.QUARANTINED},
             )
             again = report(fine, {_FABRIC: known_of(told, [held])})
             self.assertEqual(before.traits, again['fabric0'].traits)

@@ -11,6 +11,7 @@ from nova_gpuvirt import hypervisor
 from nova_gpuvirt import machine
 from nova_gpuvirt import offers
 from nova_gpuvirt import pciids
+from nova_gpuvirt import refusals
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
@@ -73,14 +74,16 @@ class QuotasTest(testtools.TestCase):
                 'alder-lake', functions=functions, parameters=parameters
             )
             (gpu,) = self.gpus.survey(refresh=True).gpus
-            self.assertIn(reason, ' '.join(gpus.reasons(gpu)))
+            self.assertIn(reason, ' '.join(refusals.reasons(gpu)))
 
     def test_vf_whose_part_can_not_be_told_is_withheld_alone(self):
         self.start('b60')
         quota = 'sriov_admin/vf4/profile/vram_quota'
         self.host.break_file('0000:17:00.0', quota, None)
         self.assertEqual({'4096m': 3}, self.quotas())
-        reasons = [r for g in self.gpus.survey().gpus for r in gpus.reasons(g)]
+        reasons = [
+            r for g in self.gpus.survey().gpus for r in refusals.reasons(g)
+        ]
         (reason,) = [r for r in reasons if 'vf4' in r]
         self.assertIn('not 0000:17:00.4: ', reason)
 

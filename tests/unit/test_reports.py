@@ -17,6 +17,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import traits
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import powers
@@ -137,10 +138,10 @@ class LookTest(testtools.TestCase):
         _, *words = next(f for f in free if f[0] == str(first))
         self.reports.claim(first, {model.Claim(*words)})
         told = self.reports.report(everything=False)
-        self.assertIn(placement.MISSING, told[first].traits)
-        self.assertNotIn(placement.MISSING, told[second].traits)
+        self.assertIn(traits.MISSING, told[first].traits)
+        self.assertNotIn(traits.MISSING, told[second].traits)
         told = self.reports.report()
-        self.assertIn(placement.MISSING, told[second].traits)
+        self.assertIn(traits.MISSING, told[second].traits)
 
     def test_without_a_change_nothing_is_looked_at(self):
         before = dict(self.reports.providers)

@@ -10,6 +10,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import machine
 from nova_gpuvirt import pciids
+from nova_gpuvirt import refusals
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
@@ -39,7 +40,7 @@ class VfioTest(testtools.TestCase):
         return ' '.join(
             reason
             for gpu in found
-            for reason in gpus.reasons(gpu)
+            for reason in refusals.reasons(gpu)
             if 'ASPEED' not in reason
         )
 
