@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lab.tests.host import base
 from lab.tests.host import hardware
 
+# The provider of what is several cards.
+_FABRIC = 'fabric0'
+
 
 class PlacementTest(base.HostTestCase):
     def test_inventories_are_what_discover_says(self) -> None:
-        offered = {
-            gpu['Address']: _offer(gpu)
-            for gpu in hardware.discover()
-            if _offer(gpu)
-        }
+        found = hardware.discover()
+        offered = {gpu['Address']: _offer(gpu) for gpu in found if _offer(gpu)}
+        offered[_FABRIC] = _sets(found)
         self.until(
             lambda: self.left() == offered,
             60,
@@ -38,6 +40,10 @@ class PlacementTest(base.HostTestCase):
                 slug = gpu['VGPU is'].upper().replace('-', '_')
                 self.assertIn(f'CUSTOM_GPU_PROFILE_{slug}', traits)
             kinds |= found
+        self.assertIn(
+            'CUSTOM_GPU_FABRIC_PCIE',
+            self.of_provider(providers[_FABRIC], 'traits'),
+        )
         self.assertEqual(
             {
                 f'CUSTOM_GPU_KIND_{kind}'
@@ -58,3 +64,15 @@ def _offer(gpu: dict[str, Any]) -> dict[str, int]:
         **gpu['Profiles'],
     }
     return {class_: n for class_, n in offer.items() if n is not None}
+
+
+def _sets(gpus: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count the sets that any card is in, class by class.
+
+    None of them overlap on this host, so all can be had at once.
+    """
+    sets: dict[str, set[str]] = {}
+    for gpu in gpus:
+        for class_, names in gpu['Sets'].items():
+            sets.setdefault(class_, set()).update(names)
+    return {class_: len(names) for class_, names in sets.items()}
