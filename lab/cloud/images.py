@@ -68,10 +68,14 @@ def make_flavors(
 
 
 def upload(
-    client: connection.Connection, name: str, folder: pathlib.Path
+    client: connection.Connection,
+    name: str,
+    folder: pathlib.Path,
+    words: str = '',
 ) -> tuple[Any, ...]:
     """Make an image of a folder's files, where it is not there.
 
+    :param words: what else its kernel is told
     :returns: it, and those of its kernel and of its initrd
     """
     vmlinuz = _image(client, f'{name}-kernel', 'aki', folder / 'vmlinuz')
@@ -84,7 +88,7 @@ def upload(
         container_format='bare',
         kernel_id=vmlinuz.id,
         ramdisk_id=ramdisk.id,
-        os_command_line=_COMMAND_LINE,
+        os_command_line=f'{_COMMAND_LINE} {words}'.strip(),
     )
     return disk, vmlinuz, ramdisk
 

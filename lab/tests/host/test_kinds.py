@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.cloud import images
+from lab.host import drawing_guest
 from lab.host import places
 from lab.tests.host import base
 from lab.tests.host import kinds
@@ -42,7 +43,9 @@ class KindsTest(base.HostTestCase):
         self._check(kinds.VENDOR_VFIO, kinds.VF_SEEN)
 
     def test_session_draws(self) -> None:
-        for image in images.upload(self.api, _DRAWING, places.DRAWING_GUEST):
+        for image in images.upload(
+            *(self.api, _DRAWING, places.DRAWING_GUEST, drawing_guest.WORDS)
+        ):
             self.addCleanup(self.api.image.delete_image, image)
         flavor = self.flavor(kinds.SESSION, ram=512)
         server = self.wait_on_host(self.boot(flavor, _DRAWING))
