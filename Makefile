@@ -129,7 +129,7 @@ lab-test: ## test it, as a host of the running OpenStack
 
 lab-tempest: venv ## run our tests of tempest on it
 	@$(BIN)python -m lab.tempest
-	@cd .lab/tempest && $(abspath $(BIN))python ../../tools/check_skips.py
+	@cd .lab/tempest && $(abspath $(BIN)python) ../../tools/check_skips.py
 
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
