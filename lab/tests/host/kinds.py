@@ -18,13 +18,18 @@ T4: Specs = MappingProxyType(
 )
 T4_SEEN = ('10de:1eb8', '0x030200')
 
+# A display with an audio function, 0000:01:00, and one alone, 0000:02:00.0.
+SET: Specs = MappingProxyType({'resources:CUSTOM_GPU_SET_2': '1'})
+DISPLAY_SEEN = ('1234:1111', '0x038000')
+AUDIO_SEEN = ('8086:293e', '0x040300')
+
 # Of 0000:04:00.0, whose VFs QEMU makes network cards.
 VF: Specs = MappingProxyType(
     {'resources:CUSTOM_VGPU_RED_HAT_VIRTIO_1_0_GPU_1OF4': '1'}
 )
 VF_SEEN = ('1af4:1041', '0x020000')
 
-# Of 0000:02:00.0, and of a VF of 0000:05:00.0.
+# Of 0000:03:00.0, and of a VF of 0000:05:00.0.
 MDEV: Specs = MappingProxyType(
     {**_1Q, 'trait:CUSTOM_GPU_ID_1234_1111': 'required'}
 )

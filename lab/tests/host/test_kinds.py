@@ -8,9 +8,6 @@ from lab.host import places
 from lab.tests.host import base
 from lab.tests.host import kinds
 
-_DISPLAY_SEEN = ('1234:1111', '0x038000')
-_AUDIO_SEEN = ('8086:293e', '0x040300')
-
 # A trait of the test's own, on the card that has an audio function.
 _WITH_AUDIO = 'CUSTOM_LAB_WITH_AUDIO'
 _DRAWING = 'guest-that-draws'
@@ -27,7 +24,23 @@ class KindsTest(base.HostTestCase):
         self.assertEqual(200, answer.status_code, answer.text)
         self._check(
             {'resources:PGPU': '1', f'trait:{_WITH_AUDIO}': 'required'},
-            *(_DISPLAY_SEEN, _AUDIO_SEEN),
+            *(kinds.DISPLAY_SEEN, kinds.AUDIO_SEEN),
+        )
+
+    def test_set_of_two_cards(self) -> None:
+        server = self.wait_on_host(self.boot(self.flavor(kinds.SET)))
+        self.assert_agreed(server)
+
+        def are_taken() -> bool:
+            left = self.left()
+            return not any(
+                any(left[card].values()) for card in base.CARDS_OF_SET
+            )
+
+        self.until(are_taken, 60, 'its cards to be taken from other classes')
+        self.assert_sees(
+            *(server, kinds.DISPLAY_SEEN, kinds.DISPLAY_SEEN),
+            kinds.AUDIO_SEEN,
         )
 
     def test_virtual_function(self) -> None:

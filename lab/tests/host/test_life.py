@@ -68,6 +68,7 @@ class LifeTest(base.HostTestCase):
 
         self.api.compute.suspend_server(server)
         self.wait_for(server, 'SUSPENDED')
+        self.assertEqual({*mdevs.values()}, self.allocated(server.id))
         self.api.compute.resume_server(server)
         self.wait_for(server, 'ACTIVE')
         self.assert_agreed(server)
@@ -168,7 +169,7 @@ class LifeTest(base.HostTestCase):
         # Nova gives up what it was building, when nova-compute is back; the
         # server keeps its claim until it is deleted.
         self.wait_for(server, 'ERROR')
-        self.assertEqual({'0000:02:00.0'}, self.allocated(server.id))
+        self.assertEqual({'0000:03:00.0'}, self.allocated(server.id))
         # As long as it is down, the API itself deletes the server, and what
         # the host has of it goes with a periodic task, minutes later.
         hosts.wait(base.HOST)

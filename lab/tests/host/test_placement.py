@@ -8,15 +8,12 @@ from typing import Any
 from lab.tests.host import base
 from lab.tests.host import hardware
 
-# The provider of what is several cards.
-_FABRIC = 'fabric0'
-
 
 class PlacementTest(base.HostTestCase):
     def test_inventories_are_what_discover_says(self) -> None:
         found = hardware.discover()
         offered = {gpu['Address']: _offer(gpu) for gpu in found if _offer(gpu)}
-        offered[_FABRIC] = _sets(found)
+        offered[base.FABRIC] = _sets(found)
         self.until(
             lambda: self.left() == offered,
             60,
@@ -42,7 +39,7 @@ class PlacementTest(base.HostTestCase):
             kinds |= found
         self.assertIn(
             'CUSTOM_GPU_FABRIC_PCIE',
-            self.of_provider(providers[_FABRIC], 'traits'),
+            self.of_provider(providers[base.FABRIC], 'traits'),
         )
         self.assertEqual(
             {
