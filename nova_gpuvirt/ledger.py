@@ -7,6 +7,7 @@ is no other record of who has what: not here, and not on disk.
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections import Counter
@@ -315,10 +316,7 @@ class Ledger:
         instance: objects.Instance,
         mine: holders.Claims,
     ) -> None:
-        # No disk is of ours: the answer is the same for a volume.
-        asked = scheduler_utils.ResourceRequest.from_request_spec(
-            objects.RequestSpec(flavor=instance.flavor, is_bfv=False)
-        ).merged_resources()
+        asked = _asked(tuple(instance.flavor.extra_specs.items()))
         for rc in sorted(self._classes & asked.keys()):
             have = sum(
                 c.resource_class == rc for cs in mine.values() for c in cs
@@ -358,6 +356,22 @@ class Ledger:
     def _ours(self, claims: holders.Claims) -> holders.Claims:
         providers = self._providers or {}
         return {p: made for p, made in claims.items() if p in providers}
+
+
+@functools.lru_cache(maxsize=256)
+def _asked(extra_specs: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
+    """Count what a flavor asks for, of each class that it names itself."""
+    flavor = objects.Flavor(
+        extra_specs=dict(extra_specs),
+        **dict.fromkeys(
+            ('vcpus', 'memory_mb', 'root_gb', 'ephemeral_gb', 'swap'), 0
+        ),
+    )
+    request = scheduler_utils.ResourceRequest.from_request_spec(
+        objects.RequestSpec(flavor=flavor, is_bfv=False)
+    )
+    found: Mapping[str, int] = request.merged_resources()
+    return found
 
 
 def _refused(

@@ -145,12 +145,16 @@ def contradiction(
             sorted(s for s in identifiers if s != whole)
         )
     for share in gpu.shares:
-        profiles = [
-            share.profile(s.profile)
-            for s in slots
-            if s and s.kind == share.kind
-        ]
-        clash = share.rule.clash([p for p in profiles if p is not None])
+        profiles = {p.slug: p for p in share.profiles}
+        clash = share.rule.clash(
+            [
+                profiles[slot.profile]
+                for slot in slots
+                if slot is not None
+                and slot.kind == share.kind
+                and slot.profile in profiles
+            ]
+        )
         if clash is not None:
             return clash
     return None

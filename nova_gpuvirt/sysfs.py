@@ -81,8 +81,10 @@ class Sysfs:
         """
         assert _FILES.fullmatch(name), name
         try:
-            with open(f'{self._devices}/{address}/{name}') as file:
-                return file.read().rstrip('\n')
+            # Without buffers, which take longer than the reading.
+            path = f'{self._devices}/{address}/{name}'
+            with open(path, 'rb', buffering=0) as file:
+                return file.read().decode().rstrip('\n')
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(address, name, error) from error
 

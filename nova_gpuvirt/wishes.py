@@ -64,10 +64,10 @@ class Wishes:
         )
 
     def _excludes(self, device: model.Device) -> bool:
-        return any(
-            fnmatch.fnmatchcase(str(device).lower(), glob.lower())
-            for glob in self.exclude
-        )
+        if not self.exclude:
+            return False
+        name = str(device).lower()
+        return any(fnmatch.fnmatchcase(name, g.lower()) for g in self.exclude)
 
     def _allows(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds
