@@ -10,8 +10,8 @@ guests, for a vGPU that exists and is free: the quicker of its two ways.
 Not in it are requests to Placement, which `benchmarks.requests` counts, and
 what libvirt and a vendor's driver take to make a vGPU: the peer makes none.
 The times are those that a thread has the processor: the services of the cloud
-share this process, and wait for each other. What they have in memory before the
-boots is left out of Python's garbage collections for the same reason.
+share this process, and wait for each other. For the same reason what they have
+in memory before the boots is left out of Python's garbage collections.
 """
 
 from __future__ import annotations
