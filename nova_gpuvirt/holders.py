@@ -65,7 +65,11 @@ class Holders:
                 _add(held, instance.uuid, instance.resources)
                 instances.append(instance)
             with self._changing:
-                self._remembered = held | self._added
+                self._remembered = dict(held)
+                for uuid, claims in self._added.items():
+                    self._remembered[uuid] = _joined(
+                        held.get(uuid, {}), claims
+                    )
             return held, instances
 
     def add(self, instance: str, claims: Claims) -> None:

@@ -117,11 +117,27 @@ class HoldersTest(testtools.TestCase):
         self.holders.add('new', _claims('c'))
         self.assertEqual({'new': _claims('c')}, self.others())
 
-    def test_one_that_is_added_before_the_first_reading_is_too(self):
-        self.holders.add('new', _claims('c'))
-        self.assertEqual(0, self.database.reads)
+    def test_one_that_is_added_before_the_first_reading_is_read(self):
         name = self.database.add(_resources('a'))
+        self.holders.add(name, _claims('a'))
+        self.assertEqual(0, self.database.reads)
         self.assertEqual({name: _claims('a')}, self.others())
+
+    def test_what_is_added_while_all_are_read_comes_to_what_is_read(self):
+        moving = objects.MigrationContext(old_resources=_resources('old'))
+        name = self.database.add(_resources('old'), moving=moving)
+
+        def read(context, host, expected_attrs):
+            self.holders.add(name, _claims('new'))
+            return []
+
+        self.useFixture(
+            fixtures.MockPatchObject(
+                objects.InstanceList, 'get_by_host', side_effect=read
+            )
+        )
+        self.holders.read(_NODE)
+        self.assertEqual({name: _claims('old', 'new')}, self.others())
 
     def test_one_that_is_added_while_all_are_read_stays(self):
         def read(context, host, expected_attrs):
