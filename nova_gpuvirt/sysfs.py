@@ -43,7 +43,6 @@ _FOLDERS = re.compile(
 _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
 _LINKS = frozenset({'driver', 'iommu_group', 'physfn'})
 _UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
-_UUID_LENGTH = 36
 _ALL_ONES = b'\xff' * 4
 
 
@@ -229,8 +228,6 @@ class Sysfs:
     ) -> tuple[model.PciAddress, ...]:
         """List the VFs that a PF has enabled, in order of their number."""
         folder = f'{self._devices}/{address}'
-        if not os.path.lexists(f'{folder}/virtfn0'):
-            return ()  # without a look at all of its files
         numbers = sorted(
             int(number)
             for name in _names(folder)
@@ -263,7 +260,7 @@ class Sysfs:
         return {
             name
             for name in _names(f'{self._devices}/{parent}')
-            if len(name) == _UUID_LENGTH and _UUID.fullmatch(name)
+            if _UUID.fullmatch(name)
         }
 
     def mdev_type(self, parent: model.PciAddress, mdev: str) -> str | None:

@@ -91,7 +91,7 @@ class Mdev(base.Backend):
         mdevs: Mapping[str, model.PciAddress],
         slugs: Mapping[str, str],
     ) -> tuple[model.Vgpu, ...]:
-        """Tell what a card's mdevs are, those that are not known yet."""
+        """Tell what a card's mdevs are, and read those not known yet."""
         known = self._mdevs.get(gpu.address, {})
         found = {}
         for mdev, parent in sorted(mdevs.items()):
