@@ -174,9 +174,9 @@ def _gpu(
     refusal = None
     companions = []
     try:
-        function = _function(sysfs, address)
+        function = _function(sysfs, address, classes[address])
         companions = [
-            _function(sysfs, a)
+            _function(sysfs, a, classes[a])
             for a in siblings
             if a != address and classes[a] >> 8 != model.PCI_BRIDGE
         ]
@@ -205,14 +205,14 @@ def _gpu(
 
 
 def _function(
-    sysfs: sysfs_.Sysfs, address: model.PciAddress
+    sysfs: sysfs_.Sysfs, address: model.PciAddress, class_code: int
 ) -> model.PciFunction:
     numa_node = _optional(sysfs, address, 'numa_node', -1)
     group = sysfs.link(address, 'iommu_group')
     physfn = sysfs.link(address, 'physfn')
     return model.PciFunction(
         address,
-        class_code=_number(sysfs, address, 'class', 24),
+        class_code=class_code,
         vendor_id=_number(sysfs, address, 'vendor', 16),
         device_id=_number(sysfs, address, 'device', 16),
         subsystem=(
@@ -259,34 +259,29 @@ def _optional(
     default: int,
 ) -> int:
     """Read a decimal number that not every kernel or function has."""
-    if sysfs.read_if_there(address, attribute) is None:
+    text = sysfs.read_if_there(address, attribute)
+    if text is None:
         return default
-    return _number(sysfs, address, attribute, None)
+    if not re.fullmatch(r'-?\d+', text):
+        raise _nonsense(address, attribute, 'a decimal number', text)
+    return int(text)
 
 
 def _number(
-    sysfs: sysfs_.Sysfs,
-    address: model.PciAddress,
-    attribute: str,
-    bits: int | None,
+    sysfs: sysfs_.Sysfs, address: model.PciAddress, attribute: str, bits: int
 ) -> int:
-    """Read a number: of so many bits in hexadecimal, or a decimal one.
+    """Read a hexadecimal number of so many bits.
 
     All ones is no class and no vendor. (A card that falls off the bus later
     is not seen here: the kernel keeps what it read first.)
     """
     text = sysfs.read(address, attribute)
-    if bits is None:
-        if re.fullmatch(r'-?\d+', text):
-            return int(text)
-        kind = 'a decimal number'
-    else:
-        kind = f'a hexadecimal number of {bits} bits that are not all ones'
-        if re.fullmatch(r'0x[0-9a-f]+', text):
-            number = int(text, 16)
-            all_ones = (1 << bits) - 1
-            if number < all_ones or attribute.startswith('subsystem'):
-                return number & all_ones
+    if re.fullmatch(r'0x[0-9a-f]+', text):
+        number = int(text, 16)
+        all_ones = (1 << bits) - 1
+        if number < all_ones or attribute.startswith('subsystem'):
+            return number & all_ones
+    kind = f'a hexadecimal number of {bits} bits that are not all ones'
     raise _nonsense(address, attribute, kind, text)
 
 

@@ -56,7 +56,13 @@ class HostSummary:
             if isinstance(provider, placement.Provider)
         }
         self._cards = {uuid: self._card(uuid, c) for uuid, c in cards.items()}
-        switches = topology.switches([c.gpu for c in cards.values() if c.gpu])
+        switches = topology.switches(
+            tuple(
+                card.gpu.function
+                for card in cards.values()
+                if card.gpu and card.gpu.function
+            )
+        )
         indexes = {card.device: i for i, card in enumerate(cards.values())}
         return summary.Summary(
             tuple(
@@ -117,7 +123,7 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
         for share in gpu.shares
         for profile in offers.parts_of(share)
     ]
-    left = {offer.resource_class: len(offer.slots) for offer in card.free}
+    left = {offer.resource_class: offer.count for offer in card.free}
     vgpu = [i for i, (_, p) in enumerate(profiles) if p == card.default]
     return summary.Card(
         uuid,
@@ -160,7 +166,7 @@ def _size(profile: model.Profile) -> int:
 
 def _unused(gpu: model.Gpu, card: placement.Card) -> int:
     """Tell how many millionths of a card no part has, made or claimed."""
-    if any((slot := c.slot) is None or slot.wholes for c in card.taken):
+    if any((slot := c.slot) is None or slot.takes_all for c in card.taken):
         return 0
     used = sum(
         _size(profile) * count

@@ -201,7 +201,7 @@ class Slot:
     )
 
     def __post_init__(self) -> None:
-        if (self.kind in (WHOLE, SET)) != (self.profile is None):
+        if self.takes_all != (self.profile is None):
             raise ValueError('a part has a profile, and a whole card none')
         if (self.kind == SET) != isinstance(self.device, CardSet):
             raise ValueError('a set has several cards, and nothing else has')
@@ -227,6 +227,11 @@ class Slot:
         """What one instance alone can have: a VF, whatever it becomes."""
         profile = None if self.index is None else self.profile
         return self.kind, self.device, self.index, profile
+
+    @property
+    def takes_all(self) -> bool:
+        """Tell whether it leaves nothing of its card, or of its cards."""
+        return self.kind in (WHOLE, SET)
 
     @property
     def wholes(self) -> tuple[Slot, ...]:

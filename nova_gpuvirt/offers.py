@@ -23,14 +23,21 @@ from nova_gpuvirt import vgpu
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Offer:
-    """Slots of one resource class that can be claimed now.
+    """What can be claimed now of one resource class.
 
-    `per_guest` is how many of them one guest may have, None for all.
+    `count` is how many, and `per_guest` how many of them one guest may have,
+    None for all. `slots` are those that the next guest can take.
     """
 
     resource_class: str
     slots: tuple[model.Slot, ...]
+    count: int
     per_guest: int | None = None
+
+
+def all_of(resource_class: str, slots: Collection[model.Slot]) -> Offer:
+    """Offer slots of which one guest may have all."""
+    return Offer(resource_class, tuple(slots), len(slots))
 
 
 def offers(
@@ -49,27 +56,28 @@ def offers(
         return ()
     result = []
     if gpu.whole_refusal is None and gpu.offered:
-        result.append(Offer(orc.PGPU, _whole(gpu, claims)))
+        result.append(all_of(orc.PGPU, _whole(gpu, claims)))
     claimed = {slot for c in claims if (slot := c.slot) is not None}
     for share in gpu.shares:
         made = {vgpu.slot for vgpu in share.vgpus if vgpu.slot is not None}
         left = _left(gpu, share, claims, {slot.place for slot in made})
         taken = {s for s in claimed | made if s.kind == share.kind}
         devices = share.excluded.union(slot.device for slot in taken)
-        indexes = {slot.index for slot in taken}
+        indexes = {s.index for s in taken if s.index is not None}
         for profile in share.profiles:
             if not profile.offered:
                 continue
+            count = min(left[profile.slug], _room(profile, devices, indexes))
+            free = _free_slots(share, profile, devices, indexes)
             slots = tuple(
-                itertools.islice(
-                    _free_slots(share, profile, devices, indexes),
-                    left[profile.slug],
-                )
+                itertools.islice(free, min(count, share.per_guest or count))
             )
             classes = [profile.resource_class]
             if default is not None and profile.slug == default.slug:
                 classes.append(orc.VGPU)
-            result.extend(Offer(rc, slots, share.per_guest) for rc in classes)
+            result.extend(
+                Offer(rc, slots, count, share.per_guest) for rc in classes
+            )
     return tuple(result)
 
 
@@ -216,7 +224,7 @@ def _whole(
 
 def _takes_all(slot: model.Slot | None) -> bool:
     """Tell whether a claim leaves nothing; one we can't read may."""
-    return slot is None or bool(slot.wholes)
+    return slot is None or slot.takes_all
 
 
 def _left(
@@ -238,11 +246,22 @@ def _left(
     return share.rule.left(share.profiles, pending)
 
 
+def _room(
+    profile: model.Profile,
+    devices: Collection[model.Device],
+    indexes: Collection[int],
+) -> int:
+    """Count the slots that `_free_slots` names."""
+    if profile.places is not None:
+        return sum(vf not in devices for vf in profile.places)
+    return vgpu.MAX_INDEX + 1 - len(indexes)
+
+
 def _free_slots(
     share: model.Share,
     profile: model.Profile,
     devices: Collection[model.Device],
-    indexes: Collection[int | None],
+    indexes: Collection[int],
 ) -> Iterator[model.Slot]:
     """Name the slots that no claim has and no leftover stands for.
 

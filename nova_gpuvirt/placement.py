@@ -203,7 +203,7 @@ def _of_fabrics(
             traits = traits_.of_fabric(fabric)
             free = offers.free_sets(fabric, gpus, claims)
         slots = [
-            offers.Offer(rc, tuple(model.Slot(model.SET, s) for s in sets))
+            offers.all_of(rc, [model.Slot(model.SET, s) for s in sets])
             for rc, sets in free.items()
         ]
         inventories, resources = _units(slots, before)
@@ -294,13 +294,12 @@ def _units(
     resources = {}
     inventories = {}
     for rc in sorted({*by_class, *claimed, *known.inventories}):
-        offer = by_class.get(rc, offers.Offer(rc, ()))
+        offer = by_class.get(rc, offers.Offer(rc, (), 0))
         made = frozenset(claimed.get(rc, ()))
         resources[rc] = made | {
-            model.Claim(rc, str(slot))
-            for slot in offer.slots[: offer.per_guest]
+            model.Claim(rc, str(slot)) for slot in offer.slots
         }
-        count = len(made) + len(offer.slots)
+        count = len(made) + offer.count
         inventories[rc] = _inventory(count, offer.per_guest)
     return inventories, resources
 

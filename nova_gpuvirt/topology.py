@@ -15,7 +15,6 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Hashable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -104,9 +103,11 @@ def _fabric(
     hives: Mapping[model.PciAddress, str],
     partitions: Partitions | None,
 ) -> Fabric:
-    functions = sorted(
-        (gpu.function for gpu in gpus if gpu.function is not None),
-        key=lambda f: f.address,
+    functions = tuple(
+        sorted(
+            (gpu.function for gpu in gpus if gpu.function is not None),
+            key=lambda f: f.address,
+        )
     )
     cards = tuple(f.address for f in functions)
     fabric = Fabric(Kind.PCIE, ids, gpus[0].vendor, gpus[0].model, cards)
@@ -114,7 +115,7 @@ def _fabric(
         return _switched(fabric, partitions)
     known = {a: hives[a] for a in cards if a in hives}
     if not known:
-        return dataclasses.replace(fabric, sets=tuple(near(functions)))
+        return dataclasses.replace(fabric, sets=near(functions))
     names = set(known.values())
     if len(names) == 1:
         # Those that VFIO has say nothing, and there is no other hive.
@@ -123,7 +124,7 @@ def _fabric(
         found
         for name in sorted(names)
         for found in near(
-            [f for f in functions if known.get(f.address) == name]
+            tuple(f for f in functions if known.get(f.address) == name)
         )
     ]
     reason = (
@@ -160,7 +161,11 @@ def _switched(fabric: Fabric, partitions: Partitions) -> Fabric:
     )
 
 
-def near(functions: Sequence[model.PciFunction]) -> Iterator[model.CardSet]:
+# Asked for in each claim, and the cards of a host stay where they are.
+@functools.lru_cache(maxsize=64)
+def near(
+    functions: tuple[model.PciFunction, ...],
+) -> tuple[model.CardSet, ...]:
     """Join cards to pairs, those to sets of four, and so on.
 
     Two join that are behind one switch, the deeper the better; else on one
@@ -168,9 +173,11 @@ def near(functions: Sequence[model.PciFunction]) -> Iterator[model.CardSet]:
     one, and those of one size never overlap.
     """
     units: list[_Unit] = [(f,) for f in sorted(functions, key=_order)]
+    sets: list[model.CardSet] = []
     while units and len(units[0]) < LARGEST:
         units = _joined(units)
-        yield from (model.CardSet.of(f.address for f in u) for u in units)
+        sets.extend(model.CardSet.of(f.address for f in u) for u in units)
+    return tuple(sets)
 
 
 _Unit = tuple[model.PciFunction, ...]
@@ -279,27 +286,26 @@ def _family(
     return best(frozenset(taken))[2]
 
 
-def switches(gpus: Collection[model.Gpu]) -> dict[model.Device, str | None]:
+@functools.lru_cache(maxsize=64)
+def switches(
+    functions: tuple[model.PciFunction, ...],
+) -> Mapping[model.Device, str | None]:
     """Find the bridge nearest to each card with others of its model behind.
 
     It is None where there is none.
     """
-    return {
-        gpu.address: _switch(gpu.function, gpus) if gpu.function else None
-        for gpu in gpus
-    }
+    return {f.address: _switch(f, functions) for f in functions}
 
 
 def _switch(
-    function: model.PciFunction, gpus: Iterable[model.Gpu]
+    function: model.PciFunction, functions: Iterable[model.PciFunction]
 ) -> str | None:
     others = [
-        gpu.function.above
-        for gpu in gpus
-        if gpu.function is not None
-        and gpu.function.address != function.address
-        and gpu.function.device_id == function.device_id
-        and gpu.function.vendor_id == function.vendor_id
+        other.above
+        for other in functions
+        if other.address != function.address
+        and other.device_id == function.device_id
+        and other.vendor_id == function.vendor_id
     ]
     for depth in range(len(function.above), 1, -1):
         if any(o[:depth] == function.above[:depth] for o in others):

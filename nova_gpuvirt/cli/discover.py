@@ -194,7 +194,7 @@ def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
     """Fill the columns from PGPU to Sessions."""
     default = offers.default_profile(gpu, ())
     free = {
-        offer.resource_class: len(offer.slots)
+        offer.resource_class: offer.count
         for offer in offers.offers(gpu, (), default)
     }
     return (

@@ -63,12 +63,12 @@ functions = st.lists(
     min_size=2,
     max_size=20,
 ).map(
-    lambda places: [
+    lambda places: tuple(
         function(
             n, node, f'pci0000:{root:02x}', f'0000:{root:02x}:0{switch}.0'
         )
         for n, (node, root, switch) in enumerate(places)
-    ]
+    )
 )
 # Sets of any shape, as a table of partitions could have them.
 families = st.sets(
@@ -83,7 +83,7 @@ families = st.sets(
 class NearTest(unittest.TestCase):
     @given(functions)
     def test_sizes_are_powers_of_two_that_fit(self, found):
-        sets = list(topology.near(found))
+        sets = topology.near(found)
         for size in (2, 4, 8, 16):
             of_size = [s for s in sets if len(s.cards) == size]
             self.assertEqual(len(found) // size, len(of_size))
@@ -99,24 +99,22 @@ class NearTest(unittest.TestCase):
 
     @given(functions)
     def test_order_of_discovery_does_not_matter(self, found):
-        self.assertEqual(
-            list(topology.near(found)), list(topology.near(found[::-1]))
-        )
+        self.assertEqual(topology.near(found), topology.near(found[::-1]))
 
     def test_cards_behind_one_switch_come_first(self):
-        found = [
+        found = (
             function(1, 0, 'pci0000:00', '0000:00:01.0', '0000:01:08.0'),
             function(2, 0, 'pci0000:00', '0000:00:02.0', '0000:02:08.0'),
             function(3, 0, 'pci0000:00', '0000:00:01.0', '0000:01:09.0'),
             function(4, 0, 'pci0000:00', '0000:00:02.0', '0000:02:09.0'),
-        ]
+        )
         self.assertEqual(
-            [cards(1, 3), cards(2, 4), cards(1, 2, 3, 4)],
-            list(topology.near(found)),
+            (cards(1, 3), cards(2, 4), cards(1, 2, 3, 4)),
+            topology.near(found),
         )
 
     def test_then_cards_of_a_numa_node_and_then_any(self):
-        found = [function(n, n % 2, f'pci0000:{n:02x}') for n in range(6)]
+        found = tuple(function(n, n % 2, f'pci0000:{n:02x}') for n in range(6))
         self.assertEqual(
             [cards(0, 2), cards(4, 5), cards(1, 3)],
             [s for s in topology.near(found) if len(s.cards) == 2],
@@ -258,15 +256,21 @@ class HostTest(testtools.TestCase):
         )
         return host, gpus.Gpus(seen, wishes.Wishes())
 
+    @staticmethod
+    def switches(found):
+        return topology.switches(
+            tuple(gpu.function for gpu in found.survey().gpus)
+        )
+
     def test_switch_of_a_card(self):
         _, found = self.survey('a16')
-        switches = topology.switches(found.survey().gpus)
+        switches = self.switches(found)
         card = model.PciAddress.parse('0000:b5:00.0')
         self.assertEqual('0000:b1:00.0', switches[card])
 
     def test_card_alone_has_no_switch(self):
         _, found = self.survey('t4')
-        switches = topology.switches(found.survey().gpus)
+        switches = self.switches(found)
         self.assertEqual({None}, {*switches.values()})
 
     def test_sets_of_a_board_are_behind_one_switch(self):
