@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
 
 from nova import objects
@@ -20,6 +20,7 @@ from nova.compute import provider_tree
 
 from nova_gpuvirt import model
 from nova_gpuvirt import placement
+from nova_gpuvirt import traits as traits_
 
 Provider = placement.Provider | placement.SetProvider
 Assigned = Mapping[str, frozenset[model.Claim]]
@@ -37,10 +38,17 @@ class _Resources(dict[str, set[objects.Resource]]):
         return self
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Published:
+    """A provider, and what the tracker hands out of it.
+
+    `is_settled` is whether a later tree has it as it was published: Placement
+    took it. Where it did not, Nova asks for all again at once.
+    """
+
     provider: Provider
     resources: _Resources
+    is_settled: bool = False
 
 
 class Published:
@@ -50,19 +58,29 @@ class Published:
         self._last: Mapping[str, _Published] = {}
 
     def known(
-        self, tree: provider_tree.ProviderTree, node: str, assigned: Assigned
+        self,
+        tree: provider_tree.ProviderTree,
+        node: str,
+        assigned: Assigned,
+        *,
+        everything: bool = True,
     ) -> tuple[dict[model.Device, placement.Known], dict[model.Device, str]]:
-        """Tell what is known of our providers in a tree, and their UUIDs."""
+        """Tell what is known of our providers in a tree, and their UUIDs.
+
+        :param everything: whether to look at those too that were settled
+        """
         known = {}
         uuids = {}
         for uuid in tree.get_provider_uuids(node):
             last = self._last.get(uuid)
-            if last is None or _differs(tree, uuid, last.provider):
-                data = tree.data(uuid)
-                now = data.name, data.inventory, data.traits
-            else:
+            if last is not None and (everything or not last.is_settled):
+                last.is_settled = not _differs(tree, uuid, last.provider)
+            if last is not None and last.is_settled:
                 was = last.provider
                 now = was.name, was.inventories, was.traits
+            else:
+                data = tree.data(uuid)
+                now = data.name, data.inventory, data.traits
             name, inventories, traits = now
             device = placement.address_of(node, name)
             if device is not None:
@@ -92,17 +110,22 @@ class Published:
             device = placement.address_of(node, provider.name)
             assert device is not None
             uuid = uuids.get(device)
-            if uuid is None or _changes(tree, uuid, provider, known[device]):
-                if uuid is None:
-                    uuid = tree.new_child(provider.name, node)
-                else:
+            if uuid is None:
+                uuid = tree.new_child(provider.name, node)
+                changes = True
+            else:
+                changes = _changes(tree, uuid, provider, known[device])
+                if changes:
                     renew(uuid)
+            if changes:
                 tree.update_inventory(uuid, provider.inventories)
-                tree.update_traits(uuid, provider.traits)
+                # What others gave since it was settled is kept.
+                given = traits_.foreign(tree.data(uuid).traits)
+                tree.update_traits(uuid, provider.traits | given)
             last = self._last.get(uuid)
             if last is None or last.provider is not provider:
                 last = _Published(
-                    provider, _resources(uuid, provider.resources)
+                    provider, _resources(uuid, provider.resources, last)
                 )
             tree.update_resources(uuid, last.resources)
             published[uuid] = last
@@ -151,14 +174,25 @@ def _changes(
 
 
 def _resources(
-    uuid: str, claims: Mapping[str, Collection[model.Claim]]
+    uuid: str,
+    claims: Mapping[str, Set[model.Claim]],
+    last: _Published | None = None,
 ) -> _Resources:
-    return _Resources(
-        {
-            rc: {_resource(uuid, rc, claim.identifier) for claim in made}
-            for rc, made in claims.items()
-        }
-    )
+    """Make what the tracker hands out of a provider.
+
+    Of a card with many claims most are as they were `last`, and to make and
+    to hash them anew takes a while.
+    """
+
+    def made_of(rc: str, some: Iterable[model.Claim]) -> set[objects.Resource]:
+        return {_resource(uuid, rc, claim.identifier) for claim in some}
+
+    result = _Resources()
+    for rc, now in claims.items():
+        was = last.provider.resources.get(rc, frozenset()) if last else set()
+        kept = last.resources.get(rc, set()) if last else set()
+        result[rc] = kept - made_of(rc, was - now) | made_of(rc, now - was)
+    return result
 
 
 # As many as `model.Claim` remembers: nobody changes one.

@@ -91,7 +91,9 @@ class Reporter:
     ) -> None:
         everything, self._everything = self._everything, False
         assigned = self._ledger.assigned()
-        known, uuids = self._published.known(tree, nodename, assigned)
+        known, uuids = self._published.known(
+            tree, nodename, assigned, everything=everything
+        )
         providers = self._published.publish(
             tree,
             nodename,

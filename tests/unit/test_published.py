@@ -1,9 +1,12 @@
 """What is published of our providers lasts, and Nova's copies cost nothing."""
 
 import copy
+import types
 import unittest
 import uuid
 
+from hypothesis import given
+from hypothesis import strategies as st
 from nova import objects
 from nova.compute import provider_tree
 
@@ -18,12 +21,27 @@ _CARD = model.PciAddress.parse('0000:3b:00.0')
 _CLAIM = model.Claim('PGPU', f'passthrough:{_CARD}')
 
 
-def _provider(total=1, traits=('CUSTOM_GPU_KIND_PASSTHROUGH',)):
+by_class = st.fixed_dictionaries(
+    {},
+    optional={
+        rc: st.frozensets(
+            st.builds(model.Claim, st.just(rc), st.sampled_from('abcd'))
+        )
+        for rc in ('PGPU', 'VGPU')
+    },
+)
+
+
+def _provider(
+    total=1,
+    traits=('CUSTOM_GPU_KIND_PASSTHROUGH',),
+    resources=types.MappingProxyType({'PGPU': frozenset({_CLAIM})}),
+):
     return placement.Provider(
         placement.provider_name(_NODE, _CARD),
         {'PGPU': {'total': total}},
         set(traits),
-        {'PGPU': frozenset({_CLAIM})},
+        resources,
         placement.Card(_CARD, None, False, None, (), ()),
     )
 
@@ -36,10 +54,13 @@ class PublishedTest(unittest.TestCase):
         self.published = published.Published()
         self.renewed = []
 
-    def update(self, provider, assigned=frozenset()):
+    def update(self, provider, assigned=frozenset(), **options):
         tree = copy.deepcopy(self.placement)
         known, uuids = self.published.known(
-            tree, _NODE, dict.fromkeys(self.uuids(tree), assigned)
+            tree,
+            _NODE,
+            dict.fromkeys(self.uuids(tree), assigned),
+            **options,
         )
         told = self.published.publish(
             tree, _NODE, [provider], known, uuids, self.renewed.append
@@ -92,6 +113,47 @@ class PublishedTest(unittest.TestCase):
         self.placement.add_traits(data.uuid, 'CUSTOM_THEIRS')
         self.update(provider)
         self.assertIn('CUSTOM_THEIRS', self.known[_CARD].traits)
+
+    def test_what_placement_refused_is_published_again_in_a_claim(self):
+        self.update(_provider())
+        before = copy.deepcopy(self.placement)
+        provider = _provider(total=2)
+        self.update(provider, everything=False)
+        # Nova asks at once again, with what Placement has.
+        self.placement = before
+        data = self.update(provider, everything=False)
+        self.assertEqual({'PGPU': {'total': 2}}, data.inventory)
+
+    def test_what_was_settled_is_looked_at_with_everything(self):
+        provider = _provider()
+        data = self.update(provider)
+        self.update(provider, everything=False)
+        self.placement.update_inventory(data.uuid, {'PGPU': {'total': 7}})
+        data = self.update(provider, everything=False)
+        self.assertEqual({'PGPU': {'total': 7}}, data.inventory)
+        data = self.update(provider)
+        self.assertEqual({'PGPU': {'total': 1}}, data.inventory)
+
+    def test_a_trait_that_others_gave_meanwhile_is_kept(self):
+        provider = _provider()
+        data = self.update(provider)
+        self.update(provider, everything=False)
+        self.placement.add_traits(data.uuid, 'CUSTOM_THEIRS')
+        data = self.update(_provider(total=2), everything=False)
+        self.assertIn('CUSTOM_THEIRS', data.traits)
+
+    @given(st.lists(by_class, min_size=1))
+    def test_the_tracker_hands_out_what_the_last_one_says(self, wanted):
+        self.setUp()
+        for resources in wanted:
+            data = self.update(_provider(resources=resources))
+            self.assertEqual(
+                resources,
+                {
+                    rc: {model.Claim(rc, r.identifier) for r in made}
+                    for rc, made in data.resources.items()
+                },
+            )
 
     def test_the_tracker_takes_from_a_copy(self):
         provider = _provider()
