@@ -21,6 +21,7 @@ from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
+from nova_gpuvirt import admission
 from nova_gpuvirt import commands
 from nova_gpuvirt import conf
 from nova_gpuvirt import exception
@@ -79,6 +80,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._gpus = gpus.Gpus(self._machine, wishes)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
+        self._admission = admission.Admission(self._ledger)
         self._numa_claims = numa_claims.NumaClaims(
             CONF.host, self._tracker, self._places
         )
@@ -189,7 +191,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def _check(self, instance: objects.Instance) -> None:
         try:
             claims = self._ledger.claims(instance)
-            self._ledger.check(instance, self._gpus.of_claims(claims))
+            self._admission.check(instance, self._gpus.of_claims(claims))
             self._numa_claims.settle(instance)
         except exception.GpuvirtError as error:
             raise self._refusal(instance, error) from error

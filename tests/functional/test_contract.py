@@ -96,7 +96,8 @@ class DriverTest(unittest.TestCase):
     def test_our_attributes_are_not_nova_s(self):
         source = inspect.getsource(libvirt_driver)
         for name in (
-            *('self._gpus', 'self._ledger', 'self._machine'),
+            *('self._admission', 'self._gpus', 'self._ledger'),
+            'self._machine',
             *('self._reporter', 'self._numa_claims', 'self._tracker'),
         ):
             self.assertNotIn(name, source)

@@ -5,8 +5,8 @@ import errno
 import fixtures
 from nova.tests.functional.api import client
 
+from nova_gpuvirt import admission
 from nova_gpuvirt import exception
-from nova_gpuvirt import ledger
 from tests.functional import base
 
 _IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
@@ -61,7 +61,7 @@ class MoveTest(base.GpuTestCase):
             'a card', wanted='it', found='a rival', remedy='none'
         )
         return fixtures.MockPatchObject(
-            ledger.Ledger, 'check', side_effect=refusal
+            admission.Admission, 'check', side_effect=refusal
         )
 
     def assert_fails(self, action, status):
