@@ -20,7 +20,6 @@ from nova.compute import provider_tree
 
 from nova_gpuvirt import model
 from nova_gpuvirt import placement
-from nova_gpuvirt import traits as traits_
 
 Provider = placement.Provider | placement.SetProvider
 Assigned = Mapping[str, frozenset[model.Claim]]
@@ -119,9 +118,10 @@ class Published:
                     renew(uuid)
             if changes:
                 tree.update_inventory(uuid, provider.inventories)
-                # What others gave since it was settled is kept.
-                given = traits_.foreign(tree.data(uuid).traits)
-                tree.update_traits(uuid, provider.traits | given)
+                # Those that others gave since it was settled stay.
+                was = known.get(device, placement.UNKNOWN).traits
+                tree.remove_traits(uuid, *(set(was) - provider.traits))
+                tree.add_traits(uuid, *provider.traits)
             last = self._last.get(uuid)
             if last is None or last.provider is not provider:
                 last = _Published(

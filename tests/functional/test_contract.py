@@ -155,7 +155,8 @@ class TrackerTest(unittest.TestCase):
             'has_inventory_changed': ['self', 'name_or_uuid', 'inventory'],
             'have_traits_changed': ['self', 'name_or_uuid', 'traits'],
             'update_inventory': ['self', 'name_or_uuid', 'inventory'],
-            'update_traits': ['self', 'name_or_uuid', 'traits'],
+            'add_traits': ['self', 'name_or_uuid', 'traits'],
+            'remove_traits': ['self', 'name_or_uuid', 'traits'],
             'update_resources': ['self', 'name_or_uuid', 'resources'],
         }.items():
             method = getattr(provider_tree.ProviderTree, name)
