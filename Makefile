@@ -12,6 +12,8 @@ BENCH ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
+# The tests of `make lab-test`: a regular expression, all by default.
+TESTS ?=
 # How many tests run at once.
 JOBS ?= $(shell nproc)
 
@@ -123,8 +125,9 @@ lab: venv ## boot a virtual GPU host, which joins that OpenStack if it runs
 lab-shell: ## open a shell in the virtual GPU host
 	@$(BIN)python -m lab.host ssh
 
-lab-test: ## test it, as a host of the running OpenStack
-	$(CLOUD_BIN)stestr --test-path ./lab/tests/host --top-dir . run --serial
+lab-test: ## test it, as a host of the running OpenStack (TESTS=test_placement)
+	$(CLOUD_BIN)stestr --test-path ./lab/tests/host --top-dir . run --serial \
+		$(if $(TESTS),'$(TESTS)')
 	$(CLOUD_BIN)python tools/check_skips.py
 
 lab-tempest: venv ## run our tests of tempest on it
