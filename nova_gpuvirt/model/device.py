@@ -149,7 +149,3 @@ def parse_device(text: str) -> Device:
     if '+' in text:
         return CardSet.parse(text)
     return PciAddress.parse(text)
-
-
-# The kinds of a slot that is a whole card, or several; every other kind is a
-# part of one.
