@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--guests', type=int, nargs='+', default=[10, 100, 500], metavar='N'
     )
-    parser.add_argument('--repeats', type=int, default=5, metavar='N')
+    parser.add_argument('--repeats', type=int, default=15, metavar='N')
 
 
 def run(args: argparse.Namespace) -> table.Table:
