@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> table.Table:
                 'ms',
                 ms['survey'],
                 ms['lspci -n'],
-                note="at each claim, under Nova's lock",
+                note="in each periodic update, under Nova's lock",
             ),
             table.Row(
                 "of that, NVIDIA's files of each VF",
