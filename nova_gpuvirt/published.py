@@ -109,19 +109,13 @@ class Published:
             device = placement.address_of(node, provider.name)
             assert device is not None
             uuid = uuids.get(device)
+            before = known.get(device, placement.UNKNOWN)
             if uuid is None:
                 uuid = tree.new_child(provider.name, node)
-                changes = True
-            else:
-                changes = _changes(tree, uuid, provider, known[device])
-                if changes:
-                    renew(uuid)
-            if changes:
-                tree.update_inventory(uuid, provider.inventories)
-                # Those that others gave since it was settled stay.
-                was = known.get(device, placement.UNKNOWN).traits
-                tree.remove_traits(uuid, *(set(was) - provider.traits))
-                tree.add_traits(uuid, *provider.traits)
+                _write(tree, uuid, provider, before)
+            elif _changes(tree, uuid, provider, before):
+                renew(uuid)
+                _write(tree, uuid, provider, before)
             last = self._last.get(uuid)
             if last is None or last.provider is not provider:
                 last = _Published(
@@ -171,6 +165,18 @@ def _changes(
         and known.traits is provider.traits
     )
     return not stands and _differs(tree, uuid, provider)
+
+
+def _write(
+    tree: provider_tree.ProviderTree,
+    uuid: str,
+    provider: Provider,
+    known: placement.Known,
+) -> None:
+    """Write a provider; traits that others gave meanwhile stay."""
+    tree.update_inventory(uuid, provider.inventories)
+    tree.remove_traits(uuid, *(set(known.traits) - provider.traits))
+    tree.add_traits(uuid, *provider.traits)
 
 
 def _resources(
