@@ -117,6 +117,9 @@ class _Life(stateful.RuleBasedStateMachine):
         )
         claims = [model.Claim('', str(slot)) for slot in self.claims]
         found = offers.offers(gpu, claims, None)
+        for offer in found:
+            limit = offer.per_guest or offer.count
+            assert len({*offer.slots}) == min(offer.count, limit), offer
         return sorted({s for offer in found for s in offer.slots}, key=str)
 
     def make(self, slot):

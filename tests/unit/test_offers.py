@@ -143,14 +143,18 @@ class Life(stateful.RuleBasedStateMachine):
         ),
     )
 
-    @stateful.initialize(behaviour=behaviours)
-    def start(self, behaviour):
+    @stateful.initialize(
+        behaviour=behaviours, per_guest=st.sampled_from((None, 1, 2))
+    )
+    def start(self, behaviour, per_guest):
         self.behaviour = behaviour
+        self.per_guest = per_guest
         self.existing = {}  # uuid -> group
         self.claims = {}  # claim -> uuid of its vGPU once built, or None
 
     def gpu(self):
-        return card(self.behaviour, tuple(self.existing.items()))
+        existing = tuple(self.existing.items())
+        return card(self.behaviour, existing, self.per_guest)
 
     def offers(self):
         gpu = self.gpu()
@@ -219,12 +223,19 @@ class Life(stateful.RuleBasedStateMachine):
             built = list(self.existing.values())
             wanted = [
                 self.group_of(slot.profile)
-                for slot in offer.slots
+                for slot in offer.slots[:1] * offer.count
                 if slot.kind == 'mdev'
             ]
             for group in [*pending, *wanted]:
                 assert self.behaviour.available(built, built)[group] > 0, offer
                 built.append(group)
+
+    @stateful.invariant()
+    def as_many_are_named_as_one_guest_may_have(self):
+        for offer in self.offers():
+            assert len({*offer.slots}) == min(
+                offer.count, offer.per_guest or offer.count
+            )
 
     @stateful.invariant()
     def a_slot_is_offered_to_one_instance_only(self):
@@ -253,7 +264,7 @@ class Life(stateful.RuleBasedStateMachine):
             for slot in offer.slots[:1]:
                 if slot.kind == 'mdev':
                     group = self.group_of(slot.profile)
-                    assert len(offer.slots) == left[group]
+                    assert offer.count == left[group]
 
 
 LifeTest = Life.TestCase
