@@ -124,7 +124,6 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Add our providers."""
         super().update_provider_tree(provider_tree, nodename, allocations)
         self._reporter.report(provider_tree, nodename)
-        self._numa_claims.watch(nodename)
 
     def get_available_resource(self, nodename: str) -> Any:
         """Repair first what a crash left; no lock of Nova's is held here."""

@@ -1,13 +1,16 @@
 """Where a guest is that Nova has just claimed: beside its GPUs, if it can be.
 
-Which card a guest gets is settled when the scheduler claims it. Which cells
-of the host it gets is settled by Nova's tracker, that knows nothing of the
-card. So other cells are chosen for the guest before it is made.
+The scheduler chooses the card of a guest. Nova's tracker chooses its cells of
+the host, and knows nothing of the card. So a guest that arrives gets other
+cells before it is built, and never later.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import threading
+import time
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -19,7 +22,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova import utils
 from nova.compute import resource_tracker
-from nova.compute import stats
+from nova.compute import vm_states
 from nova.virt import hardware
 
 from nova_gpuvirt import exception
@@ -29,6 +32,10 @@ from nova_gpuvirt import numa
 
 LOG = logging.getLogger(__name__)
 
+# How long a guest waits for others that the host builds, for all of them and
+# between two looks.
+_WAIT_SECONDS = 10.0
+_PAUSE_SECONDS = 0.5
 
 Places = Mapping[model.Device, int | None]
 """The NUMA node of each card, None where it is not known."""
@@ -47,24 +54,15 @@ def places(
     }
 
 
-class Counts(stats.Stats):
-    """The counts of a node's instances, that also see each claim.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A guest that shall go to the nodes of its cards."""
 
-    Nova's tracker counts an instance here when it has claimed its cells and
-    its GPUs, before it takes the cells off the node, under its lock. Nobody
-    else is called then with the instance.
-    """
-
-    claimed: Callable[[objects.Instance], None]
-
-    def update_stats_for_instance(
-        self, instance: objects.Instance, is_removed: bool = False
-    ) -> None:
-        """Count it, and tell of it if it has just been claimed."""
-        super().update_stats_for_instance(instance, is_removed)
-        # Nova saves its GPUs with it, later.
-        if not is_removed and 'resources' in instance.obj_what_changed():
-            self.claimed(instance)
+    instance: objects.Instance
+    nodes: set[int]
+    settled: threading.Event = dataclasses.field(
+        default_factory=threading.Event
+    )
 
 
 class NumaClaims:
@@ -84,13 +82,11 @@ class NumaClaims:
         self._host = host
         self._tracker = tracker
         self._places = places
-
-    def watch(self, nodename: str) -> None:
-        """See each claim from now on; to be called under Nova's lock."""
-        counts = self._tracker().stats[nodename]
-        if not isinstance(counts, Counts):
-            counts.__class__ = Counts
-            counts.claimed = self._claimed
+        # Those that wait for one another's cells, under the tracker's lock.
+        self._waiting: dict[str, _Arrival] = {}
+        self._locked = utils.synchronized(
+            resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True
+        )
 
     def settle(self, instance: objects.Instance) -> None:
         """See that a guest is where its flavor wants it; move it there.
@@ -98,16 +94,15 @@ class NumaClaims:
         To be called after its claim and before anything is made.
 
         :raises ClaimRefused: when it has to be there and can't
-        :raises InvalidOption: when the flavor's policy is unknown
+        :raises RequestImpossible: when it has no cells to be moved, or the
+            flavor's policy is unknown
         """
         policy = extra_specs.numa_policy(instance.flavor.extra_specs)
         places = self._far(instance, policy)
         if not places:
             return
-        locked = utils.synchronized(
-            resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True
-        )
-        if locked(self._move)(instance, _nodes(places)):
+        arrival = _Arrival(instance, _nodes(places))
+        if self._locked(self._settle)(arrival) or self._wait(arrival):
             return
         here = _listed(numa.nodes_of(instance.numa_topology))
         if policy is extra_specs.NumaPolicy.REQUIRED:
@@ -121,7 +116,46 @@ class NumaClaims:
             'GPUs on %s: it does not fit there',
             instance.uuid,
             here,
-            _listed(_nodes(places)),
+            _listed(arrival.nodes),
+        )
+
+    def _settle(self, arrival: _Arrival) -> bool:
+        """Move a guest, together with some that wait if it has to be."""
+        waiting = tuple(self._waiting.values())
+        for others in ((), *((other,) for other in waiting), waiting):
+            if self._move((*others, arrival)):
+                for other in others:
+                    del self._waiting[other.instance.uuid]
+                    other.settled.set()
+                return True
+        self._waiting[arrival.instance.uuid] = arrival
+        return False
+
+    def _wait(self, arrival: _Arrival) -> bool:
+        """Wait for another that arrives too, and would change places."""
+        until = time.monotonic() + _WAIT_SECONDS
+        uuid = arrival.instance.uuid
+        try:
+            while time.monotonic() < until and self._are_others_built(uuid):
+                if arrival.settled.wait(_PAUSE_SECONDS):
+                    break
+        finally:
+            self._locked(self._waiting.pop)(uuid, None)
+        return arrival.settled.is_set()
+
+    def _are_others_built(self, uuid: str) -> bool:
+        """Tell whether this host builds another guest now."""
+        return any(
+            instance.uuid != uuid
+            for instance in objects.InstanceList.get_by_filters(
+                nova_context.get_admin_context(),
+                {
+                    'host': self._host,
+                    'vm_state': vm_states.BUILDING,
+                    'deleted': False,
+                },
+                expected_attrs=[],
+            )
         )
 
     def _far(
@@ -141,56 +175,40 @@ class NumaClaims:
         here = numa.nodes_of(instance.numa_topology)
         return {} if _nodes(places) <= here else places
 
-    def _claimed(self, instance: objects.Instance) -> None:
-        """Choose other cells before Nova counts those that it chose.
+    def _move(self, arrivals: Collection[_Arrival]) -> bool:
+        """Give guests other cells: in the tracker, and wherever it is kept.
 
-        So servers that are claimed at once never hold each other's cells.
-        What can't be done here is left to `settle`, which says why.
-        """
-        if instance.pci_requests and instance.pci_requests.requests:
-            return  # which devices it gets is not known yet
-        try:
-            policy = extra_specs.numa_policy(instance.flavor.extra_specs)
-            places = self._far(instance, policy)
-            if places:
-                node = self._node()
-                fitted = _fit(node, _host(node), instance, _nodes(places))
-                if fitted is not None:
-                    self._save(instance, fitted)
-        except exception.GpuvirtError:
-            return
-        except Exception:
-            # An error here would leak what was claimed.
-            LOG.exception(
-                'The NUMA nodes of instance %s are not chosen yet',
-                instance.uuid,
-            )
-
-    def _move(self, instance: objects.Instance, nodes: set[int]) -> bool:
-        """Give a guest other cells: in the tracker, and wherever it is kept.
-
-        Both are changed under the tracker's lock, so that no update of the
-        tracker, which reads the database, sees one without the other.
+        To be called under the tracker's lock, so that no update of the
+        tracker, which reads the database, sees one without the other. Their
+        threads are here, so nobody else looks at these instances.
         """
         node = self._node()
-        nodes = nodes | _pci_nodes(instance)
+        host = _host(node)
+        if host is None:
+            return False
         try:
-            free = hardware.numa_usage_from_instance_numa(
-                _host(node), instance.numa_topology, free=True
-            )
-            fitted = _fit(node, free, instance, nodes)
-            if fitted is None:
-                return False
-            used = hardware.numa_usage_from_instance_numa(free, fitted)
+            for arrival in arrivals:
+                host = hardware.numa_usage_from_instance_numa(
+                    host, arrival.instance.numa_topology, free=True
+                )
+            fitted = []
+            for arrival in arrivals:
+                nodes = arrival.nodes | _pci_nodes(arrival.instance)
+                cells = _fit(node, host, arrival.instance, nodes)
+                if cells is None:
+                    return False
+                host = hardware.numa_usage_from_instance_numa(host, cells)
+                fitted.append(cells)
         except nova_exception.NovaException as error:
             LOG.warning(
-                'The guest of instance %s can not be moved: %s',
-                instance.uuid,
+                'The guests of instances %s can not be moved: %s',
+                ', '.join(arrival.instance.uuid for arrival in arrivals),
                 error,
             )
             return False
-        self._save(instance, fitted)
-        node.numa_topology = used._to_json()
+        for arrival, cells in zip(arrivals, fitted, strict=True):
+            self._save(arrival.instance, cells)
+        node.numa_topology = host._to_json()
         node.save()
         return True
 

@@ -3,6 +3,9 @@
 The host has two nodes of 32 CPUs, 31 of them for pinning, and two T4 on each.
 """
 
+import contextlib
+
+import fixtures
 from nova import context as nova_context
 from nova import objects
 
@@ -214,6 +217,75 @@ class BootTest(NumaCase):
             search_opts={'reservation_id': reservation}
         )
         return [self._wait_for_state_change(s, 'ACTIVE') for s in servers]
+
+
+class KeptTest(NumaCase):
+    """A guest that was built stays where it is, whatever becomes free."""
+
+    CAST_AS_CALL = False
+
+    def setUp(self):
+        super().setUp()
+        # The only card is on the node that is full: the guest is far.
+        self.filler = self.boot_with(30, {})
+        (self.full,) = self.nodes(self.filler)
+        self.leave(_CARDS[self.full][0])
+        self.far = self.boot_with(8, base.VGPU | _PREFERRED)
+        self.assertEqual({1 - self.full}, self.nodes(self.far))
+
+    def pins(self, server):
+        found = self.guest('host1', server).xpath('cputune/vcpupin/@cpuset')
+        return {int(cpu) for cpu in found}
+
+    def test_periodic_update_after_its_near_node_is_free(self):
+        self._delete_server(self.filler)
+        with self.lazy_loads() as loads:
+            for _ in range(2):
+                self.run_periodic()
+        self.assertEqual([], loads)
+        self.assertEqual({1 - self.full}, self.nodes(self.far))
+        other = self.boot_with(30, {})
+        self.assertEqual(set(), self.pins(self.far) & self.pins(other))
+        self.assert_counted()
+
+    def test_reboots_and_stop_after_its_near_node_is_free(self):
+        self._delete_server(self.filler)
+        before = self.pins(self.far)
+        self.far = self._reboot_server(self.far)
+        self.far = self._reboot_server(self.far, hard=True)
+        self.assertEqual({1 - self.full}, self.nodes(self.far))
+        self._stop_server(self.far)
+        self.assertEqual({1 - self.full}, self.nodes(self.far))
+        self._start_server(self.far)
+        self.assertEqual(before, self.pins(self.far))
+        self.assert_counted()
+
+    def test_updates_after_an_unshelving_go_on(self):
+        self._shelve_server(self.far)
+        self._delete_server(self.filler)
+        self.filler = self.boot_with(30, {})
+        self.far = self._unshelve_server(self.far)
+        late = self.boot(base.VGPU)
+        self.run_periodic()
+        self._delete_server(late)
+        self.run_periodic()
+        self.restart_compute_service('host1')
+        self.boot_with(1, {})
+        self.assertNotIn('Error updating resources', self.log())
+        self.assert_agreed()
+
+    @contextlib.contextmanager
+    def lazy_loads(self):
+        """List what is read of an instance alone meanwhile, each an RPC."""
+        loads = []
+        original = objects.Instance.obj_load_attr
+
+        def load(instance, name):
+            loads.append(name)
+            return original(instance, name)
+
+        with fixtures.MonkeyPatch('nova.objects.Instance.obj_load_attr', load):
+            yield loads
 
 
 class SetTest(NumaCase):
