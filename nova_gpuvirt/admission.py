@@ -6,17 +6,22 @@ can be for whom is more than that.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import threading
+from collections import Counter
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 from nova import objects
 from nova.scheduler import utils as scheduler_utils
 
+from nova_gpuvirt import allocations
 from nova_gpuvirt import exception
 from nova_gpuvirt import holders
 from nova_gpuvirt import ledger as ledger_
@@ -24,34 +29,51 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import traits as traits_
 
+_NOT_HERE = (
+    'Nova tries another host where it still can; else migrate the instance, '
+    'or rebuild it elsewhere'
+)
 # The traits of a flavor that name a card or a profile.
 _TRAIT = re.compile(r'trait[^:]*:(CUSTOM_GPU_(?:ID|MODEL|PROFILE|VENDOR)_\w+)')
 
 
 class Admission:
-    """The check of claims, before anything is made for them."""
+    """The check of claims, before anything is made for them.
 
-    def __init__(self, ledger: ledger_.Ledger) -> None:
+    :param has_guest: tells whether an instance has a guest here, running or
+        not, by the instance's UUID
+    """
+
+    def __init__(
+        self, ledger: ledger_.Ledger, has_guest: Callable[[str], bool]
+    ) -> None:
         self._ledger = ledger
+        self._has_guest = has_guest
         self._checking = threading.Lock()
 
     def check(
         self,
         instance: objects.Instance,
         gpus: Iterable[model.Gpu],
+        allocated: allocations.Units | None,
+        *,
+        arriving: bool,
     ) -> None:
         """Make sure that an instance may have what it is about to be given.
 
-        Its claims are complete, hold together, and no other instance of this
-        host has them. Nova checks none of it across several classes, nor for
-        a claim that a periodic update forgot.
+        Its claims are complete, hold together, are on the cards that they
+        were made for, and no other instance of this host has them. Nova
+        checks none of it across several classes, nor for a claim that a
+        periodic update forgot, nor after the first time.
 
+        :param allocated: what Placement has allocated to it, anywhere; None
+            where that is not known
+        :param arriving: whether it was claimed just now, for its flavor
         :raises ClaimRefused: when it may not
         """
-        if not self._ledger.providers:
-            return
         mine = self._ledger.ours(holders.by_provider(instance.resources))
-        self._check_complete(instance, mine)
+        self._check_known(instance)
+        self._check_complete(instance, mine, allocated)
         if not mine:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
@@ -71,8 +93,87 @@ class Admission:
                     for claim in claims
                     if (slot := claim.slot) is not None and slot.profile
                 }
-            _check_traits(instance, traits)
+            self._check_identities(instance, mine, by_address)
+            # After a move that failed, the flavor is the old one.
+            if arriving or allocated is None:
+                _check_traits(instance, traits)
             self._ledger.holders.add(instance.uuid, mine)
+
+    @contextlib.contextmanager
+    def sole(
+        self, instance: str, claims: Collection[model.Claim]
+    ) -> Iterator[tuple[model.Claim, ...]]:
+        """Give those of an instance's claims that nobody else has by now.
+
+        Nobody passes a check as long as the caller holds them. Who is
+        remembered to have the same place is asked before it is believed.
+
+        :param instance: its UUID
+        """
+        places = {slot.place for c in claims if (slot := c.slot) is not None}
+        with self._checking:
+            taken = {
+                place
+                for other, held in list(
+                    self._ledger.holders.others(
+                        self._ledger.node, instance, self._ledger.reports
+                    )
+                )
+                if not places.isdisjoint(self._places(held))
+                for place in self._places(
+                    self._ledger.holders.claims_now(other)
+                )
+            }
+            yield tuple(
+                c for c in claims if not (c.slot and c.slot.place in taken)
+            )
+
+    def _places(self, claims: holders.Claims) -> set[object]:
+        """List the places on this host that are claimed."""
+        return {
+            slot.place
+            for made in self._ledger.ours(claims).values()
+            for claim in made
+            if (slot := claim.slot) is not None
+        }
+
+    def _check_known(self, instance: objects.Instance) -> None:
+        """Make sure that it is known which providers are of this host."""
+        if self._ledger.ready or self._ledger.reports:
+            return
+        claims = self._ledger.claims(instance)
+        if claims:
+            raise exception.ClaimRefused(
+                claims[0].identifier,
+                wanted=f'it for instance {instance.uuid}',
+                found='that neither Placement nor the database says of which '
+                'card its provider is',
+                remedy='hard-reboot it when Placement answers',
+            )
+
+    def _check_identities(
+        self,
+        instance: objects.Instance,
+        mine: holders.Claims,
+        gpus: Mapping[model.Device, model.Gpu],
+    ) -> None:
+        """Make sure that the cards are those that were claimed.
+
+        Who puts another card into the slot, or adds one before it, gives an
+        address to another card.
+        """
+        for uuid, claims in mine.items():
+            wanted = self._ledger.reports[uuid].identity
+            for address, here in self._by_card({uuid: claims}, gpus).items():
+                found = traits_.identity(gpus[address])
+                if here and wanted and found and found != wanted:
+                    raise _refused(
+                        gpus[address],
+                        instance,
+                        f'{found} at its address, and {wanted} when it was '
+                        'claimed',
+                        'put that card back, or delete or shelve the instance',
+                    )
 
     def _check_others(
         self,
@@ -107,10 +208,21 @@ class Admission:
                 continue
             now = self._of_card(gpu, self._ledger.holders.claims_now(other))
             clash = offers.contradiction(gpu, [*claims, *now])
-            if clash is not None:
+            if clash is not None and not self._is_first(instance, other):
                 raise _refused(
-                    gpu, instance, f'{clash}, also by instance {other}'
+                    gpu,
+                    instance,
+                    f'{clash}, also by instance {other}',
+                    'move or delete one of the two',
                 )
+
+    def _is_first(self, instance: objects.Instance, other: str) -> bool:
+        """Tell whether an instance had its guest here when another had none.
+
+        One that never was built, as after a move that failed, takes nothing
+        from one that was.
+        """
+        return self._has_guest(instance.uuid) and not self._has_guest(other)
 
     def _of_card(
         self, gpu: model.Gpu, claims: holders.Claims
@@ -133,19 +245,57 @@ class Admission:
         self,
         instance: objects.Instance,
         mine: holders.Claims,
+        allocated: allocations.Units | None,
     ) -> None:
-        asked = _asked(tuple(instance.flavor.extra_specs.items()))
-        for rc in sorted(self._ledger.classes & asked.keys()):
-            have = sum(
-                c.resource_class == rc for cs in mine.values() for c in cs
-            )
-            if have != asked[rc]:
-                raise exception.ClaimRefused(
-                    f'instance {instance.uuid}',
-                    wanted=f'{asked[rc]} of {rc} from this host',
-                    found=f'{have} claimed',
-                    remedy='Nova tries another host, where it still can',
+        """Compare with what Placement has allocated of this host.
+
+        Where that is nothing, or is not known, the flavor is the measure:
+        nobody is called ACTIVE without the GPUs of its flavor.
+        """
+        have = Counter(
+            (uuid, claim.resource_class)
+            for uuid, claims in mine.items()
+            for claim in claims
+        )
+        ours = {
+            key: units
+            for key, units in (allocated or {}).items()
+            if key[0] in self._ledger.reports
+        }
+        if ours:
+            wanted = Counter(ours)
+        else:
+            # Other providers, Nova's own of PCI devices, may have it too.
+            have = _by_class(
+                have
+                + Counter(
+                    {
+                        key: units
+                        for key, units in (allocated or {}).items()
+                        if self._ledger.is_of_host(key[0])
+                    }
                 )
+            )
+            asked = _asked(tuple(instance.flavor.extra_specs.items()))
+            wanted = Counter(
+                {('', rc): asked[rc] for rc in self._classes(asked)}
+            )
+        for (provider, rc), missing in sorted((wanted - have).items()):
+            raise exception.ClaimRefused(
+                f'instance {instance.uuid}',
+                wanted=f'{wanted[provider, rc]} of {rc} from this host',
+                found=f'{wanted[provider, rc] - missing} claimed',
+                remedy=_NOT_HERE,
+            )
+
+    def _classes(self, asked: Iterable[str]) -> Iterable[str]:
+        """Sort out the classes that this host's providers have.
+
+        Before the first update that is every class of ours.
+        """
+        if self._ledger.ready:
+            return self._ledger.classes.intersection(asked)
+        return filter(model.is_gpu_class, asked)
 
     @staticmethod
     def _check_card(
@@ -188,14 +338,25 @@ def _asked(extra_specs: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
     return found
 
 
+def _by_class(units: allocations.Units) -> Counter[tuple[str, str]]:
+    """Add up what is of one class, whoever provides it."""
+    result: Counter[tuple[str, str]] = Counter()
+    for (_, rc), count in units.items():
+        result['', rc] += count
+    return result
+
+
 def _refused(
-    gpu: model.Gpu, instance: objects.Instance, found: str
+    gpu: model.Gpu,
+    instance: objects.Instance,
+    found: str,
+    remedy: str = _NOT_HERE,
 ) -> exception.ClaimRefused:
     return exception.ClaimRefused(
         f'{gpu.address} ({gpu.model})',
         wanted=f'it for instance {instance.uuid}',
         found=found,
-        remedy='Nova tries another host, where it still can',
+        remedy=remedy,
     )
 
 
@@ -215,5 +376,5 @@ def _check_traits(instance: objects.Instance, have: set[str]) -> None:
             f'instance {instance.uuid}',
             wanted=', '.join(sorted(wanted - have)),
             found=', '.join(sorted(have)),
-            remedy='Nova tries another host, where it still can',
+            remedy=_NOT_HERE,
         )

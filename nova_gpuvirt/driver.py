@@ -5,9 +5,11 @@ Each override calls Nova's own method and one thing of ours.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any
 
 import nova.conf
@@ -22,10 +24,12 @@ from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
 from nova_gpuvirt import admission
+from nova_gpuvirt import allocations
 from nova_gpuvirt import commands
 from nova_gpuvirt import conf
 from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
+from nova_gpuvirt import gate
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest
 from nova_gpuvirt import guest_device
@@ -47,6 +51,14 @@ from nova_gpuvirt.backends import mdev
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+# Of an instance that was claimed on this host just now, by itself.
+_CLAIMED_HERE = (vm_states.BUILDING, vm_states.SHELVED_OFFLOADED)
+_REBUILDING = (
+    task_states.REBUILDING,
+    task_states.REBUILD_BLOCK_DEVICE_MAPPING,
+    task_states.REBUILD_SPAWNING,
+)
 
 # The major releases of Nova on which all tests are run.
 TESTED_RELEASES = ('33', '34')
@@ -80,7 +92,13 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._gpus = gpus.Gpus(self._machine, wishes)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
-        self._admission = admission.Admission(self._ledger)
+        self._admission = admission.Admission(self._ledger, self._has_guest)
+        self._gate = gate.Gate(
+            self._ledger,
+            self._admission,
+            self._gpus,
+            allocations.Allocations(lambda: virtapi.reportclient),
+        )
         self._numa_claims = numa_claims.NumaClaims(
             CONF.host, self._tracker, self._places
         )
@@ -131,10 +149,18 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             self._reconcile()
         except Exception:
             LOG.exception('What a crash left on %s stays for now', nodename)
+        try:
+            self._look_again()
+        except Exception:
+            LOG.exception('Not all guests of %s are checked again', nodename)
         self._reporter.prepare(nodename)
         resources = super().get_available_resource(nodename)
         resources['stats'] |= self._reporter.stats
         return resources
+
+    def _look_again(self) -> None:
+        if self._ledger.ready:
+            self._gate.look_again()
 
     @timed.step
     def _reconcile(self) -> None:
@@ -152,27 +178,68 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 x for x in leftovers if x.slot.place not in places
             )
 
-    # Building and moving guests
-
-    def prepare_for_spawn(self, instance: objects.Instance) -> None:
-        """Make sure of the claims before anything is made."""
-        super().prepare_for_spawn(instance)
-        self._check(instance)
+    # Building, starting and moving guests: each passes the gate once
 
     def spawn(
-        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+        self,
+        context: Any,
+        instance: objects.Instance,
+        image_meta: Any,
+        injected_files: Any,
+        admin_password: Any,
+        allocations: gate.Allocated,
+        *args: Any,
+        **kw: Any,
     ) -> None:
-        """Make sure of the claims of a guest that arrives here.
+        """Make sure of the claims; of a guest that arrives, also where it is.
 
-        A new one was checked in `prepare_for_spawn`, and one that is rebuilt
-        in its place has had its claims all along.
+        One that is rebuilt in its place is of this host already.
         """
         if instance.vm_state == vm_states.SHELVED_OFFLOADED:
             self._ledger.save(instance)
-            self._check(instance)
-        elif instance.host != self._ledger.host:
-            self._check(instance)
-        super().spawn(context, instance, *args, **kw)
+        arriving = (
+            instance.vm_state in _CLAIMED_HERE
+            or instance.host != self._ledger.host
+        )
+        with self._opened(instance, allocations, arriving=arriving):
+            super().spawn(
+                context,
+                instance,
+                image_meta,
+                injected_files,
+                admin_password,
+                allocations,
+                *args,
+                **kw,
+            )
+
+    def rebuild(
+        self,
+        context: Any,
+        instance: objects.Instance,
+        image_meta: Any,
+        injected_files: Any,
+        admin_password: Any,
+        allocations: gate.Allocated,
+        *args: Any,
+        evacuate: bool = False,
+        **kw: Any,
+    ) -> None:
+        """Make sure of the claims before Nova destroys the old guest."""
+        if not evacuate:
+            with self._opened(instance, allocations):
+                pass
+        super().rebuild(
+            context,
+            instance,
+            image_meta,
+            injected_files,
+            admin_password,
+            allocations,
+            *args,
+            evacuate=evacuate,
+            **kw,
+        )
 
     def finish_migration(
         self,
@@ -183,17 +250,61 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         **kw: Any,
     ) -> None:
         """Make sure of the claims of a guest that arrives."""
-        self._check(instance)
-        super().finish_migration(context, migration, instance, *args, **kw)
+        with self._opened(instance, arriving=True):
+            super().finish_migration(context, migration, instance, *args, **kw)
+
+    def reboot(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> None:
+        """Make sure of the claims before the guest is shut down."""
+        with self._opened(instance):
+            super().reboot(context, instance, *args, **kw)
+
+    def _hard_reboot(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> None:
+        """Make sure of the claims before the old guest is undefined.
+
+        Nova starts a server that was stopped, and one whose host was
+        rebooted, in this way too.
+        """
+        with self._opened(instance):
+            super()._hard_reboot(context, instance, *args, **kw)
+
+    @contextlib.contextmanager
+    def _opened(
+        self,
+        instance: objects.Instance,
+        allocated: gate.Allocated = None,
+        *,
+        arriving: bool = False,
+    ) -> Iterator[None]:
+        """Let an instance through the gate, and to its place if it arrives."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self._enter(stack, instance, allocated, arriving)
+            except exception.GpuvirtError as error:
+                raise self._refusal(instance, error) from error
+            yield
 
     @timed.step
-    def _check(self, instance: objects.Instance) -> None:
-        try:
-            claims = self._ledger.claims(instance)
-            self._admission.check(instance, self._gpus.of_claims(claims))
+    def _enter(
+        self,
+        stack: contextlib.ExitStack,
+        instance: objects.Instance,
+        allocated: gate.Allocated,
+        arriving: bool,
+    ) -> None:
+        stack.enter_context(
+            self._gate.opened(instance, allocated, arriving=arriving)
+        )
+        if arriving:
             self._numa_claims.settle(instance)
-        except exception.GpuvirtError as error:
-            raise self._refusal(instance, error) from error
+
+    def _has_guest(self, instance: str) -> bool:
+        """Tell whether libvirt knows a guest of an instance, by its UUID."""
+        found: bool = self.instance_exists(objects.Instance(uuid=instance))
+        return found
 
     def _places(self, instance: objects.Instance) -> numa_claims.Places:
         """Tell where the cards are that an instance has claimed."""
@@ -204,11 +315,12 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         self, instance: objects.Instance, *args: Any, **kw: Any
     ) -> vconfig.LibvirtConfigGuest:
         """Make the instance's GPUs ready and put them into its guest."""
-        config = super()._get_guest_config(instance, *args, **kw)
-        try:
-            return self._wire(instance, config)
-        except exception.GpuvirtError as error:
-            raise self._refusal(instance, error) from error
+        with self._opened(instance):
+            config = super()._get_guest_config(instance, *args, **kw)
+            try:
+                return self._wire(instance, config)
+            except exception.GpuvirtError as error:
+                raise self._refusal(instance, error) from error
 
     @timed.step
     def _wire(
@@ -242,24 +354,37 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
     def _refusal(
         self, instance: objects.Instance, error: exception.GpuvirtError
     ) -> nova_exception.NovaException:
-        """Say in the log why; Nova hides it from the instance's fault."""
+        """Say in the log why, and return what Nova acts on.
+
+        What Nova tells the owner of the server says less.
+        """
         LOG.error(
             'Refused on %s: %s', self._ledger.host, error, instance=instance
         )
-        rebuilding = instance.task_state == task_states.REBUILD_SPAWNING
+        if (
+            isinstance(error, exception.RequestImpossible)
+            and instance.vm_state == vm_states.BUILDING
+        ):
+            # Another host would refuse it too, and each would be called one
+            # whose builds fail.
+            return nova_exception.BuildAbortException(
+                instance_uuid=instance.uuid, reason=error.told
+            )
+        rebuilding = instance.task_state in _REBUILDING
         if rebuilding and instance.host == self._ledger.host:
             # Nova would take the other for an evacuation that is refused,
             # and call a server ACTIVE whose guest is gone.
-            return nova_exception.InstanceDeployFailure(reason=str(error))
-        return nova_exception.ComputeResourcesUnavailable(reason=str(error))
+            return nova_exception.InstanceDeployFailure(reason=error.told)
+        return nova_exception.ComputeResourcesUnavailable(reason=error.told)
 
     def unrescue(self, context: Any, instance: objects.Instance) -> None:
         """Make the vGPUs again, as `resume` does: Nova starts the old XML."""
-        try:
-            self._attach(instance)
-        except exception.GpuvirtError as error:
-            raise self._refusal(instance, error) from error
-        super().unrescue(context, instance)
+        with self._opened(instance):
+            try:
+                self._attach(instance)
+            except exception.GpuvirtError as error:
+                raise self._refusal(instance, error) from error
+            super().unrescue(context, instance)
 
     def resume(
         self,
@@ -270,13 +395,12 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         **kw: Any,
     ) -> None:
         """Make the vGPUs again that a reboot of the host took meanwhile."""
-        try:
-            self._attach(instance)
-        except exception.GpuvirtError as error:
-            raise nova_exception.InstanceResumeFailure(
-                reason=str(error)
-            ) from error
-        super().resume(context, instance, network_info, *args, **kw)
+        with self._opened(instance):
+            try:
+                self._attach(instance)
+            except exception.GpuvirtError as error:
+                raise self._refusal(instance, error) from error
+            super().resume(context, instance, network_info, *args, **kw)
 
     # Taking back
 
@@ -308,21 +432,14 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         if not claims:
             return
         try:
-            others = {
-                slot.place
-                for slot in self._ledger.slots_in_database(but=instance.uuid)
-            }
+            with self._admission.sole(instance.uuid, claims) as sole:
+                self._gpus.release(instance.uuid, sole)
         except Exception:
             LOG.exception(
                 'Who else has the GPUs is not known: they are taken back '
                 'with a later update',
                 instance=instance,
             )
-            return
-        self._gpus.release(
-            instance.uuid,
-            [c for c in claims if not (c.slot and c.slot.place in others)],
-        )
 
     # What can't be done with a GPU
 

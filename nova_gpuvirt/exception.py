@@ -3,19 +3,30 @@
 ::
 
     GpuvirtError
-     ├── SysfsError        a file of sysfs is missing, unreadable or nonsense
-     ├── InvalidOption     an option of the operator cannot be followed
-     ├── ClaimRefused      an instance's claims do not hold on this host
-     ├── PrepareFailed     a device could not be made ready for a guest
-     └── ReleaseFailed     a device could not be taken back
+     ├── SysfsError         a file of sysfs is missing, unreadable or nonsense
+     ├── InvalidOption      an option of the operator cannot be followed
+     ├── ClaimRefused       an instance's claims do not hold on this host
+     ├── RequestImpossible  no host can give what a flavor or image asks for
+     ├── PrepareFailed      a device could not be made ready for a guest
+     └── ReleaseFailed      a device could not be taken back
 
 Each message is one sentence that names the device, what was wanted, what was
-found, and what to do about it.
+found, and what to do about it. It is the operator's: it goes to the log. What
+the owner of a server may read is `told`.
 """
 
 
 class GpuvirtError(Exception):
-    """Name a device, what was wanted of it, what was found, what to do."""
+    """Name a device, what was wanted of it, what was found, what to do.
+
+    :ivar told: the same for the owner of a server: without addresses, and
+        without other servers
+    """
+
+    told = (
+        'a GPU of the host can not be used as it should; the log of '
+        'nova-compute says why'
+    )
 
     def __init__(
         self, device: str, *, wanted: str, found: str, remedy: str
@@ -38,9 +49,33 @@ class InvalidOption(GpuvirtError):
 class ClaimRefused(GpuvirtError):
     """An instance's claims do not hold on this host."""
 
+    told = (
+        'the GPUs of this server are not complete, not those that it was '
+        'given, or not its own alone, on this host; the log of nova-compute '
+        'says which'
+    )
+
+
+class RequestImpossible(GpuvirtError):
+    """No host can give what a flavor or an image asks for.
+
+    :param told: why, in the words of flavor and image
+    """
+
+    def __init__(
+        self, device: str, *, wanted: str, found: str, remedy: str
+    ) -> None:
+        super().__init__(device, wanted=wanted, found=found, remedy=remedy)
+        self.told = f'wanted {wanted}, found {found}; {remedy}'
+
 
 class PrepareFailed(GpuvirtError):
     """A device could not be made ready for a guest."""
+
+    told = (
+        'a GPU of this server could not be made ready on this host; the log '
+        'of nova-compute says why'
+    )
 
 
 class ReleaseFailed(GpuvirtError):

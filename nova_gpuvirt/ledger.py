@@ -21,6 +21,7 @@ from oslo_log import log as logging
 
 from nova_gpuvirt import holders
 from nova_gpuvirt import model
+from nova_gpuvirt import reported
 from nova_gpuvirt import summary
 from nova_gpuvirt import young_claims
 
@@ -34,7 +35,8 @@ class Ledger:
     :param tracker: returns Nova's resource tracker, once there is one
     :ivar ready: whether the claims are known: not before the first update
     :ivar node: this host's node, as Nova names it
-    :ivar providers: our providers, by UUID
+    :ivar reports: our providers, by UUID, and what each was of when something
+        was claimed of it
     :ivar classes: the resource classes that they have
     :ivar holders: who holds what
     """
@@ -43,7 +45,7 @@ class Ledger:
         self.host = host
         self.ready = False
         self.node = ''
-        self.providers: Mapping[str, model.Device] = {}
+        self.reports: reported.Reports = {}
         self.classes: frozenset[str] = frozenset()
         self.holders = holders.Holders(host)
         self._tracker = tracker
@@ -59,15 +61,25 @@ class Ledger:
         """Count the claims that each provider has had since the start."""
         return self._young.made
 
+    @property
+    def providers(self) -> Mapping[str, model.Device]:
+        """Our providers: the card or fabric of each, by UUID."""
+        return {uuid: r.device for uuid, r in self.reports.items()}
+
+    def recall(self, node: str, reports: reported.Reports) -> None:
+        """Take note of what was reported before nova-compute started."""
+        self.node = node
+        self.reports = reports
+
     def learn(
         self,
         node: str,
-        providers: Mapping[str, model.Device],
+        reports: reported.Reports,
         classes: frozenset[str],
     ) -> None:
-        """Take note of our providers, by UUID, and of their classes."""
+        """Take note of what was just reported: of whom, in which classes."""
         self.node = node
-        self.providers = providers
+        self.reports = reports
         self.classes = classes
         self.ready = True
 
@@ -77,7 +89,7 @@ class Ledger:
         To be called under the tracker's lock.
         """
         record = self._tracker().assigned_resources
-        self._young.heal(record, self.providers)
+        self._young.heal(record, self.reports)
         read = {
             provider: self._read(provider, classes.values())
             for provider, classes in record.items()
@@ -107,7 +119,7 @@ class Ledger:
         return frozenset(
             slot
             for provider, (_, claims) in self._assigned.items()
-            if provider in self.providers
+            if provider in self.reports
             for claim in claims
             if (slot := claim.slot) is not None
         )
@@ -144,34 +156,38 @@ class Ledger:
         """List what an instance holds of this host's GPUs.
 
         Identifiers of two hosts look the same, and Nova asks one host to
-        clean up with the claims of another: the provider tells. Before our
-        providers are known, the claims of an instance of this host count.
+        clean up with the claims of another: the provider tells. While our
+        providers are not known, the claims of an instance of this host count.
 
         :param resources: its claims, where they are not the current ones
         """
         if resources is None:
             resources = instance.resources
         claims = ((r, holders.claim_of(r)) for r in resources or ())
-        if self.ready:
+        if self.ready or self.reports:
             return tuple(
-                c for r, c in claims if r.provider_uuid in self.providers
+                c for r, c in claims if r.provider_uuid in self.reports
             )
         if instance.host != self.host:
             return ()
         return tuple(c for _, c in claims if c.slot is not None)
 
-    def slots_in_database(
-        self, but: str | None = None
-    ) -> frozenset[model.Slot]:
-        """List every slot of this host that some instance holds.
+    def is_of_host(self, provider: str) -> bool:
+        """Tell whether a provider is in this host's tree, ours or not.
 
-        :param but: the UUID of an instance that does not count
+        Before the first update nobody knows the tree, and nobody arrives.
+
+        :param provider: its UUID
         """
+        tree = self._tracker().provider_tree
+        return not self.ready or (tree is not None and tree.exists(provider))
+
+    def slots_in_database(self) -> frozenset[model.Slot]:
+        """List every slot of this host that some instance holds."""
         held, _ = self.holders.read(self.node)
         return frozenset(
             slot
-            for uuid, claims in held.items()
-            if uuid != but
+            for claims in held.values()
             for made in self.ours(claims).values()
             for claim in made
             if (slot := claim.slot) is not None
@@ -205,8 +221,6 @@ class Ledger:
         minutes after they were made: until then nobody else could see them.
         Some of its other fields are changed for the time of the build only.
         """
-        if 'resources' not in instance.obj_what_changed():
-            return
         saved = objects.Instance.get_by_uuid(
             nova_context.get_admin_context(),
             instance.uuid,
@@ -217,4 +231,4 @@ class Ledger:
 
     def ours(self, claims: holders.Claims) -> holders.Claims:
         """Keep of some claims those on this host's GPUs."""
-        return {p: c for p, c in claims.items() if p in self.providers}
+        return {p: c for p, c in claims.items() if p in self.reports}

@@ -14,6 +14,7 @@ from nova_gpuvirt import host_summary
 from nova_gpuvirt import ledger as ledger_
 from nova_gpuvirt import placement
 from nova_gpuvirt import published
+from nova_gpuvirt import reported
 from nova_gpuvirt import summary
 from nova_gpuvirt import timed
 
@@ -40,12 +41,12 @@ class Reporter:
         # Whether the next report looks at every card.
         self._everything = True
         self._running: Mapping[summary.Request, int] = {}
-        self._summary: str | None = None
+        self._stats: dict[str, str] = {}
 
     @property
     def stats(self) -> dict[str, str]:
         """What the compute node's ``stats`` have of the GPUs."""
-        return {} if self._summary is None else {summary.KEY: self._summary}
+        return dict(self._stats)
 
     def prepare(self, nodename: str) -> None:
         """Prepare for the report of a periodic update.
@@ -102,13 +103,14 @@ class Reporter:
             uuids,
             self._ledger.renew,
         )
+        reports = {
+            uuid: report
+            for uuid, p in providers.items()
+            if (report := reported.of_provider(nodename, p.name, p.traits))
+        }
         self._ledger.learn(
             nodename,
-            {
-                uuid: device
-                for uuid, p in providers.items()
-                if (device := placement.address_of(nodename, p.name))
-            },
+            reports,
             placement.classes(providers.values()),
         )
         try:
@@ -127,11 +129,17 @@ class Reporter:
         told = self._host_summary.text(
             providers, self._running, self._ledger.made
         )
-        self._summary = told if providers else None
+        self._stats = {}
+        if providers:
+            self._stats = {
+                summary.KEY: told,
+                reported.KEY: reported.dump(self._ledger.reports),
+            }
         tracker = self._tracker()
         node = tracker.compute_nodes.get(nodename)
         if node is not None:
             stats = tracker.stats[nodename]
-            stats.pop(summary.KEY, None)
-            stats |= self.stats
+            for key in (summary.KEY, reported.KEY):
+                stats.pop(key, None)
+            stats |= self._stats
             node.stats = stats

@@ -7,12 +7,7 @@ import urllib.parse
 from collections.abc import Collection
 from collections.abc import Mapping
 
-import os_resource_classes as orc
-
 from nova_gpuvirt import model
-
-_GPU_CLASSES = (orc.PGPU, orc.VGPU)
-_GPU_PREFIXES = (model.VGPU_CLASS, model.GPU_CLASS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +40,11 @@ class Wanted:
         """
         asks = []
         for group in self.groups:
-            gpus = {r: n for r, n in group.resources.items() if is_gpu(r)}
+            gpus = {
+                rc: units
+                for rc, units in group.resources.items()
+                if model.is_gpu_class(rc)
+            }
             if group.suffix and gpus:
                 asks.append(group)
             elif gpus:
@@ -60,7 +59,11 @@ class Wanted:
         """What is wanted of hosts besides GPUs."""
         asks = []
         for group in self.groups:
-            rest = {r: n for r, n in group.resources.items() if not is_gpu(r)}
+            rest = {
+                rc: units
+                for rc, units in group.resources.items()
+                if not model.is_gpu_class(rc)
+            }
             if not group.suffix or len(rest) == len(group.resources):
                 asks.append(dataclasses.replace(group, resources=rest))
         return tuple(asks)
@@ -69,13 +72,6 @@ class Wanted:
         """Write the request for one host alone, by its provider's UUID."""
         within = {f'in_tree{group.suffix}': tree for group in self.groups}
         return f'{self.query}&{urllib.parse.urlencode(within)}'
-
-
-def is_gpu(resource_class: str) -> bool:
-    """Tell whether a class is one of GPUs."""
-    return resource_class in _GPU_CLASSES or resource_class.startswith(
-        _GPU_PREFIXES
-    )
 
 
 def read(query: str) -> Wanted:

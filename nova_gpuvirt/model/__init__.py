@@ -28,6 +28,7 @@ from nova_gpuvirt.model.gpu import Profile
 from nova_gpuvirt.model.gpu import Rule
 from nova_gpuvirt.model.gpu import Share
 from nova_gpuvirt.model.gpu import Vgpu
+from nova_gpuvirt.model.gpu import is_gpu_class
 
 __all__ = (
     'GPU_CLASS',
@@ -52,5 +53,6 @@ __all__ = (
     'Share',
     'Slot',
     'Vgpu',
+    'is_gpu_class',
     'parse_device',
 )

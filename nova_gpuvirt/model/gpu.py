@@ -12,6 +12,8 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import os_resource_classes as orc
+
 from nova_gpuvirt.model import claim
 from nova_gpuvirt.model import device as device_
 
@@ -26,6 +28,13 @@ NVIDIA = 0x10DE
 VGPU_CLASS = 'CUSTOM_VGPU_'
 GPU_CLASS = 'CUSTOM_GPU_'
 SESSION_CLASS = 'CUSTOM_GPU_API_SESSION'
+
+
+def is_gpu_class(resource_class: str) -> bool:
+    """Tell whether a resource class is one of GPUs."""
+    return resource_class in (orc.PGPU, orc.VGPU) or resource_class.startswith(
+        (VGPU_CLASS, GPU_CLASS)
+    )
 
 
 class Display(enum.Enum):

@@ -71,6 +71,19 @@ class GpuTestCase(cloud.Cloud):
             if rc in provider['inventories']
         }
 
+    def reboot_host(self, host, between=lambda: None):
+        """Reboot a host, and start nova-compute on it.
+
+        :param between: called before nova-compute starts
+        """
+        connection = self.computes[host].driver._host.get_connection()
+        self.computes[host].stop()
+        for domain in list(connection._vms.values()):
+            domain.destroy()
+        self.simulated[host].reboot()
+        between()
+        self.restart_compute_service(host)
+
     def log(self):
         """What the services have logged."""
         return self.stdlog.logger.output
