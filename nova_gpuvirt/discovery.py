@@ -249,7 +249,7 @@ def _bare_function(
     return model.PciFunction(
         address,
         class_code=class_code,
-        vendor_id=0xFFFF,
+        vendor_id=model.NO_VENDOR,
         device_id=0xFFFF,
         subsystem=(0xFFFF, 0xFFFF),
         driver=None,

@@ -14,6 +14,7 @@ from nova_gpuvirt import backends
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
+from nova_gpuvirt import identity
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
@@ -49,6 +50,8 @@ class Gpus:
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
         self._reported: Mapping[model.Device, placement.Provider] = {}
+        # What the cards are that something was claimed of by then.
+        self._claimed: Mapping[model.Device, frozenset[str]] = {}
         self._refusals = refusals.Refusals()
         self._partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
@@ -128,7 +131,8 @@ class Gpus:
         try:
             for backend in self._backends.values():
                 gpu = backend.discover(gpu)
-            return self._withhold(self._wishes.narrow(gpu))
+            gpu = self._withhold(self._wishes.narrow(gpu))
+            return identity.hold(gpu, self._claimed)
         except Exception as error:  # one bad card never hides the good ones
             return self._wishes.narrow(
                 dataclasses.replace(gpu, refusal=str(error), shares=())
@@ -160,6 +164,7 @@ class Gpus:
         :param everything: whether to look at every card, and not only at
             those whose claims are others than in the last report
         """
+        self._claimed = identity.of_claimed(known)
         if everything or self._seen is None:
             host = self.survey()
         else:

@@ -273,6 +273,9 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
         own = traits_.of_provider(card.gpu, card.default)
     else:
         own = {traits_.QUARANTINED if card.is_sick else traits_.MISSING}
+        if card.taken:
+            # What it was claimed of, also for when another card is there.
+            own |= traits_.identity_of(known.traits)
     traits = traits_.foreign(known.traits) | own
     return Provider(name, inventories, traits, resources, card)
 
