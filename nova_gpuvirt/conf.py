@@ -30,8 +30,10 @@ GPUs that are not offered to guests.
 Each item is the PCI address of a card or of a VF, the name of a render node
 without a card, or a glob of these. A server that has such a
 GPU keeps it until it is deleted or moved. A GPU that
-``[pci]device_spec`` or ``[devices]enabled_mdev_types`` serves must stand
-here: nova-compute refuses to start while a card has two masters.
+``[pci]device_spec`` or ``[devices]enabled_mdev_types`` serves should stand
+here: while a card has two masters it is not offered, with a warning in the
+log. nova-compute refuses to start where Nova would take vGPUs of this host
+for its own: where a type's ``mdev_class`` is ``VGPU``.
 
 Possible values: ``0000:3b:00.0``, ``0000:5e:*``
 """,

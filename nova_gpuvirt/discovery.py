@@ -91,6 +91,17 @@ def nvswitches(sysfs: sysfs_.Sysfs) -> tuple[model.PciAddress, ...]:
     return tuple(found)
 
 
+def ids(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> topology.Ids:
+    """Read the vendor and the device of a function.
+
+    :raises SysfsError: when they can't be read, or make no sense
+    """
+    return (
+        _number(sysfs, address, 'vendor', 16),
+        _number(sysfs, address, 'device', 16),
+    )
+
+
 def hive(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> str | None:
     """Read the XGMI hive of a card that AMD's amdgpu has.
 
@@ -238,7 +249,7 @@ def _bare_function(
     return model.PciFunction(
         address,
         class_code=class_code,
-        vendor_id=0xFFFF,
+        vendor_id=model.NO_VENDOR,
         device_id=0xFFFF,
         subsystem=(0xFFFF, 0xFFFF),
         driver=None,

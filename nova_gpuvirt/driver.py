@@ -38,9 +38,9 @@ from nova_gpuvirt import kernel
 from nova_gpuvirt import ledger
 from nova_gpuvirt import machine
 from nova_gpuvirt import model
+from nova_gpuvirt import nova_options
 from nova_gpuvirt import numa_claims
 from nova_gpuvirt import offers
-from nova_gpuvirt import overlap
 from nova_gpuvirt import pciids
 from nova_gpuvirt import privileged
 from nova_gpuvirt import reporter
@@ -89,7 +89,12 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
             CONF.gpuvirt.fabric_manager,
             gpu_modules,
         )
-        self._gpus = gpus.Gpus(self._machine, wishes)
+        self._nova_options = nova_options.NovaOptions(
+            CONF, self._machine.sysfs
+        )
+        self._gpus = gpus.Gpus(
+            self._machine, wishes, self._nova_options.withhold
+        )
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
         self._admission = admission.Admission(self._ledger, self._has_guest)
@@ -107,7 +112,7 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
 
     def init_host(self, host: str) -> None:
-        """Refuse to start with a card that Nova itself gives away."""
+        """Refuse to start where Nova would take what is ours for its own."""
         super().init_host(host)
         release = version.version_string().partition('.')[0]
         if release not in TESTED_RELEASES:
@@ -118,18 +123,13 @@ class GpuLibvirtDriver(libvirt_driver.LibvirtDriver):
                 release,
             )
         found = self._gpus.survey(refresh=True)
-        in_sets = {c for f in found.fabrics for s in f.sets for c in s.cards}
-        offered = [
-            g
-            for g in found.gpus
-            if offers.offers_anything(g) or g.address in in_sets
-        ]
         try:
-            overlap.check(CONF, self._machine.sysfs, offered)
+            self._nova_options.check(found.gpus)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
-        for gpu in offered:
-            LOG.info('GPU %s: %s %s', gpu.address, gpu.vendor, gpu.model)
+        for gpu in found.gpus:
+            if offers.offers_anything(gpu):
+                LOG.info('GPU %s: %s %s', gpu.address, gpu.vendor, gpu.model)
 
     # What Placement is told
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from nova_gpuvirt import backends
 from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest_device
+from nova_gpuvirt import identity
 from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
@@ -25,17 +27,31 @@ from nova_gpuvirt import wishes as wishes_
 LOG = logging.getLogger(__name__)
 
 
+def _as_it_is(gpu: model.Gpu) -> model.Gpu:
+    return gpu
+
+
 class Gpus:
-    """The GPUs of a host, and the backends that serve them."""
+    """The GPUs of a host, and the backends that serve them.
+
+    :param withhold: refuses a card that guests may not have for a reason
+        that does not lie in the card
+    """
 
     def __init__(
-        self, machine: machine_.Machine, wishes: wishes_.Wishes
+        self,
+        machine: machine_.Machine,
+        wishes: wishes_.Wishes,
+        withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
     ) -> None:
         self._machine = machine
         self._wishes = wishes
+        self._withhold = withhold
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
         self._reported: Mapping[model.Device, placement.Provider] = {}
+        # What the cards are that something was claimed of by then.
+        self._claimed: Mapping[model.Device, frozenset[str]] = {}
         self._refusals = refusals.Refusals()
         self._partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
@@ -80,9 +96,7 @@ class Gpus:
         host = discovery.discover(
             self._machine.sysfs, self._machine.names, devices
         )
-        gpus = tuple(
-            self._wishes.narrow(self._inspect(g, refresh)) for g in host.gpus
-        )
+        gpus = tuple(self._inspect(g, refresh) for g in host.gpus)
         return dataclasses.replace(host, gpus=gpus)
 
     def _fabrics(
@@ -111,15 +125,18 @@ class Gpus:
 
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
         if gpu.refusal is not None:
-            return gpu
+            return self._wishes.narrow(gpu)
         if refresh:
             self._refresh(gpu)
         try:
             for backend in self._backends.values():
                 gpu = backend.discover(gpu)
+            gpu = self._withhold(self._wishes.narrow(gpu))
+            return identity.hold(gpu, self._claimed)
         except Exception as error:  # one bad card never hides the good ones
-            return dataclasses.replace(gpu, refusal=str(error), shares=())
-        return gpu
+            return self._wishes.narrow(
+                dataclasses.replace(gpu, refusal=str(error), shares=())
+            )
 
     def _refresh(self, gpu: model.Gpu) -> None:
         """Ask again; what is not answered stays as it was."""
@@ -147,6 +164,7 @@ class Gpus:
         :param everything: whether to look at every card, and not only at
             those whose claims are others than in the last report
         """
+        self._claimed = identity.of_claimed(known)
         if everything or self._seen is None:
             host = self.survey()
         else:

@@ -223,27 +223,65 @@ def fabric_names(
 ) -> dict[model.FabricName, topology.Fabric | None]:
     """Name the fabrics, those that have a provider as they were named.
 
-    One of which no set can be had gets no provider, and keeps one.
+    One of which no set can be had gets no provider, and keeps one. A provider
+    without a model's number, since it was created and its traits were not
+    written, is used for one that has none.
     """
+    ours = {n: k for n, k in known.items() if isinstance(n, model.FabricName)}
     names = {
         trait: name
-        for name, before in known.items()
-        if isinstance(name, model.FabricName)
-        for trait in before.traits
-        if trait.startswith(traits_.ID)
+        for name, before in ours.items()
+        for trait in traits_.ids_of(before.traits)
     }
-    taken = {n.number for n in known if isinstance(n, model.FabricName)}
+    nameless = {
+        n: k.claims for n, k in ours.items() if n not in names.values()
+    }
+    taken = {name.number for name in ours}
     result: dict[model.FabricName, topology.Fabric | None] = {}
     for fabric in fabrics:
         name = names.get(traits_.of_ids(fabric.ids))
+        can_be = bool(topology.can_be(fabric, gpus))
         if name is None:
-            if not topology.can_be(fabric, gpus):
+            name = _nameless(fabric, nameless, claimed=not can_be)
+        if name is None:
+            if not can_be:
                 continue
             number = next(n for n in itertools.count() if n not in taken)
             taken.add(number)
             name = model.FabricName(number)
+        nameless.pop(name, None)
         result[name] = fabric
     return result
+
+
+def _nameless(
+    fabric: topology.Fabric,
+    nameless: Mapping[model.FabricName, Collection[model.Claim]],
+    *,
+    claimed: bool,
+) -> model.FabricName | None:
+    """Choose for a fabric a provider that does not say whose it is.
+
+    Its claims do, if it has any.
+
+    :param claimed: whether only one with claims will do
+    """
+    fitting = [
+        (not claims, name)
+        for name, claims in nameless.items()
+        if (claims or not claimed)
+        and all(_is_set_of(fabric, claim) for claim in claims)
+    ]
+    return min(fitting)[1] if fitting else None
+
+
+def _is_set_of(fabric: topology.Fabric, claim: model.Claim) -> bool:
+    slot = claim.slot
+    return (
+        slot is not None
+        and slot.kind == model.SET
+        and all(whole.device in fabric.cards for whole in slot.wholes)
+    )
 
 
 def _why_no_sets(
@@ -257,6 +295,7 @@ def _why_no_sets(
     """
     traits = {t for t in known.traits if t.startswith(traits_.ID)}
     if fabric is not None:
+        traits.add(traits_.of_ids(fabric.ids))
         sick = any(gpus[card].refusal is not None for card in fabric.cards)
         return traits | (
             {traits_.QUARANTINED} if sick or fabric.reasons else set()
@@ -273,6 +312,9 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
         own = traits_.of_provider(card.gpu, card.default)
     else:
         own = {traits_.QUARANTINED if card.is_sick else traits_.MISSING}
+        if card.taken:
+            # What it was claimed of, also for when another card is there.
+            own |= traits_.identity_of(known.traits)
     traits = traits_.foreign(known.traits) | own
     return Provider(name, inventories, traits, resources, card)
 

@@ -15,6 +15,8 @@ MISSING = 'CUSTOM_GPU_MISSING'
 QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
 
 ID = 'CUSTOM_GPU_ID_'
+# The beginnings of those that say which card it is.
+_IDENTITY = (ID, 'CUSTOM_GPU_MODEL_', 'CUSTOM_GPU_VENDOR_')
 # The beginnings of every trait that is ours to set and to take away.
 _OWN_TRAITS = (
     'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
@@ -89,6 +91,21 @@ def identity(gpu: model.Gpu) -> str | None:
 def of_ids(ids: topology.Ids) -> str:
     """Name a model by its vendor's and its own number."""
     return _custom('ID', '{:04x}_{:04x}'.format(*ids))
+
+
+def ids_of(traits: Iterable[str]) -> set[str]:
+    """List the traits that name models by their numbers."""
+    return {t for t in traits if t.startswith(ID)}
+
+
+def name_of_ids(trait: str) -> str:
+    """Name a model's numbers as ``lspci -n`` does: ``10de:1eb8``."""
+    return trait.removeprefix(ID).lower().replace('_', ':')
+
+
+def identity_of(traits: Iterable[str]) -> set[str]:
+    """List the traits that say which card a provider is of."""
+    return {t for t in traits if t.startswith(_IDENTITY)}
 
 
 def of_profile(slug: str) -> str:

@@ -17,6 +17,7 @@ from nova_gpuvirt.model.device import PciAddress
 from nova_gpuvirt.model.device import RenderNode
 from nova_gpuvirt.model.device import parse_device
 from nova_gpuvirt.model.gpu import GPU_CLASS
+from nova_gpuvirt.model.gpu import NO_VENDOR
 from nova_gpuvirt.model.gpu import NVIDIA
 from nova_gpuvirt.model.gpu import PCI_BRIDGE
 from nova_gpuvirt.model.gpu import SESSION_CLASS
@@ -32,6 +33,7 @@ from nova_gpuvirt.model.gpu import is_gpu_class
 
 __all__ = (
     'GPU_CLASS',
+    'NO_VENDOR',
     'NVIDIA',
     'PCI_BRIDGE',
     'SESSION_CLASS',

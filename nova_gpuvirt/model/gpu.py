@@ -21,8 +21,9 @@ from nova_gpuvirt.model import device as device_
 # behind (kernel Documentation/driver-api/vfio.rst); others of the class 06,
 # such as NVSwitches, are endpoints.
 PCI_BRIDGE = 0x0604
-# The vendor's id in PCI.
+# The vendor's id in PCI, and what no vendor has.
 NVIDIA = 0x10DE
+NO_VENDOR = 0xFFFF
 # The beginnings of the resource classes of parts, and the class of sessions on
 # a renderer.
 VGPU_CLASS = 'CUSTOM_VGPU_'

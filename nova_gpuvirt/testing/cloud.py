@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import fixtures
@@ -189,15 +190,20 @@ class Cloud(base.ServersTestBase):
         hostname = kwargs.get('hostname') or args[-1]
         return libvirt.Connection(self.simulated[hostname], hostname=hostname)
 
-    def start_gpu_host(self, name: str, kind: str) -> simulated.SimulatedHost:
+    def start_gpu_host(
+        self, name: str, kind: str, without: Collection[str] = ()
+    ) -> simulated.SimulatedHost:
         """Start nova-compute on a new simulated host.
 
         :param name: the host's name
         :param kind: the name of a simulated host, see `hosts.names`
+        :param without: functions that are plugged in later
         """
         folder = fixtures.TempDir(simulated.memory())
         root = pathlib.Path(self.useFixture(folder).path)
         self.simulated[name] = hosts.simulated(kind, root)
+        for address in without:
+            self.simulated[name].unplug(address)
         self._use_sysfs_of(name)
         self.start_compute(hostname=name)
         return self.simulated[name]

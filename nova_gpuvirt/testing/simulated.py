@@ -175,21 +175,39 @@ class SimulatedHost:
                     self._kernel.unplug(function)
                     self._absent.add(function.address)
 
-    def plug(self, address: str) -> None:
+    def plug(
+        self, address: str, other: description.Function | None = None
+    ) -> None:
         """Bring an unplugged function back, with what is behind it.
 
+        :param other: another one that is plugged in its place
         :raises LookupError: when it was not unplugged
-        :raises ValueError: when the bridge above it is unplugged as well
+        :raises ValueError: when the bridge above it is unplugged as well, or
+            the other one has another place
         """
         with self._lock:
             if address not in self._absent:
                 raise LookupError(f'{address} is not unplugged')
+            if other is not None:
+                self._replace(self._described(address), other)
             above = self._described(address).behind
             if above in self._absent:
                 raise ValueError(f'plug the bridge {above}, and {address} too')
             back = {address, *(f.address for f in self._behind(address))}
             self._absent -= back
             self._kernel.plug(f for f in self._present() if f.address in back)
+
+    def _replace(
+        self, old: description.Function, new: description.Function
+    ) -> None:
+        if (new.address, new.behind) != (old.address, old.behind):
+            raise ValueError(f'{new.address} is not where {old.address} was')
+        self.description = dataclasses.replace(
+            self.description,
+            functions=tuple(
+                new if f is old else f for f in self.description.functions
+            ),
+        )
 
     def break_file(
         self, address: str, name: str, text: str | bytes | None

@@ -424,7 +424,30 @@ class OptionsTest(unittest.TestCase):
         conf = nova.conf.CONF
         self.assertIsNotNone(conf.pci.device_spec)
         self.assertIsNotNone(conf.devices.enabled_mdev_types)
-        self.assertTrue(callable(whitelist.Whitelist(None).device_assignable))
+        self.assertEqual([], whitelist.Whitelist([]).specs)
+
+    def test_device_spec_of_nova_s(self):
+        (spec,) = whitelist.Whitelist(
+            ['{"vendor_id": "10de", "address": "*:3b:00.*"}']
+        ).specs
+        self.assertEqual(('10de', '*'), (spec.vendor_id, spec.product_id))
+        device = {'vendor_id': '10de', 'product_id': '1eb8'}
+        self.assertTrue(spec.match({**device, 'address': '0000:3b:00.0'}))
+        self.assertFalse(spec.match({**device, 'address': '0000:5e:00.0'}))
+        # What is not known is asked for as the spec has it.
+        self.assertTrue(
+            spec.match(
+                {**device, 'address': '0000:3b:00.0', 'product_id': '*'}
+            )
+        )
+        with self.assertRaises(exception.PciConfigInvalidSpec):
+            spec.match({**device, 'address': '10000:3b:00.0'})
+
+    def test_mdev_class_of_nova_s_takes_every_allocation_of_the_class(self):
+        source = inspect.getsource(_LIBVIRT._allocate_mdevs)
+        self.assertIn('self._vgpu_allocations(allocations)', source)
+        source = inspect.getsource(_LIBVIRT._vgpu_allocations)
+        self.assertIn('_get_supported_mdev_resource_classes', source)
 
     def test_exceptions(self):
         for name in (

@@ -5,6 +5,8 @@ import errno
 import ddt
 import fixtures
 from nova import context
+from nova import exception as nova_exception
+from nova.scheduler.client import report
 
 from nova_gpuvirt.testing import fabric_manager
 from tests.functional import base
@@ -130,6 +132,33 @@ class ProviderTest(SetTestCase):
         self.assertEqual('host2', server['OS-EXT-SRV-ATTR:host'])
         spec = SET_2 | {'trait:CUSTOM_GPU_MODEL_A2_A16': 'required'}
         self.assertEqual('host3', self.boot(spec)['OS-EXT-SRV-ATTR:host'])
+        self.assert_agreed()
+
+    def test_update_that_fails_before_its_traits_makes_one_fabric(self):
+        write = report.SchedulerReportClient.set_traits_for_provider
+        failures = []
+
+        def fail(client, context, uuid, traits, **kwargs):
+            if 'CUSTOM_GPU_KIND_SET' in traits and len(failures) < 3:
+                failures.append(uuid)
+                raise nova_exception.ResourceProviderUpdateFailed(
+                    url=uuid, error='out of order'
+                )
+            return write(client, context, uuid, traits, **kwargs)
+
+        with fixtures.MonkeyPatch(
+            'nova.scheduler.client.report.SchedulerReportClient.'
+            'set_traits_for_provider',
+            fail,
+        ):
+            self.start_gpu_host('host1', 'a16')
+            for _ in range(3):
+                self.run_periodic()
+        self.assertEqual(3, len(failures))
+        self.assertEqual(1, len(set(failures)))
+        fabrics = [n for n in self.gpu_providers('host1') if 'fabric' in n]
+        self.assertEqual([_FABRIC], fabrics)
+        self.boot(SET_2)
         self.assert_agreed()
 
     def test_excluded_card_is_in_no_set(self):

@@ -1,11 +1,17 @@
-"""nova-compute refuses to start where it could do harm, and says why."""
+"""A card that Nova has too is withheld; only what harms stops the start."""
 
 import json
 
 import fixtures
+import nova.conf
+import testtools
 from nova import exception as nova_exception
+from nova.tests.functional.api import client
 
 from tests.functional import base
+
+_T4 = ('0000:3b:00.0', '0000:5e:00.0', '0000:af:00.0', '0000:d8:00.0')
+_SECOND = _T4[1]
 
 
 class StartupTest(base.GpuTestCase):
@@ -27,10 +33,80 @@ class StartupTest(base.GpuTestCase):
         for word in words:
             self.assertIn(word, str(error))
 
-    def test_card_that_nova_s_pci_passthrough_has(self):
-        spec = {'vendor_id': '10de', 'address': '0000:5e:00.0'}
+    def give_to_nova(self, **spec):
+        """Let Nova's own PCI passthrough have a card."""
         self.flags(device_spec=[json.dumps(spec)], group='pci')
-        self.assert_refused('[pci]device_spec', '0000:5e:00.0', 'Tesla T4')
+
+    def offered(self):
+        """The cards of which something is left, by address."""
+        return [a for a, n in self.totals('host1', 'PGPU').items() if n]
+
+    def withheld(self, card):
+        """What the log says of a card that is not offered, each time."""
+        return [
+            line.partition(f'{card} is not offered: ')[2]
+            for line in self.log().splitlines()
+            if f'{card} is not offered: ' in line
+        ]
+
+    def test_card_that_nova_s_pci_passthrough_has(self):
+        self.give_to_nova(vendor_id='10de', address=_SECOND)
+        self.start_gpu_host('host1', 't4')
+        for _ in range(2):
+            self.assertEqual(
+                ['0000:3b:00.0', '0000:af:00.0', '0000:d8:00.0'],
+                self.offered(),
+            )
+            self.run_periodic()
+        (reason,) = self.withheld(_SECOND)
+        self.assertIn(f'[pci]device_spec gives {_SECOND} to guests', reason)
+        self.boot(base.PGPU)
+        self.assert_agreed()
+
+    def test_card_that_comes_later_and_is_nova_s(self):
+        self.give_to_nova(vendor_id='10de', address=_SECOND)
+        host = self.start_gpu_host('host1', 't4', without=[_SECOND])
+        host.plug(_SECOND)
+        self.run_periodic()
+        self.assertNotIn(_SECOND, self.gpu_providers('host1'))
+        (reason,) = self.withheld(_SECOND)
+        self.assertIn('[pci]device_spec', reason)
+
+    def test_claim_on_a_card_that_is_given_to_nova_later_stays(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.PGPU)
+        card = self.slot(server).removeprefix('passthrough:')
+        self.give_to_nova(vendor_id='10de', address=card)
+        self.restart_compute_service('host1')
+        provider = self.gpu_providers('host1')[card]
+        self.assertEqual(1, provider['usages']['PGPU'])
+        self.assertIn('CUSTOM_GPU_QUARANTINED', provider['traits'])
+        self.assertEqual(3, len(self.offered()))
+        with testtools.ExpectedException(client.OpenStackApiException):
+            self._reboot_server(server, hard=True)
+        self._delete_server(server)
+        self.assertEqual(3, len(self.offered()))
+
+    def test_type_of_nova_s_that_only_the_late_card_has(self):
+        self.flags(enabled_mdev_types=['nvidia-233'], group='devices')
+        nova.conf.devices.register_dynamic_opts(nova.conf.CONF)
+        self.flags(mdev_class='CUSTOM_NOVA', group='mdev_nvidia-233')
+        host = self.start_gpu_host('host1', 't4', without=_T4)
+        host.plug(_SECOND)
+        self.run_periodic()
+        self.assertNotIn(_SECOND, self.gpu_providers('host1'))
+        (reason,) = self.withheld(_SECOND)
+        self.assertIn('enabled_mdev_types gives its nvidia-233', reason)
+
+    def test_late_card_whose_vgpus_nova_would_take_for_its_own(self):
+        # It can't be refused at the start any more.
+        self.flags(enabled_mdev_types=['nvidia-999'], group='devices')
+        host = self.start_gpu_host('host1', 't4', without=_T4)
+        host.plug(_SECOND)
+        self.run_periodic()
+        self.assertNotIn(_SECOND, self.gpu_providers('host1'))
+        (reason,) = self.withheld(_SECOND)
+        self.assertIn('would take its VGPU for nvidia-999', reason)
 
     def test_vgpu_type_that_nova_has(self):
         self.flags(enabled_mdev_types=['nvidia-999'], group='devices')
@@ -38,13 +114,28 @@ class StartupTest(base.GpuTestCase):
             '[devices]enabled_mdev_types', 'nvidia-999', 'VGPU'
         )
 
+    def test_vf_that_can_not_be_read_stops_nothing(self):
+        self.give_to_nova(vendor_id='8086', product_id='1520')
+        host = self.start_gpu_host('host1', 'domain-1')
+        server = self.boot(base.VGPU)
+        vf = '0001:c8:00.5'
+        host.break_file(vf, 'vendor', None)
+        self.restart_compute_service('host1')
+        for _ in range(2):
+            self.run_periodic()
+        (reason,) = self.withheld(vf)
+        self.assertIn(f'guests too is not known: {vf}: wanted', reason)
+        self.assertEqual([], self.withheld('0001:c8:00.0'))
+        self.boot(base.VGPU)
+        self._reboot_server(server, hard=True)
+        self.assert_agreed()
+
     def test_excluded_card_may_be_nova_s(self):
-        spec = {'vendor_id': '10de', 'address': '0000:5e:00.0'}
-        self.flags(device_spec=[json.dumps(spec)], group='pci')
-        self.flags(exclude=['0000:5e:00.0'], group='gpuvirt')
+        self.give_to_nova(vendor_id='10de', address=_SECOND)
+        self.flags(exclude=[_SECOND], group='gpuvirt')
         self.start_gpu_host('host1', 't4')
         providers = self.gpu_providers('host1')
-        self.assertNotIn('0000:5e:00.0', providers)
+        self.assertNotIn(_SECOND, providers)
         cards = [p for p in providers.values() if 'PGPU' in p['inventories']]
         self.assertEqual(3, len(cards))
 

@@ -161,7 +161,7 @@ class MirrorTest(unittest.TestCase):
         self.assertLess(max(taken), 256)
         self.assertGreater(min(taken), 32)
 
-    @unittest.skipUnless(_SCHEMA.exists(), "libvirt's schema is not here")
+    @unittest.skipUnless(_SCHEMA.exists(), f'{_SCHEMA}: see bindep.txt')
     def test_libvirts_schema_takes_it(self):
         schema = etree.RelaxNG(file=str(_SCHEMA))
         for nodes in ((), (0,), (0, 1)):

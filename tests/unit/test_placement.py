@@ -193,11 +193,23 @@ class GoneTest(unittest.TestCase):
 
     def test_missing_card_keeps_its_provider_and_its_claim(self):
         (provider,) = report([], after(self.before, (VGPU,)))
-        self.assertEqual({'CUSTOM_GPU_MISSING'}, self.own(provider))
+        self.assertEqual(
+            {
+                'CUSTOM_GPU_MISSING',
+                'CUSTOM_GPU_ID_10DE_1EB8',
+                'CUSTOM_GPU_MODEL_TESLA_T4',
+                'CUSTOM_GPU_VENDOR_NVIDIA',
+            },
+            self.own(provider),
+        )
         self.assertEqual({VGPU}, provider.resources['VGPU'])
         self.assertEqual(1, provider.inventories['VGPU']['total'])
         self.assertEqual(0, provider.inventories['VGPU']['reserved'])
         self.assertEqual(1, provider.inventories['PGPU']['reserved'])
+
+    def test_missing_card_without_a_claim_says_no_more_what_it_was(self):
+        (provider,) = report([], after(self.before))
+        self.assertEqual({'CUSTOM_GPU_MISSING'}, self.own(provider))
 
     def test_card_that_cannot_be_read_is_quarantined(self):
         known = after(self.before)

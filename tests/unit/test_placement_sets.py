@@ -1,5 +1,6 @@
 """Placement is told of sets, and a claim of one takes its cards."""
 
+import dataclasses
 import unittest
 
 from hypothesis import given
@@ -154,6 +155,50 @@ class FabricNameTest(unittest.TestCase):
         told = report(self.model(1, 5, 6) + first, known)
         self.assertIn('CUSTOM_GPU_ID_10DE_0002', told['fabric0'].traits)
         self.assertIn('CUSTOM_GPU_ID_10DE_0001', told['fabric1'].traits)
+
+    def test_fabric_without_traits_is_found_again(self):
+        # It was created, and its traits were not written.
+        fine = self.model(2, 1, 2)
+        for before in (placement.UNKNOWN, known_of(report(fine)['fabric0'])):
+            nameless = dataclasses.replace(before, traits=())
+            told = report(fine, {_FABRIC: nameless})
+            self.assertEqual({'fabric0'}, {n for n in told if 'fabric' in n})
+            self.assertIn('CUSTOM_GPU_ID_10DE_0002', told['fabric0'].traits)
+
+    def test_fabrics_that_earlier_tries_left_are_used_first(self):
+        left = {
+            model.FabricName(n): placement.Known({}, {traits.MISSING}, ())
+            for n in (0, 1)
+        }
+        told = report(self.model(2, 1, 2), left)
+        self.assertIn('CUSTOM_GPU_ID_10DE_0002', told['fabric0'].traits)
+        self.assertIn(traits.MISSING, told['fabric1'].traits)
+        # Of two models each has its own.
+        told = report(self.model(1, 5, 6) + self.model(2, 1, 2), left)
+        self.assertNotIn('fabric2', told)
+
+    def test_claims_tell_whose_a_fabric_without_traits_is(self):
+        gpus = self.model(1, 5, 6) + self.model(2, 1, 2)
+        held = claim(_cards(1, 2))
+        odd = model.Claim('CUSTOM_GPU_SET_2', 'set:of-another-version')
+        for one, other, number in (
+            (held, None, '0002'),
+            (claim(_cards(5, 6)), None, '0001'),
+            (claim(_cards(5, 6)), held, '0001'),
+        ):
+            left = {
+                model.FabricName(n): placement.Known({}, (), [c] if c else ())
+                for n, c in enumerate((one, other))
+            }
+            told = report(gpus, left)
+            name = f'CUSTOM_GPU_ID_10DE_{number}'
+            self.assertIn(name, told['fabric0'].traits)
+            self.assertNotIn('fabric2', told)
+        for strange in (odd, claim(_cards(1, 5)), claim(_cards(7, 8))):
+            left = {_FABRIC: placement.Known({}, (), [strange])}
+            told = report(gpus, left)
+            self.assertEqual({traits.MISSING}, told['fabric0'].traits)
+            self.assertIn('fabric2', told)
 
     def test_provider_stays_when_its_cards_go_or_fall_sick(self):
         held = claim(_cards(1, 2))
