@@ -207,6 +207,21 @@ class DiscoverTest(VendorVfioTestCase):
         self.assertEqual([_VF], list(share.withheld))
         self.assertIsNone(share.refusal)
 
+    def test_vf_whose_type_can_not_be_read_is_withheld_alone(self):
+        self.host.break_file(str(_VF), _CURRENT, None)
+        share = self.share()
+        self.assertEqual([_VF], list(share.withheld))
+        self.assertIn(_CURRENT, share.withheld[_VF])
+        self.assertIsNone(share.refusal)
+
+    def test_vf_whose_gpu_instance_can_not_be_read_is_still_one(self):
+        self.make()
+        for text in (None, 'Not Applicable\n'):
+            self.host.break_file(str(_VF), 'nvidia/gpu_instance_id', text)
+            share = self.share()
+            self.assertEqual({}, share.withheld)
+            self.assertEqual([str(_VF)], [v.device for v in share.vgpus])
+
     def test_daemon_is_named_where_nothing_can_be_made(self):
         for vf in self.found().virtfns:
             self.host.break_file(
