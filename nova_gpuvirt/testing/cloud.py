@@ -191,12 +191,18 @@ class Cloud(base.ServersTestBase):
         return libvirt.Connection(self.simulated[hostname], hostname=hostname)
 
     def start_gpu_host(
-        self, name: str, kind: str, without: Collection[str] = ()
+        self,
+        name: str,
+        kind: str,
+        cell: str | None = None,
+        *,
+        without: Collection[str] = (),
     ) -> simulated.SimulatedHost:
         """Start nova-compute on a new simulated host.
 
         :param name: the host's name
         :param kind: the name of a simulated host, see `hosts.names`
+        :param cell: the name of its cell, the first where there is one alone
         :param without: functions that are plugged in later
         """
         folder = fixtures.TempDir(simulated.memory())
@@ -205,7 +211,7 @@ class Cloud(base.ServersTestBase):
         for address in without:
             self.simulated[name].unplug(address)
         self._use_sysfs_of(name)
-        self.start_compute(hostname=name)
+        self.start_compute(hostname=name, cell_name=cell)
         return self.simulated[name]
 
     def restart_compute_service(self, hostname: str, **kw: Any) -> Any:
@@ -262,8 +268,11 @@ class Cloud(base.ServersTestBase):
 
     def claims(self, server: dict[str, Any]) -> list[model.Claim]:
         """Read what Nova's database says that a server holds."""
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            nova_context.get_admin_context(), server['id']
+        )
         instance = objects.Instance.get_by_uuid(
-            nova_context.get_admin_context(),
+            _context_in(mapping.cell_mapping),
             server['id'],
             expected_attrs=['resources'],
         )
@@ -286,6 +295,19 @@ class Cloud(base.ServersTestBase):
         """Run the periodic update of these hosts' resources, or of all."""
         for host in hosts or self.computes:
             compute = self.computes[host]
-            compute.manager.update_available_resource(
-                nova_context.get_admin_context()
-            )
+            cell = self.host_mappings[host].cell_mapping
+            # What reads without a cell reads this one meanwhile.
+            with nova_context.target_cell(
+                nova_context.get_admin_context(), cell
+            ) as context:
+                compute.manager.update_available_resource(context)
+
+    def context_at(self, host: str) -> Any:
+        """Make a context that reads the database of a host's cell."""
+        return _context_in(self.host_mappings[host].cell_mapping)
+
+
+def _context_in(cell: objects.CellMapping) -> Any:
+    context = nova_context.get_admin_context()
+    nova_context.set_target_cell(context, cell)
+    return context

@@ -3,7 +3,6 @@
 import collections
 
 from lxml import etree
-from nova import context as nova_context
 from nova import objects
 
 from nova_gpuvirt import model
@@ -42,10 +41,12 @@ class _Side:
         # What each instance has now, and what a resize keeps beside it.
         self.current = collections.defaultdict(list)
         self.kept = collections.defaultdict(list)
+        # Those that went to another cell, and have no guest here meanwhile.
+        self.away = set()
         self._read_claims()
 
     def _read_claims(self):
-        context = nova_context.get_admin_context()
+        context = self.test.context_at(self.host)
         for found in objects.InstanceList.get_all(context):
             if found.host is None:
                 continue
@@ -54,6 +55,8 @@ class _Side:
                 found.uuid,
                 expected_attrs=['resources', 'migration_context'],
             )
+            if instance.hidden:
+                self.away.add(instance.uuid)
             self._add(self.current, instance.uuid, instance.resources)
             moving = instance.migration_context
             if moving is not None:
@@ -146,6 +149,7 @@ class _Side:
             for instance, resource in self._all()
             if (slot := model.Slot.parse(resource.identifier)).kind
             in ('mdev', 'vendor-vfio')
+            and instance not in self.away
         }
         found = {
             (vgpu.device, vgpu.profile)

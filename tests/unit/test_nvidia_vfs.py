@@ -1,5 +1,6 @@
 """What NVIDIA's VFs could become is counted for the card that has them."""
 
+import dataclasses
 import unittest
 from collections import Counter
 
@@ -125,6 +126,51 @@ class EqualSizeTest(unittest.TestCase):
         self.assertEqual('nvidia-l40s-48q', found.vgpus[0].profile)
         self.assertEqual({'48q': 0}, room(found))
 
+    def test_more_than_a_card_holds_leave_no_room(self):
+        vfs = [vf(n, 48) for n in range(2)]
+        self.assertEqual(0, room(share(vfs, card(_TIME_SLICED)))['48q'])
+
+    def test_size_that_nothing_tells_is_taken_one_by_one(self):
+        names = {5: 'NVIDIA L40S-X', 24: _NAMES[24], 48: _NAMES[48]}
+        vfs = [vf(n, creatable=names) for n in range(16)]
+        self.assertEqual(
+            {'x': 1, '24q': 2, '48q': 1}, room(share(vfs, names=names))
+        )
+
+
+class WordTest(unittest.TestCase):
+    """What is said of a card whose VFs are all taken, or none can be."""
+
+    def test_card_that_is_full_is_not_refused(self):
+        found = share([vf(0, 48), vf(1, creatable={})], card(_TIME_SLICED))
+        self.assertIsNone(found.refusal)
+
+    def test_card_whose_vfs_are_refused_has_their_reasons_alone(self):
+        refused = dataclasses.replace(vf(0, creatable={}), refusal='broken')
+        found = share([refused], card(_TIME_SLICED))
+        self.assertIsNone(found.refusal)
+        self.assertEqual({refused.address: 'broken'}, found.withheld)
+
+    def test_guest_gets_as_many_as_every_type_allows(self):
+        def told(*limits):
+            types = {
+                number: nvidia_smi.VgpuType(
+                    number,
+                    f'NVIDIA L40S-{number}Q',
+                    None,
+                    4,
+                    limit,
+                    None,
+                    None,
+                )
+                for number, limit in enumerate(limits, 1)
+            }
+            return nvidia_smi.Card(types, False, Counter(), None)
+
+        for limits, expected in (((4, 2), 2), ((4, None), 4), ((None,), 1)):
+            found = share([vf(0)], told(*limits))
+            self.assertEqual(expected, found.per_guest, limits)
+
 
 class MixedSizeTest(unittest.TestCase):
     def test_parts_of_several_sizes_add_up_to_one_card(self):
@@ -152,6 +198,32 @@ class MigTest(unittest.TestCase):
             vf(2, 1, gpu_instance=8),
         )
         self.assertEqual({'10c': 1, '5c': 2, '40c': 1}, room(found))
+
+    def test_without_a_number_each_has_a_gpu_instance_of_its_own(self):
+        found = self.mig(vf(0, 2), vf(1, 2))
+        self.assertEqual({'10c': 1, '5c': 4, '40c': 1}, room(found))
+
+    def test_types_without_gpu_instances_have_no_room_beside_them(self):
+        names = _MIG_NAMES | {8: _NAMES[8]}
+        told = card(
+            [*_MIG, (8, _NAMES[8], 5, None, None), (9, 'not seen', 1, 9, 1)],
+            instances={19: 3, 9: 1},
+        )
+        vfs = [vf(0, 8), *(vf(n, creatable=names) for n in range(10, 20))]
+        self.assertEqual(
+            {'10c': 3, '5c': 6, '40c': 1, '8q': 0},
+            room(share(vfs, told, names)),
+        )
+
+    def test_made_type_that_has_no_name_leaves_its_instances_alone(self):
+        found = self.mig(vf(0, 999, gpu_instance=7))
+        self.assertEqual({'10c': 3, '5c': 6, '40c': 1}, room(found))
+
+    def test_vf_whose_type_nobody_knows_takes_nothing_of_the_count(self):
+        unknown = nvidia_vfs.Vf(vf(0).address, None, {}, None, 'unreadable')
+        self.assertEqual(
+            {'10c': 3, '5c': 6, '40c': 1}, room(self.mig(unknown))
+        )
 
     def test_what_is_pending_may_take_any_gpu_instance(self):
         found = self.mig()
