@@ -12,6 +12,7 @@ NAMES: tuple[str, ...] = (
     'discovery',
     'requests',
     'boots',
+    'numa_fit',
     'packing',
     'cost',
 )

@@ -75,12 +75,11 @@ def run(args: argparse.Namespace) -> table.Table:
         return table.Table(
             'Packing: skipped, as the trace is not given (TRACES=FOLDER)', ()
         )
+    try:
+        published = _read(args)
+    except trace.Unreadable as error:
+        raise SystemExit(f'packing: {error}') from error
     found = _measure(args)
-    published = (
-        trace.published(args.published, packing_run.MARKS)
-        if args.published
-        else []
-    )
     rows: list[table.Row] = []
     plots: list[table.Plot] = []
     for path in args.tasks:
@@ -97,6 +96,16 @@ def run(args: argparse.Namespace) -> table.Table:
         tuple(rows),
         tuple(plots),
     )
+
+
+def _read(args: argparse.Namespace) -> list[trace.Published]:
+    """Look at all files before hours are spent on some of them."""
+    nodes = trace.nodes(args.nodes)
+    for path in args.tasks:
+        trace.check_models(path, trace.tasks(path), nodes)
+    if args.published is None:
+        return []
+    return trace.published(args.published, packing_run.MARKS)
 
 
 def _measure(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-import itertools
+from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
 from nova import objects
+from nova.objects import fields
 from nova.virt import hardware
+
+from nova_gpuvirt import seating
 
 
 def limits(host: Any) -> objects.NUMATopologyLimits:
@@ -48,7 +52,10 @@ def fit(
     :param pci: the requests for Nova's own PCI devices, and what is left
     :return: None where it does not fit
     """
-    if host is None or not {*nodes} <= {cell.id for cell in host.cells}:
+    if host is None or not len(nodes) <= len(guest) <= len(host):
+        return None
+    by_id = {cell.id: cell for cell in host.cells}
+    if not {*nodes} <= by_id.keys():
         return None
     policy = _emulator_policy(guest)
 
@@ -67,22 +74,61 @@ def fit(
         )
         return fitted and fitted.cells[0]
 
-    by_id = {cell.id: cell for cell in host.cells}
-    requests, stats = pci
-    for chosen in itertools.permutations(by_id, len(guest)):
-        if not {*nodes} <= {*chosen}:
-            continue
-        cells = [one(node, index) for index, node in enumerate(chosen)]
-        if any(cell is None for cell in cells):
-            continue
-        if networks and not _reach(by_id, chosen, networks):
-            continue
-        if requests and not stats.support_requests(requests, None, cells):
-            continue
-        return objects.InstanceNUMATopology(
-            cells=cells, emulator_threads_policy=policy
-        )
-    return None
+    # Cells that are alike fit on the same nodes. The largest fits nowhere
+    # first.
+    alike: dict[tuple[object, ...], list[int]] = {}
+    options: dict[int, list[int]] = {}
+    for index, cell in sorted(enumerate(guest.cells), key=_size, reverse=True):
+        shape = (None if index else policy, *_shape(cell))
+        if shape not in alike:
+            alike[shape] = [node for node in by_id if one(node, index)]
+        if not alike[shape]:
+            return None
+        options[index] = alike[shape]
+    seats = seating.seats(
+        [options[index] for index in range(len(guest))],
+        frozenset(nodes),
+        _near(by_id, networks) if networks else (),
+        _support(*pci),
+        _marks(host.cells, *pci),
+    )
+    if seats is None:
+        return None
+    return objects.InstanceNUMATopology(
+        cells=[one(node, index) for index, node in enumerate(seats)],
+        emulator_threads_policy=policy,
+    )
+
+
+def _size(each: tuple[int, objects.InstanceNUMACell]) -> tuple[int, int]:
+    _, cell = each
+    return len(cell.pcpuset) + len(cell.cpuset), cell.memory
+
+
+def _shape(cell: objects.InstanceNUMACell) -> tuple[object, ...]:
+    """Name all that decides where a cell fits."""
+    return (
+        len(cell.cpuset),
+        len(cell.pcpuset),
+        cell.memory,
+        cell.pagesize if 'pagesize' in cell else None,
+        cell.cpu_policy,
+        cell.cpu_thread_policy,
+    )
+
+
+def _support(requests: Any, stats: Any) -> Callable[[frozenset[int]], bool]:
+    """Make what tells whether Nova's own PCI devices are near to nodes.
+
+    Nova looks at nothing of a cell but its node.
+    """
+
+    def supports(nodes: frozenset[int]) -> bool:
+        cells = [objects.InstanceNUMACell(id=node) for node in sorted(nodes)]
+        supported: bool = stats.support_requests(requests, None, cells)
+        return supported
+
+    return supports if requests else lambda nodes: True
 
 
 def _emulator_policy(guest: objects.InstanceNUMATopology) -> str | None:
@@ -90,6 +136,30 @@ def _emulator_policy(guest: objects.InstanceNUMATopology) -> str | None:
         return None
     policy: str | None = guest.emulator_threads_policy
     return policy
+
+
+def _marks(
+    cells: Iterable[objects.NUMACell], requests: Any, stats: Any
+) -> dict[int, Hashable]:
+    """Name what Nova tells nodes apart by, as it looks for PCI devices.
+
+    It is the devices that are left there, and for some requests the socket.
+    """
+    if not requests:
+        return {cell.id: None for cell in cells}
+    near = {p['numa_node'] for p in stats.pools if p['count']}
+    by_socket = any(
+        'numa_policy' in request
+        and request.numa_policy == fields.PCINUMAAffinityPolicy.SOCKET
+        for request in requests
+    )
+    return {
+        cell.id: (
+            cell.id if cell.id in near else None,
+            cell.socket if by_socket and 'socket' in cell else None,
+        )
+        for cell in cells
+    }
 
 
 def networks_of(
@@ -103,14 +173,15 @@ def networks_of(
     )
 
 
-def _reach(
-    host: Mapping[int, objects.NUMACell],
-    chosen: Iterable[int],
-    wanted: objects.NetworkMetadata,
-) -> bool:
-    """Tell whether nodes are near those of the networks that any node is."""
-    here = networks_of(host[node] for node in chosen)
-    anywhere = networks_of(host.values())
-    missing = wanted.physnets & anywhere.physnets - here.physnets
-    far = wanted.tunneled and anywhere.tunneled and not here.tunneled
-    return not missing and not far
+def _near(
+    host: Mapping[int, objects.NUMACell], wanted: objects.NetworkMetadata
+) -> list[frozenset[int]]:
+    """List the nodes near each wanted network that any node is near to."""
+    near = {node: networks_of([cell]) for node, cell in host.items()}
+    groups = [
+        frozenset(n for n, here in near.items() if physnet in here.physnets)
+        for physnet in sorted(wanted.physnets)
+    ]
+    if wanted.tunneled:
+        groups.append(frozenset(n for n, h in near.items() if h.tunneled))
+    return [group for group in groups if group]

@@ -7,11 +7,14 @@ servers that are placed in the same second would meet on the same card.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
@@ -19,7 +22,16 @@ from nova_gpuvirt.scheduler import candidate
 # A host tells of a claim within seconds, or the build has failed.
 _SECONDS = 60.0
 
-_Note = tuple[float, int, candidate.Part]
+
+class _Note(NamedTuple):
+    """A part that was handed out, and when.
+
+    `claims` is how many the provider has had once this is among them.
+    """
+
+    since: float
+    claims: int
+    part: candidate.Part
 
 
 class HandedOut:
@@ -27,12 +39,17 @@ class HandedOut:
 
     A note is good until the host tells of its claim: until the provider has
     had as many claims as it would have with this one. That the claim may
-    have ended since changes nothing, since this count only grows.
+    have ended since changes nothing, since this count only grows. It is kept
+    for longer: of two requests at once, one may have been told less.
+
+    Requests are served in several threads. The notes are never changed: who
+    holds the lock puts others in their place.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._notes: defaultdict[str, list[_Note]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._notes: Mapping[str, Sequence[_Note]] = {}
 
     def note(
         self, told: summary.Summary, parts: Iterable[candidate.Part]
@@ -41,37 +58,37 @@ class HandedOut:
 
         :param told: what the host told when it was chosen
         """
-        for part in parts:
-            pending = self._pending(told, part.provider)
-            known = _claims(told, part.provider)
-            count = sum(p.units for _, _, p in pending) + part.units
-            pending.append((self._clock(), known + count, part))
-            self._notes[part.provider] = pending
+        with self._lock:
+            now = self._clock()
+            notes = {
+                provider: young
+                for provider, each in self._notes.items()
+                if (young := [n for n in each if n.since > now - _SECONDS])
+            }
+            for part in parts:
+                before = notes.get(part.provider, [])
+                known = _claims(told, part.provider)
+                count = sum(n.part.units for n in before if n.claims > known)
+                count += known + part.units
+                notes[part.provider] = [*before, _Note(now, count, part)]
+            self._notes = notes
 
     def is_clear(self, providers: Iterable[str]) -> bool:
         """Tell at once that nothing was handed out of these."""
         return self._notes.keys().isdisjoint(providers)
 
-    def pending(self, told: summary.Summary) -> Iterator[candidate.Part]:
+    def pending(self, told: summary.Summary) -> tuple[candidate.Part, ...]:
         """List what was handed out of a host, and it does not tell of yet."""
-        for provider in _providers(told):
-            if provider in self._notes:
-                notes = self._pending(told, provider)
-                if notes:
-                    self._notes[provider] = notes
-                else:
-                    self._notes.pop(provider, None)
-                yield from (part for _, _, part in notes)
-
-    def _pending(self, told: summary.Summary, provider: str) -> list[_Note]:
-        """List the young notes whose claim is not among those told of."""
-        known = _claims(told, provider)
+        notes = self._notes
         oldest = self._clock() - _SECONDS
-        return [
-            note
-            for note in self._notes.get(provider, ())
-            if note[0] > oldest and note[1] > known
-        ]
+        return tuple(
+            note.part
+            for provider in _providers(told)
+            if provider in notes
+            for known in [_claims(told, provider)]
+            for note in notes[provider]
+            if note.since > oldest and note.claims > known
+        )
 
 
 def _providers(told: summary.Summary) -> Iterator[str]:

@@ -48,7 +48,7 @@ def pending(view: view_.View) -> view_.Parts:
     """List what was handed out of a host, and it does not tell of yet."""
     if HANDED_OUT.is_clear(view.providers):
         return ()
-    return tuple(HANDED_OUT.pending(view.summary))
+    return HANDED_OUT.pending(view.summary)
 
 
 def scorer(

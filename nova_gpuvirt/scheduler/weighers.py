@@ -35,6 +35,8 @@ class GpuWeigher(weights.BaseHostWeigher):
     """
 
     def __init__(self) -> None:
+        # As the filter does: one for all threads, before the first request.
+        state.fleet()
         self._policy = state.policy()
 
     def weight_multiplier(self, host_state: host_manager.HostState) -> float:

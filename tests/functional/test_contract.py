@@ -4,6 +4,7 @@ Nova promises nothing to code outside its tree.
 """
 
 import inspect
+import re
 import unittest
 
 import nova.cmd.compute
@@ -324,6 +325,46 @@ class NumaTest(unittest.TestCase):
             ['self', 'requests', 'provider_mapping', 'numa_cells'],
             _parameters(pci_stats.PciDeviceStats.support_requests),
         )
+
+    def test_a_cell_fits_by_its_size_and_policies_alone(self):
+        looked_at = set()
+        for function in (
+            hardware._numa_fit_instance_cell,
+            hardware._pack_instance_onto_cores,
+            hardware._numa_cell_supports_pagesize_request,
+        ):
+            source = inspect.getsource(function)
+            looked_at |= {*re.findall(r'inst(?:ance)?_cell\.(\w+)', source)}
+        self.assertLessEqual(
+            looked_at,
+            {
+                *('pcpuset', 'cpuset', 'memory', 'pagesize'),
+                *('cpu_policy', 'cpu_thread_policy'),
+                # These are written.
+                *('id', 'cpuset_reserved', 'pin_vcpus'),
+            },
+        )
+
+    def test_pci_devices_are_near_to_nodes_and_not_to_cells(self):
+        stats = pci_stats.PciDeviceStats
+        for name, attribute, alone in (
+            (
+                '_filter_pools_for_numa_cells',
+                r'\bcell\.(\w+) for cell in numa_cells',
+                r'\bcell\.(\w+)',
+            ),
+            (
+                '_filter_pools_for_socket_affinity',
+                r'for guest_cell in numa_cells',
+                r'\bguest_cell\.(\w+)',
+            ),
+        ):
+            source = inspect.getsource(getattr(stats, name))
+            self.assertRegex(source, attribute)
+            self.assertEqual({'id'}, {*re.findall(alone, source)})
+        # Each pool says where it is, and how many are left.
+        source = inspect.getsource(hardware.numa_fit_instance_to_host)
+        self.assertIn("[pool['numa_node']] = pool['count']", source)
 
     def test_objects(self):
         objects.register_all()

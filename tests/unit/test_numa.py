@@ -2,6 +2,7 @@
 
 import itertools
 import unittest
+import unittest.mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,17 +91,21 @@ class FitTest(unittest.TestCase):
             self.assertLessEqual(pins, host.cells[cell.id].free_pcpus)
 
     @given(hosts, sizes_of_guest, nodes_of_host)
-    def test_what_could_fit_does(self, free, sizes, nodes):
-        possible = any(
-            nodes <= {*chosen}
+    def test_the_first_nodes_where_all_fits_are_taken(
+        self, free, sizes, nodes
+    ):
+        ways = (
+            [*chosen]
+            for chosen in itertools.permutations(range(len(free)), len(sizes))
+            if nodes <= {*chosen}
             and all(
                 free[node] >= size
                 for node, size in zip(chosen, sizes, strict=True)
             )
-            for chosen in itertools.permutations(range(len(free)), len(sizes))
         )
         fitted = fit(host_of(free), guest_of(sizes), nodes)
-        self.assertEqual(possible, fitted is not None)
+        found = [cell.id for cell in fitted.cells] if fitted else None
+        self.assertEqual(next(ways, None), found)
 
     def test_isolated_emulator_has_a_cpu_on_the_first_cell(self):
         guest = guest_of([4, 4])
@@ -130,6 +135,78 @@ class FitTest(unittest.TestCase):
             with self.subTest(physnets=physnets, tunneled=tunneled):
                 fitted = fit(host, guest_of([2]), {node}, wanted)
                 self.assertEqual(fits, fitted is not None)
+
+
+class Pci:
+    """Devices of Nova's own near some nodes, one of which has to be near."""
+
+    def __init__(self, near):
+        self.pools = [{'numa_node': node, 'count': 1} for node in near]
+        self.asked = []
+
+    def support_requests(self, requests, provider_mapping, numa_cells):
+        nodes = {cell.id for cell in numa_cells}
+        self.asked.append(nodes)
+        return any(pool['numa_node'] in nodes for pool in self.pools)
+
+
+class StepsTest(unittest.TestCase):
+    """A large host where nothing fits is seen to be one soon."""
+
+    def setUp(self):
+        self.calls = 0
+        theirs = numa.hardware.numa_fit_instance_to_host
+
+        def counted(*args, **kwargs):
+            self.calls += 1
+            return theirs(*args, **kwargs)
+
+        patch = unittest.mock.patch.object(
+            numa.hardware, 'numa_fit_instance_to_host', counted
+        )
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_cells_that_are_alike_are_fitted_once_on_each_node(self):
+        self.assertIsNone(fit(host_of([1] * 16), guest_of([2] * 6), {3}))
+        self.assertEqual(16, self.calls)
+
+    def test_cells_that_differ_are_fitted_once_on_each_node(self):
+        free = [8, 8] + [1] * 14
+        sizes = [1, 2, 3, 4, 5, 6]
+        self.assertIsNone(fit(host_of(free), guest_of(sizes), {3}))
+        self.assertEqual(6 * 16, self.calls)
+
+    def test_a_cell_that_fits_nowhere_ends_it(self):
+        guest = guest_of([1, 2, 3, 4, 5, 8])
+        self.assertIsNone(fit(host_of([7] * 16), guest, {3}))
+        self.assertEqual(16, self.calls)
+
+    def test_more_nodes_than_cells_are_seen_before_anything_is_fitted(self):
+        self.assertIsNone(fit(host_of([8] * 16), guest_of([1] * 3), range(4)))
+        self.assertIsNone(fit(host_of([8] * 2), guest_of([1] * 3), {0}))
+        self.assertEqual(0, self.calls)
+
+    def test_pci_is_asked_once_for_nodes_that_have_the_same_of_it(self):
+        limits = objects.NUMATopologyLimits(
+            cpu_allocation_ratio=1.0, ram_allocation_ratio=1.0
+        )
+        for near, free, fits, asked in (
+            ([], [8] * 16, False, 1),
+            ([15], [8] * 15 + [0], False, 1),
+            ([15], [8] * 16, True, 2),
+        ):
+            with self.subTest(near=near, free=free):
+                pci = Pci(near)
+                fitted = numa.fit(
+                    host_of(free),
+                    guest_of([2] * 6),
+                    {3},
+                    limits,
+                    pci=([objects.InstancePCIRequest(count=1)], pci),
+                )
+                self.assertEqual(fits, fitted is not None)
+                self.assertEqual(asked, len(pci.asked))
 
 
 class PolicyTest(unittest.TestCase):

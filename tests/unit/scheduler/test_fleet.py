@@ -74,6 +74,37 @@ class FleetTest(unittest.TestCase):
         self.typical('a', text((SMALL, 5)))
         self.assertEqual({2, 32}, self.typical('b', text((LARGE, 5))))
 
+    def test_a_host_that_is_offered_no_more_is_forgotten(self):
+        self.typical('gone', text((SMALL, 5)))
+        self.now += 23 * 3600
+        self.assertEqual({2, 32}, self.typical('a', text((LARGE, 5))))
+        self.now += 3601
+        self.assertEqual({32}, self.typical('a', text((LARGE, 6))))
+
+    def test_a_host_that_tells_the_same_for_days_is_not_forgotten(self):
+        for _ in range(50):
+            self.now += 3600
+            self.typical('a', text((SMALL, 5)))
+        self.assertEqual({2, 32}, self.typical('b', text((LARGE, 5))))
+
+    def test_a_model_of_hosts_that_are_gone_is_forgotten(self):
+        for typical in ({}, {LARGE: 1}):
+            fleet_ = self.new(typical)
+            model = summary.Layout(
+                'K80',
+                (
+                    summary.Part(
+                        worlds.CLASSES[0], summary.CARD, summary.Sharing.EQUAL
+                    ),
+                ),
+            )
+            told = summary.Summary((worlds.free(model, 'old'),))
+            view = fleet_.view('gone', summary.dump(told))
+            self.assertIn((worlds.CLASSES[0], 1), view.demand.units)
+            self.now += 24 * 3600 + 1
+            view = fleet_.view('a', text())
+            self.assertNotIn((worlds.CLASSES[0], 1), view.demand.units)
+
     def test_a_new_model_is_known_at_once(self):
         layout = summary.Layout(
             'L40S',

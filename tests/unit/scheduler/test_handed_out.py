@@ -57,6 +57,14 @@ class HandedOutTest(unittest.TestCase):
         self.notes.note(told(claims=4), [part])
         self.assertEqual([part], self.pending(told(claims=4)))
 
+    def test_a_request_that_was_told_less_than_another(self):
+        first, second = (candidate.Part('card', rc, 1) for rc in 'AB')
+        self.notes.note(told(), [first])
+        self.assertEqual([], self.pending(told(claims=1)))
+        self.notes.note(told(), [second])
+        self.assertEqual([second], self.pending(told(claims=1)))
+        self.assertEqual([], self.pending(told(claims=2)))
+
     def test_a_build_that_failed_is_forgotten_in_a_minute(self):
         part = candidate.Part('card', A, 1)
         self.notes.note(told(), [part])
@@ -64,6 +72,7 @@ class HandedOutTest(unittest.TestCase):
         self.assertEqual([part], self.pending(told()))
         self.now += 2
         self.assertEqual([], self.pending(told()))
+        self.notes.note(told(), [candidate.Part('fabric', SET, 1)])
         self.assertTrue(self.notes.is_clear(['card']))
 
     def test_other_hosts_are_not_concerned(self):

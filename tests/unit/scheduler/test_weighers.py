@@ -9,6 +9,7 @@ from nova import objects
 from nova.scheduler import host_manager
 from nova.scheduler import weights
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
@@ -104,3 +105,16 @@ class GpuWeigherTest(unittest.TestCase):
         self.assertEqual(
             [('cut', 7.0), ('whole', 0.0)], self.order(host, other)
         )
+
+
+class StartTest(unittest.TestCase):
+    def test_an_option_that_cant_be_meant_ends_the_start(self):
+        conf = nova.conf.CONF
+        conf([], project='nova', default_config_files=[])
+        self.addCleanup(conf.reset)
+        self.addCleanup(conf.clear_override, 'typical_request', 'gpuvirt')
+        self.addCleanup(state.fleet.cache_clear)
+        state.fleet.cache_clear()
+        conf.set_override('typical_request', ['one T4'], 'gpuvirt')
+        with self.assertRaisesRegex(exception.InvalidOption, "'one T4'"):
+            weighers.GpuWeigher()
