@@ -192,7 +192,8 @@ class SnapshotTest(unittest.TestCase):
                 *('event_name', 'exc_val', 'exc_tb', 'want_result'),
             ),
         }.items():
-            found = _parameters(method.original_fn)
+            function = method.original_fn
+            found = _parameters(getattr(function, '__func__', function))
             self.assertLessEqual({*parameters}, {*found})
 
 
