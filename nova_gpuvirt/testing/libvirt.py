@@ -104,11 +104,22 @@ class Connection(fakelibvirt.Connection):
     # Guests
 
     def defineXML(self, xml: str) -> Any:  # noqa: N802
-        """Define a guest."""
-        guest = domain.Domain(self, xml)
-        self._vms[guest.name()] = guest
+        """Define a guest, or one that is there anew."""
+        guest = self._vms.get(etree.fromstring(xml).findtext('name'))
+        if guest is None:
+            guest = domain.Domain(self, xml)
+            self._vms[guest.name()] = guest
+        else:
+            guest.redefine(xml)
         self._emit_lifecycle(guest, fakelibvirt.VIR_DOMAIN_EVENT_DEFINED, 0)
         return guest
+
+    def _undefine(self, domain: Any) -> None:
+        """Forget a guest; one that runs is forgotten when it ends."""
+        if domain.isActive():
+            domain._transient = True
+        else:
+            super()._undefine(domain)
 
     def _mark_not_running(self, domain: Any) -> None:
         super()._mark_not_running(domain)
@@ -186,7 +197,7 @@ class Connection(fakelibvirt.Connection):
         """Open an mdev for a guest."""
         if self.sysfs.mdev_parent(uuid.UUID(mdev)) is None:
             raise errors.error(
-                fakelibvirt.VIR_ERR_INTERNAL_ERROR,
+                fakelibvirt.VIR_ERR_DEVICE_MISSING,
                 f"device not found: mediated device '{mdev}' not found",
             )
         if self.simulated.held(mdev):

@@ -4,6 +4,8 @@ import collections
 
 from lxml import etree
 from nova import objects
+from nova.compute import vm_states
+from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_gpuvirt import model
 from nova_gpuvirt import sysfs
@@ -11,6 +13,11 @@ from nova_gpuvirt import vgpu
 from nova_gpuvirt.testing import fabric_manager
 
 _VFIO = 'vfio-pci'
+_POWER = {
+    vm_states.ACTIVE: fakelibvirt.VIR_DOMAIN_RUNNING,
+    vm_states.RESCUED: fakelibvirt.VIR_DOMAIN_RUNNING,
+    vm_states.PAUSED: fakelibvirt.VIR_DOMAIN_PAUSED,
+}
 
 
 def check(test, host):
@@ -23,6 +30,7 @@ def check(test, host):
     side.check_placement()
     side.check_tracker()
     side.check_guests()
+    side.check_power()
     side.check_vgpus()
     side.check_renderers()
     side.check_drivers()
@@ -117,6 +125,21 @@ class _Side:
                 more = min(left, inventory['max_unit'])
                 self.test.assertEqual(
                     len(claimed) + more, len(published[rc]), rc
+                )
+
+    def check_power(self):
+        """The guest of an ACTIVE server runs, and that of a paused one waits.
+
+        A guest that is off has its devices in its definition alone.
+        """
+        states = {d.UUIDString(): d.info()[0] for d in self._domains()}
+        for found in objects.InstanceList.get_by_host(
+            nova_context.get_admin_context(), self.host
+        ):
+            wanted = _POWER.get(found.vm_state)
+            if wanted is not None and found.task_state is None:
+                self.test.assertEqual(
+                    wanted, states.get(found.uuid), f'power of {found.uuid}'
                 )
 
     def check_guests(self):
