@@ -24,6 +24,7 @@ from nova.scheduler import utils as scheduler_utils
 from nova_gpuvirt import allocations
 from nova_gpuvirt import exception
 from nova_gpuvirt import holders
+from nova_gpuvirt import identity
 from nova_gpuvirt import ledger as ledger_
 from nova_gpuvirt import model
 from nova_gpuvirt import offers
@@ -77,14 +78,15 @@ class Admission:
         if not mine:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
+        self._check_present(instance, mine, by_address)
         by_card = self._by_card(mine, by_address)
         traits: set[str] = set()
         # Of two at once the second sees the first.
         with self._checking:
             for address, claims in by_card.items():
-                gpu = by_address.get(address)
-                if gpu is None or not claims:
-                    continue  # preparing one that is gone fails, and says why
+                if not claims:
+                    continue
+                gpu = by_address[address]
                 self._check_card(instance, gpu, claims)
                 self._check_others(instance, gpu, claims)
                 traits |= traits_.of_card(gpu)
@@ -93,7 +95,6 @@ class Admission:
                     for claim in claims
                     if (slot := claim.slot) is not None and slot.profile
                 }
-            self._check_identities(instance, mine, by_address)
             # After a move that failed, the flavor is the old one.
             if arriving or allocated is None:
                 _check_traits(instance, traits)
@@ -151,29 +152,38 @@ class Admission:
                 remedy='hard-reboot it when Placement answers',
             )
 
-    def _check_identities(
+    def _check_present(
         self,
         instance: objects.Instance,
         mine: holders.Claims,
         gpus: Mapping[model.Device, model.Gpu],
     ) -> None:
-        """Make sure that the cards are those that were claimed.
+        """Make sure that the cards are there, and those that were claimed.
 
         Who puts another card into the slot, or adds one before it, gives an
         address to another card.
         """
         for uuid, claims in mine.items():
-            wanted = self._ledger.reports[uuid].identity
-            for address, here in self._by_card({uuid: claims}, gpus).items():
-                found = traits_.identity(gpus[address])
-                if here and wanted and found and found != wanted:
-                    raise _refused(
-                        gpus[address],
-                        instance,
-                        f'{found} at its address, and {wanted} when it was '
-                        'claimed',
-                        'put that card back, or delete or shelve the instance',
+            report = self._ledger.reports[uuid]
+            cards = {*gpus}
+            if not isinstance(report.device, model.FabricName):
+                cards.add(report.device)
+            for address, here in self._by_card({uuid: claims}, cards).items():
+                if not here:
+                    continue
+                gpu = gpus.get(address)
+                if gpu is None:
+                    raise exception.ClaimRefused(
+                        str(address),
+                        wanted=f'it for instance {instance.uuid}',
+                        found='no such GPU or VF on this host',
+                        remedy='see `nova-gpuvirt discover` on this host',
                     )
+                why = gpu.refusal or identity.why_another(
+                    gpu, filter(None, [report.identity])
+                )
+                if why:
+                    raise _refused(gpu, instance, why)
 
     def _check_others(
         self,

@@ -103,9 +103,9 @@ class Gate:
             if allocated
             else self._allocated(instance)
         )
-        self._admission.check(
-            instance, self._gpus.of_claims(claims), units, arriving=arriving
-        )
+        # One that arrives was claimed of what the last report saw.
+        look = self._gpus.of_claims if arriving else self._gpus.look_at
+        self._admission.check(instance, look(claims), units, arriving=arriving)
         if units is None:
             self._unsure.add(instance.uuid)
         else:

@@ -78,14 +78,19 @@ class Gpus:
 
         They are as they were when these claims were reported.
         """
-        devices = _devices(claims)
         if self._seen is None:
-            return self._look(devices).gpus if devices else ()
+            return self.look_at(claims)
+        devices = _devices(claims)
         return tuple(
             gpu
             for gpu in self._seen.gpus
             if any(gpu.holds(device) for device in devices)
         )
+
+    def look_at(self, claims: Iterable[model.Claim]) -> tuple[model.Gpu, ...]:
+        """Find the cards that claims are on, as they are now."""
+        devices = _devices(claims)
+        return self._look(devices).gpus if devices else ()
 
     def _look(
         self,

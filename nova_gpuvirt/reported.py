@@ -50,8 +50,7 @@ def of_provider(
     device = placement.address_of(node, name)
     if device is None:
         return None
-    identities = sorted(t for t in traits if t.startswith(traits_.ID))
-    return Reported(device, identities[0] if identities else None)
+    return Reported(device, min(traits_.ids_of(traits), default=None))
 
 
 def dump(reports: Reports) -> str:

@@ -71,21 +71,10 @@ def of_card(gpu: model.Gpu) -> set[str]:
     traits = {_custom('MODEL', gpu.model), *gpu.traits}
     if gpu.vendor:
         traits.add(_custom('VENDOR', gpu.vendor))
-    identity_trait = identity(gpu)
-    if identity_trait is not None:
-        traits.add(identity_trait)
+    if gpu.function is not None:
+        ids = gpu.function.vendor_id, gpu.function.device_id
+        traits.add(of_ids(ids))
     return traits
-
-
-def identity(gpu: model.Gpu) -> str | None:
-    """Name a card's model by its numbers, None where it is no PCI card.
-
-    The name of a model comes from pci.ids, and may be another one with the
-    next update of it.
-    """
-    if gpu.function is None:
-        return None
-    return of_ids((gpu.function.vendor_id, gpu.function.device_id))
 
 
 def of_ids(ids: topology.Ids) -> str:

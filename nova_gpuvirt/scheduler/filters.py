@@ -17,6 +17,7 @@ import random
 from collections.abc import Iterable
 from collections.abc import Iterator
 
+from nova import context as nova_context
 from nova import objects
 from nova.scheduler import filters
 from nova.scheduler import host_manager
@@ -92,6 +93,21 @@ class _Asked:
             LOG.error('Flavor %s: %s', flavor.name, error)
             return None
 
+    @functools.cached_property
+    def _cell(self) -> str | None:
+        """The UUID of the cell that the server can't leave, None for any.
+
+        Nova does not hand what it claims in another cell to the server that
+        moves there.
+        """
+        there = self._spec.requested_destination
+        if there is None or not there.allow_cross_cell_move:
+            return None
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            nova_context.get_admin_context(), self._spec.instance_uuid
+        )
+        return str(mapping.cell_mapping.uuid)
+
     def passes(self, host_state: host_manager.HostState) -> bool:
         """Order a host's candidates; False when none of them can be had."""
         view = state.view(host_state)
@@ -104,6 +120,13 @@ class _Asked:
         if not choices[0][0]:
             # The request is for no GPUs.
             return True
+        if self._cell not in (None, str(host_state.cell_uuid)):
+            self._tell(
+                host_state,
+                choices[0][0],
+                'a server that wants a GPU can not move to its cell',
+            )
+            return False
         if self._numa_policy is None:
             return False
         near = numa.nearness(self._numa_policy, view, host_state, self._spec)

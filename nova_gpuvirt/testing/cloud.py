@@ -165,7 +165,7 @@ class Cloud(base.ServersTestBase):
             return powers.Powers(self._simulated_at(root)).run
 
         for name, stand_in in (
-            ('driver._rootly', rootly),
+            ('parts._rootly', rootly),
             ('commands.of', commands_of),
         ):
             self.useFixture(

@@ -134,7 +134,7 @@ class _Side:
         """
         states = {d.UUIDString(): d.info()[0] for d in self._domains()}
         for found in objects.InstanceList.get_by_host(
-            nova_context.get_admin_context(), self.host
+            self.test.context_at(self.host), self.host
         ):
             wanted = _POWER.get(found.vm_state)
             if wanted is not None and found.task_state is None:

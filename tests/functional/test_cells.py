@@ -4,6 +4,7 @@ In a move to another cell Nova does not hand the claims of the destination to
 the server that arrives there (it passes on the copy from before the claim).
 """
 
+import fixtures
 from nova.policies import base as base_policies
 from nova.policies import servers as servers_policies
 
@@ -46,7 +47,29 @@ class CrossCellTest(base.GpuTestCase):
         self.assert_agreed()
         self.assertEqual(self.before, self.snapshots())
 
-    def test_refused_move_leaves_the_server_its_gpu(self):
+    def test_server_with_a_gpu_stays_in_its_cell(self):
+        server = self.boot(self.SPEC, host='host1')
+        slot = self.slot(server)
+        for where in (None, {'host': 'host2'}):
+            # The harness answers with the error; a real cloud notes it.
+            self.api.post_server_action(
+                server['id'],
+                {'migrate': where},
+                check_response_status=[202, 500],
+            )
+            server = self._wait_for_server_parameter(
+                server, {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None}
+            )
+        self.assertIn('can not move to its cell', self.log())
+        self.assertEqual('host1', server['OS-EXT-SRV-ATTR:host'])
+        self.assertEqual(slot, self.slot(server))
+        self.assertEqual(1, len(self.hostdevs('host1', server)))
+        self.run_periodic()
+        self.assert_agreed()
+
+    def test_move_past_the_filter_leaves_the_server_its_gpu(self):
+        asked = 'nova_gpuvirt.scheduler.filters._Asked._cell'
+        self.useFixture(fixtures.MonkeyPatch(asked, None))
         server = self.boot(self.SPEC, host='host1')
         slot = self.slot(server)
         self.api.post_server_action(
