@@ -9,10 +9,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
+import os_resource_classes as orc
 from nova.api.validation.extra_specs import base
 from oslo_utils import strutils
 
 from nova_gpuvirt import exception
+from nova_gpuvirt import model
 
 _DISPLAY = 'gpuvirt_display'
 _NUMA_POLICY = 'hw:gpuvirt_numa_policy'
@@ -39,14 +41,14 @@ def numa_policy(extra_specs: Mapping[str, str]) -> NumaPolicy:
     Nova keeps the properties of an image that it does not know from the
     scheduler, so an image has no say.
 
-    :raises InvalidOption: when it is none of these; Nova's API lets requests
-        of old versions set anything
+    :raises RequestImpossible: when it is none of these; Nova's API lets
+        requests of old versions set anything
     """
     word = extra_specs.get(_NUMA_POLICY, NumaPolicy.PREFERRED.value)
     try:
         return NumaPolicy(word)
     except ValueError:
-        raise exception.InvalidOption(
+        raise exception.RequestImpossible(
             _NUMA_POLICY,
             wanted=', '.join(policy.value for policy in NumaPolicy),
             found=repr(word),
@@ -68,6 +70,21 @@ def wants_display(
         system_metadata.get(f'image_hw_{_DISPLAY}'),
     )
     return any(strutils.bool_from_string(word) for word in words if word)
+
+
+def can_show(extra_specs: Mapping[str, str]) -> bool:
+    """Tell whether a flavor asks for something that may have a screen.
+
+    Whole cards, sets and sessions have none that the console could show.
+    """
+    classes = {
+        key.partition(':')[2]
+        for key in extra_specs
+        if key.startswith('resources')
+    }
+    return any(
+        rc == orc.VGPU or rc.startswith(model.VGPU_CLASS) for rc in classes
+    )
 
 
 def register() -> list[base.ExtraSpecValidator]:

@@ -170,7 +170,12 @@ class NumaClaims:
         places = self._places(instance)
         if instance.numa_topology is None:
             if places:
-                raise _refused(instance, places, extra_specs.NO_TOPOLOGY)
+                raise exception.RequestImpossible(
+                    f'instance {instance.uuid}',
+                    wanted='its guest on the NUMA nodes of its GPUs',
+                    found=extra_specs.NO_TOPOLOGY,
+                    remedy='or leave the policy out of the flavor',
+                )
             return {}
         here = numa.nodes_of(instance.numa_topology)
         return {} if _nodes(places) <= here else places

@@ -38,7 +38,8 @@ def wire(
 
     :param display: whether the guest's console shows a vGPU's screen
     :returns: the configuration, which may be another object than before
-    :raises PrepareFailed: when the guest can't have them
+    :raises RequestImpossible: when no host could give the guest these
+    :raises PrepareFailed: when this host can't
     """
     functions = [d for d in devices if isinstance(d, guest_device.Pci)]
     mdevs = [d for d in devices if isinstance(d, guest_device.Mdev)]

@@ -122,12 +122,19 @@ def _widen_cpu(
     if chosen is not None:
         bits = chosen.bits or 0
         if chosen.mode == 'emulate' and not needed <= bits <= host:
+            # Fewer than it needs are too few on every host.
+            kind = (
+                exception.RequestImpossible
+                if bits < needed
+                else exception.PrepareFailed
+            )
             raise _no_room(
                 size,
                 needed,
                 f'hw:maxphysaddr_bits={bits} in flavor or image, and {host} '
                 'on this host',
                 'choose a number between, or leave it out',
+                kind,
             )
         return
     if libvirt_version < _WITH_MAXPHYSADDR:
@@ -148,9 +155,13 @@ def _widen_cpu(
 
 
 def _no_room(
-    size: int, needed: int, found: str, remedy: str
-) -> exception.PrepareFailed:
-    return exception.PrepareFailed(
+    size: int,
+    needed: int,
+    found: str,
+    remedy: str,
+    kind: type[exception.GpuvirtError] = exception.PrepareFailed,
+) -> exception.GpuvirtError:
+    return kind(
         'guest',
         wanted=f'addresses of {needed} bits, for BARs in a window of '
         f'{size // _GIB} GiB above its memory',

@@ -94,7 +94,8 @@ def add_mdevs(
     Nova has put those in already that it saw in the guest's earlier XML:
     hard reboot and rescue do so.
 
-    :raises PrepareFailed: when a screen shall be shown and none can be
+    :raises RequestImpossible: when a screen shall be shown and none has one
+    :raises PrepareFailed: when this host can't show it
     """
     shown = _shown(config, mdevs) if display else None
     if shown is not None:
@@ -122,10 +123,10 @@ def _shown(
     """Choose the mdev that the console shows, and let it draw."""
     mdev = next((m for m in mdevs if m.display is not None), None)
     if mdev is None:
-        raise exception.PrepareFailed(
-            'guest',
+        raise exception.RequestImpossible(
+            ', '.join(str(m.uuid) for m in mdevs) or 'guest',
             wanted='a vGPU whose screen its console can show',
-            found=', '.join(str(m.uuid) for m in mdevs) or 'no mdev',
+            found='vGPUs without one' if mdevs else 'no vGPU that is an mdev',
             remedy='leave gpuvirt_display out of flavor and image, or use '
             'a profile with a display',
         )
@@ -159,14 +160,15 @@ def add_renderers(
     """Let a guest draw with the host, beside its normal console.
 
     :param properties: takes those of QEMU that venus needs
-    :raises PrepareFailed: for more than one, or too old a libvirt
+    :raises RequestImpossible: for more than one
+    :raises PrepareFailed: for too old a libvirt
     """
     if not renderers:
         return
     if len(renderers) > 1:
-        raise exception.PrepareFailed(
+        raise exception.RequestImpossible(
             ', '.join(str(r.node) for r in renderers),
-            wanted='one of them for a guest',
+            wanted='one session for a guest',
             found=f'{len(renderers)} sessions',
             remedy='ask for one CUSTOM_GPU_API_SESSION',
         )
@@ -209,13 +211,13 @@ def give_screen(config: vconfig.LibvirtConfigGuest, screen: Screen) -> None:
     A guest has one screen: of several, its console shows the one that QEMU
     made first.
 
-    :raises PrepareFailed: when something else has taken the place already
+    :raises RequestImpossible: when something else has taken the place
     """
     for other in _of_type(config, Screen):
-        raise exception.PrepareFailed(
+        raise exception.RequestImpossible(
             screen.owner,
             wanted='to be the one screen of a guest',
-            found=f'that the {other.owner} is',
+            found=f'that another {other.owner.partition(" ")[0]} is',
             remedy='ask for one of them: leave gpuvirt_display out of flavor '
             'and image, or the session out of the flavor',
         )

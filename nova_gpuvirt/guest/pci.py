@@ -161,15 +161,21 @@ def _place_igd(
         graphics.give_screen(config, graphics.Screen(f'GPU {device.host}'))
         return
     if libvirt_version < override.SINCE:
-        raise _no_igd(
-            device, f'libvirt {libvirt_version}, which can not ask for it'
+        raise exception.PrepareFailed(
+            str(device.host),
+            wanted='a guest that can have an integrated GPU of Intel',
+            found=f'libvirt {libvirt_version}, which can not ask for it',
+            remedy='use libvirt 8.2.0 or newer, or an image with '
+            'hw_machine_type=pc',
         )
     hostdev.alias = _IGD_ALIAS
     properties[_IGD_ALIAS] = {'x-igd-opregion': True}
 
 
-def _no_igd(device: guest_device.Pci, found: str) -> exception.PrepareFailed:
-    return exception.PrepareFailed(
+def _no_igd(
+    device: guest_device.Pci, found: str
+) -> exception.RequestImpossible:
+    return exception.RequestImpossible(
         str(device.host),
         wanted='a guest that can have an integrated GPU of Intel',
         found=found,

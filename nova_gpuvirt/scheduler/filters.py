@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 from nova import context as nova_context
+from nova import exception as nova_exception
 from nova import objects
 from nova.scheduler import filters
 from nova.scheduler import host_manager
@@ -89,7 +90,7 @@ class _Asked:
         flavor = self._spec.flavor
         try:
             return extra_specs.numa_policy(flavor.extra_specs)
-        except exception.InvalidOption as error:
+        except exception.RequestImpossible as error:
             LOG.error('Flavor %s: %s', flavor.name, error)
             return None
 
@@ -108,6 +109,27 @@ class _Asked:
         )
         return str(mapping.cell_mapping.uuid)
 
+    @functools.cached_property
+    def _shows_nothing(self) -> bool:
+        """Tell whether a screen is asked for, of what has none.
+
+        An image may ask for it, and Nova keeps the properties that it does
+        not know out of the request; a server that is new has them in its
+        build request.
+        """
+        flavor = self._spec.flavor.extra_specs
+        if extra_specs.can_show(flavor):
+            return False
+        try:
+            request = objects.BuildRequest.get_by_instance_uuid(
+                nova_context.get_admin_context(), self._spec.instance_uuid
+            )
+        except nova_exception.BuildRequestNotFound:
+            return extra_specs.wants_display(flavor, {})
+        return extra_specs.wants_display(
+            flavor, request.instance.system_metadata
+        )
+
     def passes(self, host_state: host_manager.HostState) -> bool:
         """Order a host's candidates; False when none of them can be had."""
         view = state.view(host_state)
@@ -120,6 +142,14 @@ class _Asked:
         if not choices[0][0]:
             # The request is for no GPUs.
             return True
+        if self._shows_nothing:
+            self._tell(
+                host_state,
+                choices[0][0],
+                'no console can show it: leave gpuvirt_display out of flavor '
+                'and image, or ask for a vGPU',
+            )
+            return False
         if self._cell not in (None, str(host_state.cell_uuid)):
             self._tell(
                 host_state,

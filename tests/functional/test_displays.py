@@ -1,10 +1,15 @@
 """A guest's console shows the screen of its vGPU, when that is asked for."""
 
+from nova import context as nova_context
+from nova import objects
 from nova.tests.functional.api import client
 
 from tests.functional import base
 
 _SHOWN = {'hw:gpuvirt_display': 'true'}
+# A profile for computing, without a screen.
+_BLIND = {'resources:CUSTOM_VGPU_NVIDIA_T4_4C': '1'}
+_IMAGE = 'aaaaaaaa-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class DisplayTest(base.GpuTestCase):
@@ -77,12 +82,71 @@ class DisplayTest(base.GpuTestCase):
             sorted(self.shown(server), key=str, reverse=True),
         )
 
-    def test_refused_where_none_can_be_shown(self):
+    def test_profile_without_a_screen(self):
         self.start_gpu_host('host1', 't4')
-        for spec in (
-            {'resources:CUSTOM_VGPU_NVIDIA_T4_4C': '1'},
-            base.PGPU,
-        ):
-            self.boot_refused(spec | _SHOWN)
-            self.assertIn('whose screen its console can show', self.log())
-            self.assert_agreed()
+        fault = self.boot_refused(_BLIND | _SHOWN)
+        self.assertIn('a vGPU whose screen its console can show', fault)
+        self.assert_agreed()
+
+    def test_whole_card(self):
+        self.start_gpu_host('host1', 't4')
+        self.assertIn('No valid host', self.boot_refused(base.PGPU | _SHOWN))
+        self.assertIn('no console can show it', self.log())
+        # A host that is named is asked without the filter.
+        fault = self.boot_refused(base.PGPU | _SHOWN, az='nova:host1')
+        self.assertIn('found no vGPU that is an mdev', fault)
+        self.assert_agreed()
+
+
+class ImageTest(base.GpuTestCase):
+    """A tenant's image asks for what no host has."""
+
+    def setUp(self):
+        super().setUp()
+        for host in ('host1', 'host2'):
+            self.start_gpu_host(host, 't4')
+        self.glance.create(
+            None,
+            {
+                'id': _IMAGE,
+                'name': 'shown',
+                'status': 'active',
+                'disk_format': 'qcow2',
+                'container_format': 'bare',
+                'size': 1,
+                'min_disk': 0,
+                'min_ram': 0,
+                'properties': {'hw_gpuvirt_display': 'true'},
+            },
+        )
+
+    def failed_builds(self):
+        """How often builds failed, as Nova's weigher sees it."""
+        self.run_periodic()
+        return [
+            int(
+                objects.ComputeNode.get_first_node_by_host_for_old_compat(
+                    nova_context.get_admin_context(), host
+                ).stats.get('failed_builds', 0)
+            )
+            for host in self.computes
+        ]
+
+    def test_whole_card_is_refused_before_any_host_is_asked(self):
+        fault = self.boot_refused(base.PGPU, image_uuid=_IMAGE)
+        self.assertIn('No valid host', fault)
+        self.assertEqual([0, 0], self.failed_builds())
+
+    def test_no_second_host_is_asked(self):
+        fault = self.boot_refused(_BLIND, image_uuid=_IMAGE)
+        self.assertIn('leave gpuvirt_display out of flavor and image', fault)
+        self.assertNotIn('0000:', fault)
+        self.assertEqual([0, 1], sorted(self.failed_builds()))
+        # Nova forgets it with the next build there.
+        self.assert_agreed()
+
+    def test_vgpu_with_a_screen_is_given(self):
+        server = self.boot(base.VGPU, image_uuid=_IMAGE)
+        host = server['OS-EXT-SRV-ATTR:host']
+        (hostdev,) = self.hostdevs(host, server)
+        self.assertEqual('on', hostdev.get('display'))

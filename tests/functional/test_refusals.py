@@ -24,7 +24,10 @@ class OneRequestTest(base.GpuTestCase):
         spec = {f'resources1:{rc}': str(n) for rc, n in classes.items()}
         # The filter refuses it, and a host that is named passes the filter.
         self.assertIn('No valid host', self.boot_refused(spec))
-        self.assertIn(reason, self.boot_refused(spec, az='nova:host1'))
+        fault = self.boot_refused(spec, az='nova:host1')
+        self.assertIn('the log of nova-compute says', fault)
+        self.assertNotIn('0000:', fault)
+        self.assertIn(reason, self.log())
         self.assert_agreed()
         self.assertEqual(self.before, self.host.snapshot())
         self._delete_server(self.boot(base.PGPU))

@@ -101,8 +101,8 @@ class WidenTest(unittest.TestCase):
         width = self.guest.cpu.maxphysaddr
         self.assertEqual(expected, dict(width.format_dom().attrib))
 
-    def assert_refused(self, found, **kwargs):
-        with self.assertRaises(exception.PrepareFailed) as caught:
+    def assert_refused(self, found, kind=exception.PrepareFailed, **kwargs):
+        with self.assertRaises(kind) as caught:
             self.widen(128 * _GIB, **kwargs)
         self.assertIn('wanted addresses of 38 bits', str(caught.exception))
         self.assertIn('128 GiB', str(caught.exception))
@@ -172,7 +172,9 @@ class WidenTest(unittest.TestCase):
 
     def test_narrow_choice_of_the_flavor_is_refused(self):
         self.choose('emulate', 37)
-        self.assert_refused('hw:maxphysaddr_bits=37')
+        self.assert_refused(
+            'hw:maxphysaddr_bits=37', exception.RequestImpossible
+        )
 
     def test_choice_that_is_wider_than_the_host_is_refused(self):
         self.choose('emulate', 47)

@@ -222,6 +222,6 @@ class PolicyTest(unittest.TestCase):
 
     def test_others_are_named_and_refused(self):
         with self.assertRaisesRegex(
-            exception.InvalidOption, "preferred, none, found 'must'"
+            exception.RequestImpossible, "preferred, none, found 'must'"
         ):
             extra_specs.numa_policy({'hw:gpuvirt_numa_policy': 'must'})
