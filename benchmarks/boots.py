@@ -45,7 +45,7 @@ _VGPU = {'resources:CUSTOM_VGPU_NVIDIA_T4_1Q': '1'}
 # What our driver does in a boot, and what of it waits for others.
 _PARTS = {
     'nova_gpuvirt.reporter.Reporter._report': 'report',
-    'nova_gpuvirt.building.Building._enter': 'check',
+    'nova_gpuvirt.building.Building._check': 'check',
     'nova_gpuvirt.gpus.Gpus.attach': 'vGPU',
     'nova_gpuvirt.guest.wire': 'wiring',
 }

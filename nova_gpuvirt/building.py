@@ -185,13 +185,13 @@ class Building(parts.Parts):
         """Let an instance through the gate, and to its place if it arrives."""
         with contextlib.ExitStack() as stack:
             try:
-                self._enter(stack, instance, allocated, arriving)
+                self._check(stack, instance, allocated, arriving)
             except exception.GpuvirtError as error:
                 raise self._refusal(instance, error) from error
             yield
 
     @timed.step
-    def _enter(
+    def _check(
         self,
         stack: contextlib.ExitStack,
         instance: objects.Instance,

@@ -4,6 +4,7 @@ Nova promises nothing to code outside its tree.
 """
 
 import inspect
+import pathlib
 import re
 import unittest
 
@@ -12,6 +13,7 @@ import nova.conf
 from nova import context
 from nova import exception
 from nova import objects
+from nova import service
 from nova import utils
 from nova import version
 from nova.api.validation.extra_specs import validators
@@ -19,7 +21,6 @@ from nova.compute import manager
 from nova.compute import power_state
 from nova.compute import provider_tree
 from nova.compute import resource_tracker
-from nova.compute import stats
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova.pci import stats as pci_stats
@@ -37,9 +38,24 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
 
+import nova_gpuvirt
 from nova_gpuvirt import driver
 
 _LIBVIRT = libvirt_driver.LibvirtDriver
+
+
+def _overrides():
+    """The names that our driver and its parts define."""
+    classes = driver.GpuLibvirtDriver.__mro__
+    return {
+        name
+        for each in classes[: classes.index(_LIBVIRT)]
+        for name in vars(each)
+    }
+
+
+def _is_python_s(name):
+    return name.startswith('__') and name != '__init__'
 
 
 def _parameters(function):
@@ -65,8 +81,15 @@ class DriverTest(unittest.TestCase):
                 *('self', 'provider_tree', 'nodename', 'allocations'),
             ),
             'get_available_resource': ('self', 'nodename'),
-            'prepare_for_spawn': ('self', 'instance'),
-            'spawn': ('self', 'context', 'instance'),
+            'spawn': (
+                *('self', 'context', 'instance', 'image_meta'),
+                *('injected_files', 'admin_password', 'allocations'),
+            ),
+            'rebuild': (
+                *('self', 'context', 'instance', 'image_meta'),
+                *('injected_files', 'admin_password', 'allocations'),
+            ),
+            '_hard_reboot': ('self', 'context', 'instance'),
             'finish_migration': (
                 *('self', 'context', 'migration', 'instance'),
             ),
@@ -89,30 +112,48 @@ class DriverTest(unittest.TestCase):
             'resume': ('self', 'context', 'instance', 'network_info'),
             'check_can_live_migrate_source': ('self', 'context', 'instance'),
         }.items():
-            self.assertIn(name, vars(driver.GpuLibvirtDriver))
+            self.assertIn(name, _overrides())
             self.assert_begins(getattr(_LIBVIRT, name), *parameters)
 
     def test_no_other_method_is_overridden_by_accident(self):
-        ours = {
-            '_reconcile',
-            '_check',
-            '_places',
-            '_guest_host',
-            '_refusal',
-            '_release',
-            '_why_not_saved',
-            '_attach_again',
-            '_resume_saved',
-        }
-        for name in vars(driver.GpuLibvirtDriver):
-            if name in ours:
-                self.assertFalse(hasattr(_LIBVIRT, name), name)
+        named = inspect.getsource(
+            self.test_overridden_methods_begin_with_what_we_name
+        )
+        for name in _overrides():
+            if hasattr(_LIBVIRT, name) and not _is_python_s(name):
+                self.assertIn(f"'{name}'", named)
+
+    def test_each_start_of_a_stopped_guest_is_a_hard_reboot(self):
+        for method in (
+            *(_LIBVIRT.power_on, _LIBVIRT.resume_state_on_host_boot),
+            _LIBVIRT.reboot,
+        ):
+            self.assertIn('self._hard_reboot(', inspect.getsource(method))
+
+    def test_hard_reboot_and_rescue_ask_for_the_guest_anew(self):
+        for method in (
+            *(_LIBVIRT._hard_reboot, _LIBVIRT.rescue, _LIBVIRT.spawn),
+            *(_LIBVIRT.finish_migration, _LIBVIRT.finish_revert_migration),
+        ):
+            self.assertIn('self._get_guest_xml(', inspect.getsource(method))
+        source = inspect.getsource(_LIBVIRT._get_guest_xml)
+        self.assertIn('self._get_guest_config(', source)
+
+    def test_driver_may_refuse_a_rebuild_before_the_guest_is_destroyed(self):
+        with self.assertRaises(NotImplementedError):
+            virt_driver.ComputeDriver(None).rebuild(*[None] * 9)
+        source = inspect.getsource(manager.ComputeManager._do_rebuild_instance)
+        self.assertLess(
+            source.index('self.driver.rebuild('),
+            source.index('self._rebuild_default_impl('),
+        )
+        self.assertIn('evacuate=evacuate', source)
 
     def test_our_attributes_are_not_nova_s(self):
         source = inspect.getsource(libvirt_driver)
         for name in (
-            *('self._admission', 'self._gpus', 'self._ledger'),
-            'self._machine',
+            *('self._admission', 'self._gate', 'self._gpus'),
+            *('self._ledger', 'self._machine', 'self._nova_options'),
             *('self._reporter', 'self._numa_claims', 'self._tracker'),
         ):
             self.assertNotIn(name, source)
@@ -261,13 +302,15 @@ class TrackerTest(unittest.TestCase):
             set(objects.Instance.fields),
         )
         self.assertLessEqual(
-            {'old_resources', 'new_resources'},
+            {'migration_id', 'old_resources', 'new_resources'},
             set(objects.MigrationContext.fields),
         )
         for method in (
             objects.InstanceList.get_by_filters,
             objects.InstanceList.get_by_host,
             objects.MigrationList.get_in_progress_by_host_and_node,
+            objects.ComputeNode.get_by_host_and_nodename,
+            objects.Migration.get_by_id,
             objects.MigrationContext.get_by_instance_uuid,
             context.get_admin_context,
             objects.Instance.get_by_uuid,
@@ -279,15 +322,65 @@ class TrackerTest(unittest.TestCase):
         self.assertEqual('rebuild_spawning', task_states.REBUILD_SPAWNING)
         self.assertEqual('resize_reverting', task_states.RESIZE_REVERTING)
 
-    def test_refused_claim_is_rescheduled(self):
+    def test_instance_with_resources_looks_changed(self):
+        """So nothing of ours may ask it."""
+        objects.register_all()
+        loaded = objects.ResourceList.obj_from_primitive(
+            objects.ResourceList(objects=[]).obj_to_primitive()
+        )
+        instance = objects.Instance(resources=loaded)
+        instance.obj_reset_changes(['resources'])
+        self.assertIn('resources', instance.obj_what_changed())
+        for path in pathlib.Path(nova_gpuvirt.__file__).parent.rglob('*.py'):
+            self.assertNotIn('obj_what_changed', path.read_text(), path)
+
+    def test_refused_build_is_rescheduled_and_an_aborted_one_is_not(self):
         source = inspect.getsource(
             manager.ComputeManager._build_and_run_instance
         )
-        self.assertIn('except exception.ComputeResourcesUnavailable', source)
-        source = inspect.getsource(manager.ComputeManager._build_resources)
+        spawn = source.index('self.driver.spawn(')
+        for name in ('ComputeResourcesUnavailable', 'BuildAbortException'):
+            self.assertIn(f'exception.{name}', source[spawn:])
+        self.assertIn('injected_files, admin_password,', source[spawn:])
+        self.assertIn('allocs, network_info=', source[spawn:])
+
+    def test_report_client_is_asked_for_what_a_consumer_has(self):
+        client = report.SchedulerReportClient
+        self.assertEqual(
+            ['self', 'context', 'consumer'],
+            _parameters(client.get_allocs_for_consumer),
+        )
+        self.assertEqual(
+            ['self', 'context', 'rp_uuid'],
+            _parameters(client.get_provider_traits),
+        )
+        self.assertEqual(
+            ['self', 'url', 'version', 'global_request_id'],
+            _parameters(client.get),
+        )
+        source = inspect.getsource(manager.ComputeVirtAPI.__init__)
+        self.assertIn('self.reportclient = compute.reportclient', source)
+
+    def test_guests_are_started_with_their_host_before_the_first_update(self):
+        source = inspect.getsource(manager.ComputeManager.init_host)
+        self.assertIn('self._init_instance(', source)
+        source = inspect.getsource(service.Service.start)
         self.assertLess(
-            source.index('self.driver.prepare_for_spawn(instance)'),
-            source.index('exception.ComputeResourcesUnavailable'),
+            source.index('self.manager.init_host('),
+            source.index('self.manager.pre_start_hook('),
+        )
+
+    def test_allocations_of_a_failed_move_are_those_of_its_destination(self):
+        source = inspect.getsource(manager.ComputeManager.finish_resize)
+        self.assertIn('self._delete_allocation_after_move(', source)
+        source = inspect.getsource(manager.ComputeManager._finish_resize)
+        self.assertIn('self._set_instance_info(instance, old_flavor)', source)
+        source = inspect.getsource(
+            manager.ComputeManager._finish_revert_resize
+        )
+        self.assertLess(
+            source.index('self._revert_allocation('),
+            source.index('self.driver.finish_revert_migration('),
         )
 
     def test_stats_of_a_node_are_saved_when_they_are_set(self):
@@ -348,30 +441,6 @@ class NumaTest(unittest.TestCase):
         source = inspect.getsource(function)
         places = [source.index(line) for line in lines]
         self.assertEqual(sorted(places), places, function)
-
-    def test_instance_is_counted_between_its_gpus_and_its_cells(self):
-        tracker = resource_tracker.ResourceTracker
-        self.assert_order(
-            tracker.instance_claim,
-            'instance.numa_topology = instance_numa_topology',
-            'self._set_instance_host_and_node(instance, cn)',
-            'instance.resources = claimed_resources',
-            'self._update_usage_from_instance(context, instance, nodename)',
-        )
-        self.assert_order(
-            tracker._update_usage_from_instance,
-            'stats = self.stats[nodename]',
-            'stats.update_stats_for_instance(instance, is_removed_instance)',
-            'self._update_usage(self._get_usage_dict(instance, instance)',
-        )
-        self.assertIn(
-            'self.stats = collections.defaultdict(compute_stats.Stats)',
-            inspect.getsource(tracker.__init__),
-        )
-        self.assertEqual(
-            ['self', 'instance', 'is_removed'],
-            _parameters(stats.Stats.update_stats_for_instance),
-        )
 
     def test_claims_are_made_under_a_lock_that_we_can_take(self):
         source = inspect.getsource(resource_tracker.ResourceTracker)
@@ -571,8 +640,11 @@ class OptionsTest(unittest.TestCase):
 
     def test_exceptions(self):
         for name in (
+            'BuildAbortException',
+            'ComputeHostNotFound',
             'ComputeResourcesUnavailable',
             'InstanceDeployFailure',
+            'ResourceProviderRetrievalFailed',
             'InstanceFaultRollback',
             'InstanceNotFound',
             'InstanceResumeFailure',

@@ -4,101 +4,31 @@ import uuid
 
 import fixtures
 import testtools
-from nova import exception as nova_exception
 from nova import objects
 from nova.compute import task_states
 
 from nova_gpuvirt import holders
 from nova_gpuvirt import model
+from tests.unit import database
 
-objects.register_all()
-
-_HOST = 'host1'
 _NODE = 'node1'
 _CARD = str(uuid.uuid4())
 _OTHER_CARD = str(uuid.uuid4())
 
 
 def _resources(*identifiers, provider=_CARD):
-    return objects.ResourceList(
-        objects=[
-            objects.Resource(
-                provider_uuid=provider, resource_class='VGPU', identifier=name
-            )
-            for name in identifiers
-        ]
-    )
+    return database.resources(provider, 'VGPU', *identifiers)
 
 
 def _claims(*identifiers, provider=_CARD):
     return {provider: [model.Claim('VGPU', name) for name in identifiers]}
 
 
-class Database:
-    """As much of Nova's database as is read of instances and migrations."""
-
-    def __init__(self):
-        self.instances = {}
-        self.moving = {}
-        self.reads = 0
-
-    def add(self, resources, host=_HOST, task_state=None, moving=None):
-        name = str(uuid.uuid4())
-        self.instances[name] = objects.Instance(
-            uuid=name,
-            host=host,
-            task_state=task_state,
-            resources=resources,
-            migration_context=moving,
-        )
-        if moving is not None:
-            self.moving[name] = moving
-        return name
-
-    def by_host(self, context, host, expected_attrs):
-        self.reads += 1
-        return [i for i in self.instances.values() if i.host == host]
-
-    def by_filters(self, context, filters, expected_attrs):
-        wanted = filters['task_state']
-        return [i for i in self.instances.values() if i.task_state == wanted]
-
-    def by_uuid(self, context, name, expected_attrs):
-        try:
-            return self.instances[name]
-        except KeyError:
-            raise nova_exception.InstanceNotFound(instance_id=name) from None
-
-    def in_progress(self, context, host, node):
-        return [objects.Migration(instance_uuid=name) for name in self.moving]
-
-    def context_of(self, context, name):
-        return self.moving[name]
-
-
 class HoldersTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.database = Database()
-        for cls, name, answer in (
-            (objects.InstanceList, 'get_by_host', self.database.by_host),
-            (objects.InstanceList, 'get_by_filters', self.database.by_filters),
-            (objects.Instance, 'get_by_uuid', self.database.by_uuid),
-            (
-                objects.MigrationList,
-                'get_in_progress_by_host_and_node',
-                self.database.in_progress,
-            ),
-            (
-                objects.MigrationContext,
-                'get_by_instance_uuid',
-                self.database.context_of,
-            ),
-        ):
-            self.useFixture(
-                fixtures.MockPatchObject(cls, name, side_effect=answer)
-            )
-        self.holders = holders.Holders(_HOST)
+        self.database = self.useFixture(database.Database())
+        self.holders = holders.Holders(database.HOST)
 
     def others(self, but='nobody', provider=_CARD):
         return dict(self.holders.others(_NODE, but, [provider]))

@@ -7,11 +7,13 @@ from nova import objects
 
 from nova_gpuvirt import ledger
 from nova_gpuvirt import model
+from nova_gpuvirt import reported
 
 objects.register_all()
 
 _CARD = str(uuid.uuid4())
 _SAME_CARD_ELSEWHERE = str(uuid.uuid4())
+_ADDRESS = model.PciAddress.parse('0000:01:00.0')
 _SLOT = 'passthrough:0000:01:00.0'
 
 
@@ -36,7 +38,7 @@ class ClaimsTest(unittest.TestCase):
     def learn(self):
         self.ledger.learn(
             'node1',
-            {_CARD: model.PciAddress.parse('0000:01:00.0')},
+            {_CARD: reported.Reported(_ADDRESS, 'CUSTOM_GPU_ID_10DE_1E30')},
             frozenset(['PGPU']),
         )
 

@@ -61,7 +61,7 @@ _DRIVER = 'nova_gpuvirt.building.Building'
 _REPORTER = 'nova_gpuvirt.reporter.Reporter'
 _NOVA = ''.join(
     (
-        _nova(_BOOT, f'{_DRIVER}._enter took 0.250 s {_AT}'),
+        _nova(_BOOT, f'{_DRIVER}._check took 0.250 s {_AT}'),
         _nova(_PERIODIC, f'{_REPORTER}._report took 10.500 s {_AT}'),
         _nova(_BOOT, f'{_DRIVER}._wire took 1.500 s {_AT}'),
         _nova(_BOOT, 'Took 28.01 seconds to spawn the instance', 'INFO'),
