@@ -83,6 +83,18 @@ class SchedulerTest(SchedulerTestCase):
             (summary.mark(server['id']),), self.told('host1').arrived
         )
 
+    def test_a_server_that_moves_arrives_where_it_goes_alone(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU)
+        self.start_gpu_host('host2', 't4')
+        self.restart_compute_service('host1')
+        self._migrate_server(server)
+        self.run_periodic()
+        self.assertEqual((), self.told('host1').arrived)
+        self.assertEqual(
+            (summary.mark(server['id']),), self.told('host2').arrived
+        )
+
     def test_what_runs_is_told_of(self):
         self.start_gpu_host('host1', 't4')
         self.boot(base.VGPU)
