@@ -113,5 +113,5 @@ class Scheduler:
         chosen = weighed[0].obj
         candidate = chosen.allocation_candidates[0]
         chosen.consume_from_request(spec)
-        by_name[chosen.host].place(task, candidate)
+        by_name[chosen.host].place(task, candidate, spec.instance_uuid)
         return True

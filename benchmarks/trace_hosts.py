@@ -56,7 +56,7 @@ class Host:
         self._cpu = node.cpu_milli
         self._memory = node.memory_mib
         self._free = [trace.CARD] * node.cards
-        self._claims = [0] * node.cards
+        self._arrived: list[str] = []
         name = uuid.uuid5(uuid.NAMESPACE_OID, node.name)
         self._uuid = str(name)
         self._cards = [
@@ -123,9 +123,12 @@ class Host:
             'mappings': {'': [self._uuid]} | mappings,
         }
 
-    def place(self, task: trace.Task, candidate: dict[str, Any]) -> None:
+    def place(
+        self, task: trace.Task, candidate: dict[str, Any], instance: str
+    ) -> None:
         """Give a task what a candidate says, and tell the scheduler.
 
+        :param instance: the UUID that the scheduler knows the task by
         :raises RuntimeError: when it is not there
         """
         cards = [
@@ -137,9 +140,9 @@ class Host:
         self._memory -= task.memory_mib
         for i in cards:
             self._free[i] -= task.milli
-            self._claims[i] += 1
         if min(self._cpu, self._memory, *self._free) < 0:
             raise RuntimeError(f'{self._node.name} has no room for {task}')
+        self._arrived.append(summary.mark(instance))
         self._tell()
 
     def _tell(self) -> None:
@@ -167,10 +170,10 @@ class Host:
                     whole=free == trace.CARD,
                     unused=free * _MILLIONTHS,
                     left=tuple(free // size for size in self._sizes),
-                    claims=claims,
                 )
-                for i, (provider, free, claims) in enumerate(
-                    zip(self._cards, self._free, self._claims, strict=True)
+                for i, (provider, free) in enumerate(
+                    zip(self._cards, self._free, strict=True)
                 )
-            )
+            ),
+            arrived=tuple(self._arrived),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import os_resource_classes as orc
 
@@ -17,6 +18,8 @@ from nova_gpuvirt import topology
 
 # Of the shapes that run, the most frequent ones that are told of.
 _MOST = 16
+# Of the instances that have arrived, the newest ones that are told of.
+_NEWEST = 64
 
 
 class HostSummary:
@@ -32,23 +35,24 @@ class HostSummary:
         self,
         providers: Mapping[str, placement.Provider | placement.SetProvider],
         running: Mapping[summary.Request, int],
-        made: Mapping[str, int],
+        arrived: Sequence[str],
     ) -> str:
         """Write it, as the scheduler reads it; see `summarize`."""
-        return summary.dump(self.summarize(providers, running, made))
+        return summary.dump(self.summarize(providers, running, arrived))
 
     def summarize(
         self,
         providers: Mapping[str, placement.Provider | placement.SetProvider],
         running: Mapping[summary.Request, int],
-        made: Mapping[str, int],
+        arrived: Sequence[str],
     ) -> summary.Summary:
         """Sum up the GPUs of a host.
 
         :param providers: our providers, by UUID
         :param running: how many instances of each shape have GPUs of this
             host
-        :param made: how many claims each provider has had
+        :param arrived: the UUIDs of instances that arrived a moment ago,
+            newest last
         """
         cards = {
             uuid: provider.card
@@ -66,19 +70,16 @@ class HostSummary:
         indexes = {card.device: i for i, card in enumerate(cards.values())}
         return summary.Summary(
             tuple(
-                dataclasses.replace(
-                    told,
-                    switch=switches.get(card.device),
-                    claims=made.get(uuid, 0),
-                )
-                for uuid, (card, told) in self._cards.items()
+                dataclasses.replace(told, switch=switches.get(card.device))
+                for card, told in self._cards.values()
             ),
             tuple(
-                _sets(uuid, provider, indexes, made.get(uuid, 0))
+                _sets(uuid, provider, indexes)
                 for uuid, provider in sorted(providers.items())
                 if isinstance(provider, placement.SetProvider)
             ),
             tuple(Counter(running).most_common(_MOST)),
+            tuple(map(summary.mark, arrived[-_NEWEST:])),
         )
 
     def _card(
@@ -94,7 +95,6 @@ def _sets(
     uuid: str,
     provider: placement.SetProvider,
     indexes: Mapping[model.Device, int],
-    made: int,
 ) -> summary.Sets:
     free = {
         rc: tuple(
@@ -103,7 +103,7 @@ def _sets(
         )
         for rc, sets in provider.free.items()
     }
-    return summary.Sets(uuid, free, made)
+    return summary.Sets(uuid, free)
 
 
 def _card(uuid: str, card: placement.Card) -> summary.Card:

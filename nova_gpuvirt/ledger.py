@@ -57,11 +57,6 @@ class Ledger:
         ] = {}
 
     @property
-    def made(self) -> Mapping[str, int]:
-        """Count the claims that each provider has had since the start."""
-        return self._young.made
-
-    @property
     def providers(self) -> Mapping[str, model.Device]:
         """Our providers: the card or fabric of each, by UUID."""
         return {uuid: r.device for uuid, r in self.reports.items()}

@@ -9,6 +9,7 @@ from typing import Any
 from nova.compute import provider_tree as provider_tree_
 from oslo_log import log as logging
 
+from nova_gpuvirt import arrivals
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import host_summary
 from nova_gpuvirt import ledger as ledger_
@@ -38,6 +39,7 @@ class Reporter:
         self._tracker = tracker
         self._published = published.Published()
         self._host_summary = host_summary.HostSummary()
+        self._arrivals = arrivals.Arrivals()
         # Whether the next report looks at every card.
         self._everything = True
         self._running: Mapping[summary.Request, int] = {}
@@ -126,16 +128,15 @@ class Reporter:
         Nova saves the compute node right after this update, if it differs;
         it does not see a change inside of ``stats``.
         """
-        told = self._host_summary.text(
-            providers, self._running, self._ledger.made
-        )
+        tracker = self._tracker()
+        arrived = self._arrivals.young(self._now_there(tracker))
+        told = self._host_summary.text(providers, self._running, arrived)
         self._stats = {}
         if providers:
             self._stats = {
                 summary.KEY: told,
                 reported.KEY: reported.dump(self._ledger.reports),
             }
-        tracker = self._tracker()
         node = tracker.compute_nodes.get(nodename)
         if node is not None:
             stats = tracker.stats[nodename]
@@ -143,3 +144,16 @@ class Reporter:
                 stats.pop(key, None)
             stats |= self._stats
             node.stats = stats
+
+    def _now_there(self, tracker: Any) -> dict[str, str | None]:
+        """List the instances that are here, and by which move they come.
+
+        One that moves away, or within this host, is here all along.
+        """
+        moves = tracker.tracked_migrations
+        there = (*tracker.tracked_instances, *moves)
+        return dict.fromkeys(there) | {
+            instance: move.uuid
+            for instance, move in moves.items()
+            if move.dest_compute == self._ledger.host
+        }

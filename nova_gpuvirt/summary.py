@@ -2,8 +2,9 @@
 
 The text stands under `KEY` in the compute node's ``stats``, a TEXT column of
 Nova's database, which the scheduler reads for each request anyway. It is JSON
-without names of fields: 8 cards of 10 profiles take less than 8 KiB. Another
-`VERSION` is not read at all.
+without names of fields: 8 cards of 10 profiles take less than 8 KiB. Hosts
+may be upgraded after the scheduler, which reads version 1 as well. Others are
+not read at all.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import dataclasses
 import enum
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import os_resource_classes as orc
 
 KEY = 'gpuvirt'
-VERSION = 1
+VERSION = 2
 
 # A card's parts are measured in millionths of the card.
 CARD = 1_000_000
@@ -92,8 +94,6 @@ class Card:
     as a whole, None where it is not offered so. `unused` are the millionths
     that no part has. `left` counts what is left of each part of the layout,
     and `vgpu` is the index of the part that the class VGPU stands for.
-    `claims` counts the claims that the card has had since nova-compute was
-    started: it only grows, and makes no card differ from another.
     """
 
     provider: str
@@ -106,7 +106,6 @@ class Card:
     unused: int = CARD
     left: tuple[int, ...] = ()
     vgpu: int | None = None
-    claims: int = dataclasses.field(default=0, compare=False)
 
     def part(self, resource_class: str) -> int | None:
         """Find the index of the part that a class stands for."""
@@ -117,14 +116,10 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sets:
-    """The sets of one fabric: by class, the free ones, by cards' indexes.
-
-    `claims` counts those that they have had, as a card's does.
-    """
+    """The sets of one fabric: by class, the free ones, by cards' indexes."""
 
     provider: str
     free: Mapping[str, tuple[tuple[int, ...], ...]]
-    claims: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,11 +136,14 @@ class Summary:
     """All that a host tells.
 
     `running` counts the instances with GPUs that the host has, by shape.
+    `arrived` are the marks of instances that have claimed here in the last
+    minute, newest last.
     """
 
     cards: tuple[Card, ...]
     sets: tuple[Sets, ...] = ()
     running: tuple[tuple[Request, int], ...] = ()
+    arrived: tuple[str, ...] = ()
 
 
 # A fleet has thousands of hosts and few layouts: each is kept once.
@@ -154,6 +152,14 @@ _KNOWN: dict[Layout, Layout] = {}
 
 class Unreadable(ValueError):
     """A text that this version can't read."""
+
+
+def mark(instance: str) -> str:
+    """Name an instance in few letters: by the first 8 of its UUID.
+
+    Of those that arrive on a host in one minute hardly two are named alike.
+    """
+    return instance[:8]
 
 
 def dump(summary: Summary) -> str:
@@ -166,11 +172,12 @@ def dump(summary: Summary) -> str:
             _card_out(card, layouts.index(card.layout))
             for card in summary.cards
         ],
-        [[s.provider, dict(s.free), s.claims] for s in summary.sets],
+        [[s.provider, dict(s.free)] for s in summary.sets],
         [
             [count, r.vcpus, r.memory_mb, dict(r.units)]
             for r, count in summary.running
         ],
+        summary.arrived,
     ]
     return json.dumps(body, separators=(',', ':'))
 
@@ -178,15 +185,18 @@ def dump(summary: Summary) -> str:
 def load(text: str) -> Summary:
     """Read a summary from its text.
 
-    :raises Unreadable: when it is none of this version
+    :raises Unreadable: when it is none, or of a version that is not known
     """
     try:
         version, *body = json.loads(text)
-        if version != VERSION:
+        if version == 1:
+            body = _of_version_1(*body)
+        elif version != VERSION:
             raise Unreadable(
-                f'wanted a summary of version {VERSION}, found {version!r}'
+                f'wanted a summary of version 1 or {VERSION}, '
+                f'found {version!r}'
             )
-        layouts, cards, sets, running = body
+        layouts, cards, sets, running, arrived = body
         known = [_layout_in(*layout) for layout in layouts]
         return Summary(
             tuple(_card_in(known, *card) for card in cards),
@@ -194,19 +204,39 @@ def load(text: str) -> Summary:
                 Sets(
                     provider,
                     {rc: tuple(map(tuple, each)) for rc, each in free.items()},
-                    claims,
                 )
-                for provider, free, claims in sets
+                for provider, free in sets
             ),
             tuple(
                 (Request(vcpus, memory, tuple(units.items())), count)
                 for count, vcpus, memory, units in running
             ),
+            tuple(arrived),
         )
     except Unreadable:
         raise
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Unreadable(f'{text[:80]!r} is no summary: {error}') from error
+
+
+def _of_version_1(
+    layouts: list[Any],
+    cards: list[list[Any]],
+    sets: list[list[Any]],
+    running: list[Any],
+) -> list[Any]:
+    """Turn the body of a text of version 1 into one of this version.
+
+    Cards and sets had counts of their claims, last. Nobody can tell whose
+    these were.
+    """
+    return [
+        layouts,
+        [card[:-1] for card in cards],
+        [each[:-1] for each in sets],
+        running,
+        [],
+    ]
 
 
 def _layout_out(layout: Layout) -> list[object]:
@@ -237,7 +267,6 @@ def _card_out(card: Card, layout: int) -> list[object]:
         card.unused,
         card.left,
         card.vgpu,
-        card.claims,
     ]
 
 
@@ -253,7 +282,6 @@ def _card_in(
     unused: int,
     left: list[int],
     vgpu: int | None,
-    claims: int,
 ) -> Card:
     return Card(
         provider,
@@ -266,5 +294,4 @@ def _card_in(
         unused,
         tuple(left),
         vgpu,
-        claims,
     )

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -59,8 +58,6 @@ class YoungClaims:
         self._under_way = under_way
         self._clock = clock
         self._seen: dict[tuple[str, str], _Seen] = {}
-        # How many claims each provider has had, those that ended too.
-        self.made: Counter[str] = Counter()
 
     def heal(
         self,
@@ -91,9 +88,7 @@ class YoungClaims:
                 seen = self._seen.setdefault(
                     (provider, resource_class), _Seen()
                 )
-                new = record - seen.claims
-                self.made[provider] += len(new)
-                seen.since.update(dict.fromkeys(new, now))
+                seen.since.update(dict.fromkeys(record - seen.claims, now))
                 seen.record = record
                 seen.claims = frozenset(record)
 

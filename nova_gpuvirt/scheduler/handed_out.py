@@ -26,21 +26,22 @@ _SECONDS = 60.0
 class _Note(NamedTuple):
     """A part that was handed out, and when.
 
-    `claims` is how many the provider has had once this is among them.
+    `mark` is what the host tells once the instance has arrived, None where
+    it told so already: of an earlier arrival.
     """
 
     since: float
-    claims: int
+    mark: str | None
     part: candidate.Part
 
 
 class HandedOut:
     """What this process has handed out of each provider, newest last.
 
-    A note is good until the host tells of its claim: until the provider has
-    had as many claims as it would have with this one. That the claim may
-    have ended since changes nothing, since this count only grows. It is kept
-    for longer: of two requests at once, one may have been told less.
+    A note is good until the host tells that its instance has arrived: others
+    that arrive may have been sent by another nova-scheduler. That the claim
+    may have ended since changes nothing. It is kept for longer: of two
+    requests at once, one may have been told less.
 
     Requests are served in several threads. The notes are never changed: who
     holds the lock puts others in their place.
@@ -52,11 +53,15 @@ class HandedOut:
         self._notes: Mapping[str, Sequence[_Note]] = {}
 
     def note(
-        self, told: summary.Summary, parts: Iterable[candidate.Part]
+        self,
+        told: summary.Summary,
+        instance: str,
+        parts: Iterable[candidate.Part],
     ) -> None:
         """Note what was handed out.
 
         :param told: what the host told when it was chosen
+        :param instance: the UUID of the instance that gets it
         """
         with self._lock:
             now = self._clock()
@@ -65,12 +70,14 @@ class HandedOut:
                 for provider, each in self._notes.items()
                 if (young := [n for n in each if n.since > now - _SECONDS])
             }
+            mark: str | None = summary.mark(instance)
+            if mark in told.arrived:
+                mark = None
             for part in parts:
-                before = notes.get(part.provider, [])
-                known = _claims(told, part.provider)
-                count = sum(n.part.units for n in before if n.claims > known)
-                count += known + part.units
-                notes[part.provider] = [*before, _Note(now, count, part)]
+                notes[part.provider] = [
+                    *notes.get(part.provider, []),
+                    _Note(now, mark, part),
+                ]
             self._notes = notes
 
     def is_clear(self, providers: Iterable[str]) -> bool:
@@ -85,19 +92,11 @@ class HandedOut:
             note.part
             for provider in _providers(told)
             if provider in notes
-            for known in [_claims(told, provider)]
             for note in notes[provider]
-            if note.since > oldest and note.claims > known
+            if note.since > oldest and note.mark not in told.arrived
         )
 
 
 def _providers(told: summary.Summary) -> Iterator[str]:
     yield from (card.provider for card in told.cards)
     yield from (sets.provider for sets in told.sets)
-
-
-def _claims(told: summary.Summary, provider: str) -> int:
-    """Count the claims that a provider has had, as its host tells."""
-    counts = [c.claims for c in told.cards if c.provider == provider]
-    counts += [s.claims for s in told.sets if s.provider == provider]
-    return sum(counts)

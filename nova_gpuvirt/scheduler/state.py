@@ -132,7 +132,9 @@ class GpuHostState(host_manager.HostState):
     def consume_from_request(self, spec_obj: Any) -> None:
         """Note what Nova has claimed of this host, as well."""
         super().consume_from_request(spec_obj)
-        HANDED_OUT.note(self.gpus.summary, self._claimed())
+        HANDED_OUT.note(
+            self.gpus.summary, spec_obj.instance_uuid, self._claimed()
+        )
 
     def _locked_consume_from_request(self, spec_obj: Any) -> None:
         """Put the guest where the host will: beside its GPUs."""

@@ -394,6 +394,55 @@ class TrackerTest(unittest.TestCase):
         )
 
 
+class TrackedTest(unittest.TestCase):
+    """How Nova's tracker knows which instances are here, or come."""
+
+    def source(self, name):
+        return inspect.getsource(
+            getattr(resource_tracker.ResourceTracker, name)
+        )
+
+    def assert_order(self, name, *lines):
+        source = self.source(name)
+        places = [source.index(line) for line in lines]
+        self.assertEqual(sorted(places), places, name)
+
+    def test_instances_and_moves_are_kept_by_uuid(self):
+        source = self.source('__init__')
+        self.assertIn('self.tracked_instances = set()', source)
+        self.assertIn('self.tracked_migrations = {}', source)
+        self.assertIn(
+            'self.tracked_instances.add(uuid)',
+            self.source('_update_usage_from_instance'),
+        )
+        self.assertIn(
+            'self.tracked_migrations[uuid] = migration',
+            self.source('_update_usage_from_migration'),
+        )
+        self.assertLessEqual(
+            {'uuid', 'dest_compute'}, {*objects.Migration.fields}
+        )
+
+    def test_who_claims_is_tracked_before_the_report(self):
+        for name, tracked in {
+            'instance_claim': 'self._update_usage_from_instance(',
+            '_move_claim': 'self._update_usage_from_migration(',
+        }.items():
+            self.assert_order(name, tracked, 'self._update(elevated, cn)')
+
+    def test_all_are_tracked_anew_before_the_report_of_a_periodic_one(self):
+        for name, kept in {
+            '_update_usage_from_instances': 'tracked_instances',
+            '_update_usage_from_migrations': 'tracked_migrations',
+        }.items():
+            self.assertIn(f'self.{kept}.clear()', self.source(name))
+            self.assert_order(
+                '_update_available_resource',
+                f'self.{name}(',
+                'self._update(context, cn, startup=startup)',
+            )
+
+
 class SchedulerTest(unittest.TestCase):
     def test_host_state_has_what_we_read(self):
         state = host_manager.HostState('host', 'node', 'cell')
@@ -413,6 +462,19 @@ class SchedulerTest(unittest.TestCase):
         self.assertLess(
             source.index('alloc_req = host.allocation_candidates[0]'),
             source.index('selected_host.consume_from_request(spec_obj)'),
+        )
+
+    def test_request_names_each_instance_before_its_host_is_told(self):
+        manager_ = scheduler_manager.SchedulerManager
+        source = inspect.getsource(manager_._schedule)
+        loop = source.index('for num, instance_uuid in enumerate(')
+        self.assertLess(
+            source.index('spec_obj.instance_uuid = instance_uuid', loop),
+            source.index('self._consume_selected_host(', loop),
+        )
+        self.assertIn(
+            'selected_host.consume_from_request(spec_obj)',
+            inspect.getsource(manager_._consume_selected_host),
         )
 
     def test_filters_and_weighers(self):

@@ -2,10 +2,13 @@
 
 import json
 
+import fixtures
 from nova import context as nova_context
 from nova import objects
 
 from nova_gpuvirt import summary
+from nova_gpuvirt.scheduler import handed_out
+from nova_gpuvirt.scheduler import state
 from tests.functional import base
 
 _T4 = 'CUSTOM_VGPU_NVIDIA_T4'
@@ -57,14 +60,40 @@ class SchedulerTest(SchedulerTestCase):
         self.assertTrue(all(card.whole for card in before.cards))
 
         server = self.boot(base.VGPU)
-        told = {c.device: c for c in self.told('host1').cards}
-        self.assertFalse(told[self.card_of(server)].whole)
-        self.assertEqual(1, told[self.card_of(server)].claims)
+        told = self.told('host1')
+        cards = {card.device: card for card in told.cards}
+        self.assertFalse(cards[self.card_of(server)].whole)
+        self.assertEqual((summary.mark(server['id']),), told.arrived)
 
         self._delete_server(server)
-        self.assertEqual(before.cards, self.told('host1').cards)
+        self.assertEqual(before, self.told('host1'))
         self.run_periodic()
         self.assertEqual(before.cards, self.told('host1').cards)
+
+    def test_a_resize_within_the_host_is_an_arrival(self):
+        self.flags(allow_resize_to_same_host=True)
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU)
+        # Those that a nova-compute finds at its start are old.
+        self.restart_compute_service('host1')
+        self.run_periodic()
+        self.assertEqual((), self.told('host1').arrived)
+        self._resize_server(server, self.flavor(base.PGPU))
+        self.assertEqual(
+            (summary.mark(server['id']),), self.told('host1').arrived
+        )
+
+    def test_a_server_that_moves_arrives_where_it_goes_alone(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU)
+        self.start_gpu_host('host2', 't4')
+        self.restart_compute_service('host1')
+        self._migrate_server(server)
+        self.run_periodic()
+        self.assertEqual((), self.told('host1').arrived)
+        self.assertEqual(
+            (summary.mark(server['id']),), self.told('host2').arrived
+        )
 
     def test_what_runs_is_told_of(self):
         self.start_gpu_host('host1', 't4')
@@ -138,6 +167,29 @@ class SchedulerTest(SchedulerTestCase):
         self.start_gpu_host('host1', 'gvtd')
         self.boot_refused({'resources1:PGPU': '1', **_GROUP_OF_SESSION})
         self.assertIn('can not be PGPU', self.log())
+
+    def test_what_was_handed_out_outlives_the_claim_of_another_worker(self):
+        self.start_gpu_host('host1', 't4')
+        for address in ('5e', 'af', 'd8'):
+            self.simulated['host1'].unplug(f'0000:{address}:00.0')
+        self.run_periodic()
+        four = {f'resources:{_T4}_4Q': '1'}
+        pending = []
+
+        def another_worker_boots():
+            mine = state.HANDED_OUT
+            # What another process remembers is not known here.
+            with fixtures.MonkeyPatch(
+                'nova_gpuvirt.scheduler.state.HANDED_OUT',
+                handed_out.HandedOut(),
+            ):
+                self.boot(four)
+            pending.extend(mine.pending(self.told('host1')))
+
+        with self.once_before(base.CLAIM_ON_HOST, another_worker_boots):
+            self.boot(four)
+        self.assertEqual([1], [part.units for part in pending])
+        self.assertEqual((), state.HANDED_OUT.pending(self.told('host1')))
 
     def test_a_summary_of_another_version_is_passed_over(self):
         self.start_gpu_host('host1', 't4')

@@ -34,7 +34,6 @@ def large():
             numa_node=i // 4,
             switch=f'0000:{i:02x}:01.0',
             vgpu=5,
-            claims=12,
         )
         for i in range(8)
     )
@@ -46,7 +45,6 @@ def large():
             )
             for n in (2, 4, 8)
         },
-        3,
     )
     running = tuple(
         (
@@ -57,13 +55,31 @@ def large():
         )
         for i, n in enumerate(range(100, 116))
     )
-    return summary.Summary(cards, (sets,), running)
+    # As many as a host tells of.
+    arrived = tuple(f'{n:08x}' for n in range(64))
+    return summary.Summary(cards, (sets,), running, arrived)
+
+
+# What a host of version 1 told: its last numbers are counts of claims.
+VERSION_1 = (
+    '[1,[["T4",[["CUSTOM_VGPU_A",250000,"e"]],null]],'
+    '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3],0,7]],'
+    '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]},2]],'
+    '[[3,4,8192,{"VGPU":1}]]]'
+)
 
 
 class TextTest(unittest.TestCase):
-    @hypothesis.given(worlds.hosts(), worlds.requests())
-    def test_a_text_says_all(self, told, running):
-        told = summary.Summary(told.cards, told.sets, tuple(running.items()))
+    @hypothesis.given(
+        worlds.hosts(), worlds.requests(), st.lists(st.uuids().map(str))
+    )
+    def test_a_text_says_all(self, told, running, arrived):
+        told = summary.Summary(
+            told.cards,
+            told.sets,
+            tuple(running.items()),
+            tuple(map(summary.mark, arrived)),
+        )
         self.assertEqual(told, summary.load(summary.dump(told)))
 
     def test_health_and_place_are_told(self):
@@ -77,8 +93,9 @@ class TextTest(unittest.TestCase):
         self.assertEqual(told, summary.load(summary.dump(told)))
 
     def test_eight_cards_of_ten_profiles_take_less_than_8_kib(self):
-        text = summary.dump(large())
-        self.assertEqual(large().running, summary.load(text).running)
+        told = large()
+        text = summary.dump(told)
+        self.assertEqual(told, summary.load(text))
         self.assertLess(len(text.encode()), 8 << 10)
 
     def test_hosts_with_the_same_model_share_its_layout(self):
@@ -86,11 +103,36 @@ class TextTest(unittest.TestCase):
         one, other = summary.load(text), summary.load(text)
         self.assertIs(one.cards[0].layout, other.cards[1].layout)
 
+    def test_version_1_is_read_without_its_counts(self):
+        layout = summary.Layout(
+            'T4',
+            (summary.Part('CUSTOM_VGPU_A', 250_000, summary.Sharing.EQUAL),),
+        )
+        card = summary.Card(
+            'card',
+            '0000:3b:00.0',
+            layout,
+            numa_node=1,
+            switch='0000:16:00.0',
+            whole=False,
+            unused=750_000,
+            left=(3,),
+            vgpu=0,
+        )
+        sets = summary.Sets('fabric', {'CUSTOM_GPU_SET_2': ((0, 1),)})
+        running = (summary.Request(4, 8192, (('VGPU', 1),)), 3)
+        self.assertEqual(
+            summary.Summary((card,), (sets,), (running,), ()),
+            summary.load(VERSION_1),
+        )
+
     def test_other_versions_are_not_read(self):
         body = json.loads(summary.dump(large()))
-        body[0] = summary.VERSION + 1
-        with self.assertRaisesRegex(summary.Unreadable, 'version 1, found 2'):
-            summary.load(json.dumps(body))
+        for version in (0, summary.VERSION + 1, None, '2'):
+            with self.assertRaisesRegex(
+                summary.Unreadable, f'version 1 or 2, found {version!r}'
+            ):
+                summary.load(json.dumps([version, *body[1:]]))
 
     def test_no_text_is_taken_for_a_summary(self):
         whole = summary.dump(large())
@@ -103,10 +145,16 @@ class TextTest(unittest.TestCase):
             '{}',
             '[1]',
             '[1,[],[],[]]',
-            '[1,[["T4",[["A",1,"?"]],null]],[],[],[]]',
+            '[1,[],[],[],[],[]]',
             '[1,[],[["u","d",0]],[],[]]',
             '[1,[],[],[["u",[],0]],[]]',
-            '[1,[],[],[],[[1,2,3,[]]]]',
+            '[2]',
+            '[2,[],[],[],[]]',
+            '[2,[["T4",[["A",1,"?"]],null]],[],[],[],[]]',
+            '[2,[],[["u","d",0]],[],[],[]]',
+            '[2,[],[],[["u",[]]],[],[]]',
+            '[2,[],[],[],[[1,2,3,[]]],[]]',
+            '[2,[],[],[],[],1]',
             whole[:-1],
             json.dumps([*body, []]),
         ):
@@ -126,9 +174,14 @@ class TextTest(unittest.TestCase):
         )
     )
     def test_reading_ends_in_a_summary_or_in_unreadable(self, body):
-        for text in (json.dumps(body), json.dumps([1, body, body, [], body])):
+        for each in (
+            body,
+            [1, body, body, [], body],
+            [2, body, body, [], body, body],
+        ):
             with contextlib.suppress(summary.Unreadable):
-                self.assertIsInstance(summary.load(text), summary.Summary)
+                told = summary.load(json.dumps(each))
+                self.assertIsInstance(told, summary.Summary)
 
 
 class CardTest(unittest.TestCase):

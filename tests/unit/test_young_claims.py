@@ -56,17 +56,6 @@ class YoungClaimsTest(unittest.TestCase):
             self.young.heal(self.record, [_PROVIDER])
         self.assertEqual({self.claim}, self.claims)
 
-    def test_claims_are_counted_once_and_stay_counted(self):
-        self.rebuild()
-        self.young.heal(self.record, [_PROVIDER])
-        self.assertEqual(1, self.young.made[_PROVIDER])
-        self.claims.remove(self.claim)
-        self.young.heal(self.record, [_PROVIDER])
-        self.assertEqual(1, self.young.made[_PROVIDER])
-        self.claims.add(self.claim)
-        self.young.heal(self.record, [_PROVIDER])
-        self.assertEqual(2, self.young.made[_PROVIDER])
-
     def test_released_claim_is_not_put_back(self):
         self.claims.remove(self.claim)
         self.young.heal(self.record, [_PROVIDER])

@@ -69,7 +69,7 @@ class StateTest(unittest.TestCase):
     def test_cards_alike_share_their_state(self, card, requests):
         seen = demand.Demand(requests, (card.layout,))
         other = dataclasses.replace(
-            card, provider='other', device='other', numa_node=1, claims=7
+            card, provider='other', device='other', numa_node=1
         )
         self.assertIs(seen.state(card), seen.state(other))
 

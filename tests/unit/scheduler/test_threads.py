@@ -3,6 +3,7 @@
 import sys
 import threading
 import unittest
+import uuid
 
 from nova_gpuvirt import summary
 from nova_gpuvirt.scheduler import candidate
@@ -132,7 +133,7 @@ class HandedOutTest(unittest.TestCase):
 
             def request(number, notes=notes):
                 for _ in range(10):
-                    notes.note(told, [part])
+                    notes.note(told, str(uuid.uuid4()), [part])
                     list(notes.pending(told))
 
             in_threads(request)

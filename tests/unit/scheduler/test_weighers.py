@@ -2,6 +2,7 @@
 
 import unittest
 import unittest.mock
+import uuid
 
 import nova.conf
 import os_resource_classes as orc
@@ -89,7 +90,9 @@ class GpuWeigherTest(unittest.TestCase):
             self.host('cut', 1),
         ]
         self.handed_out.note(
-            self.told['gone'], [candidate.Part('gone-0', A, 1)]
+            self.told['gone'],
+            str(uuid.uuid4()),
+            [candidate.Part('gone-0', A, 1)],
         )
         order = dict(self.order(*hosts))
         self.assertEqual(['cut', 'whole', 'gone'], [*order])
