@@ -72,18 +72,19 @@ def wants_display(
     return any(strutils.bool_from_string(word) for word in words if word)
 
 
-def can_show(extra_specs: Mapping[str, str]) -> bool:
-    """Tell whether a flavor asks for something that may have a screen.
+def has_no_screen(extra_specs: Mapping[str, str]) -> bool:
+    """Tell whether a flavor asks for GPUs, and for none that may be shown.
 
-    Whole cards, sets and sessions have none that the console could show.
+    Whole cards, sets and sessions have no screen that the console could show.
     """
     classes = {
         key.partition(':')[2]
         for key in extra_specs
         if key.startswith('resources')
     }
-    return any(
-        rc == orc.VGPU or rc.startswith(model.VGPU_CLASS) for rc in classes
+    gpus = {rc for rc in classes if model.is_gpu_class(rc)}
+    return bool(gpus) and not any(
+        rc == orc.VGPU or rc.startswith(model.VGPU_CLASS) for rc in gpus
     )
 
 

@@ -118,7 +118,7 @@ class _Asked:
         build request.
         """
         flavor = self._spec.flavor.extra_specs
-        if extra_specs.can_show(flavor):
+        if not extra_specs.has_no_screen(flavor):
             return False
         try:
             request = objects.BuildRequest.get_by_instance_uuid(
