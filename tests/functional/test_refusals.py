@@ -3,6 +3,7 @@
 import errno
 
 import fixtures
+from lxml import etree
 from nova.tests.functional.api import client
 
 from nova_gpuvirt import admission
@@ -93,10 +94,17 @@ class MoveTest(base.GpuTestCase):
             self.assert_fails({'migrate': None}, 'ERROR')
         self.assertIn('found a rival', self.log())
 
-    def test_rebuilt_server_is_not_asked_again(self):
+    def test_rebuilt_server_is_checked_before_its_guest_goes(self):
+        before = self.hostdevs('host1', self.server)
         with self.refuse_everything():
-            self._rebuild_server(self.server, _IMAGE)
-        self.assert_agreed()
+            self.assert_fails({'rebuild': {'imageRef': _IMAGE}}, 'ERROR')
+        self.assertEqual(
+            [etree.tostring(hostdev) for hostdev in before],
+            [
+                etree.tostring(hostdev)
+                for hostdev in self.hostdevs('host1', self.server)
+            ],
+        )
 
     def test_rebuild_that_fails_is_an_error_and_seen_as_one(self):
         self.simulated['host1'].fail('*/*/*/create', errno.EIO)
