@@ -52,14 +52,7 @@ class NovaOptions:
     def __init__(self, conf: cfg.ConfigOpts, sysfs: sysfs_.Sysfs) -> None:
         self._sysfs = sysfs
         self._specs = tuple(whitelist.Whitelist(conf.pci.device_spec).specs)
-        self._types = tuple(
-            MdevType(
-                type_id,
-                (group := conf[f'mdev_{type_id}']).mdev_class,
-                frozenset(group.device_addresses),
-            )
-            for type_id in conf.devices.enabled_mdev_types
-        )
+        self._types = _types(conf)
 
     def withhold(self, gpu: model.Gpu) -> model.Gpu:
         """Refuse a card, or the VFs of it, that Nova may give away too."""
@@ -100,10 +93,20 @@ class NovaOptions:
                     wanted=f'no type whose mdev_class is {rc}, since '
                     'nova-gpuvirt offers ' + ', '.join(ours),
                     found=type_id,
-                    remedy=f'take it out, set [mdev_{type_id}]mdev_class to '
-                    'another CUSTOM_ class, or name these cards in '
-                    '[gpuvirt]exclude',
+                    remedy=f'take it out, {_another_class(type_id)}, or '
+                    'name these cards in [gpuvirt]exclude',
                 )
+
+
+def _types(conf: cfg.ConfigOpts) -> tuple[MdevType, ...]:
+    """Read the types; of those without addresses Nova takes the first."""
+    types: list[MdevType] = []
+    for type_id in conf.devices.enabled_mdev_types:
+        group = conf[f'mdev_{type_id}']
+        parents = frozenset(group.device_addresses)
+        if parents or all(t.parents for t in types):
+            types.append(MdevType(type_id, group.mdev_class, parents))
+    return tuple(types)
 
 
 def without(
@@ -162,9 +165,9 @@ def _why_not_by_type(gpu: model.Gpu, types: Iterable[MdevType]) -> str | None:
         type_id, rc = mdev_type.type_id, mdev_type.resource_class
         if rc in _classes(gpu):
             return (
-                f'Nova would take its {rc} for {type_id} of {_MDEV}: set '
-                f'[mdev_{type_id}]mdev_class to another CUSTOM_ class, or '
-                'name the card in [gpuvirt]exclude'
+                f'Nova would take its {rc} for {type_id} of {_MDEV}: '
+                f'{_another_class(type_id)}, or name the card in '
+                '[gpuvirt]exclude'
             )
         places = map(str, (gpu.address, *gpu.virtfns))
         if any(p.type_id == type_id for p in gpu.profiles) and (
@@ -175,6 +178,19 @@ def _why_not_by_type(gpu: model.Gpu, types: Iterable[MdevType]) -> str | None:
                 'there, or name the card in [gpuvirt]exclude'
             )
     return None
+
+
+def _another_class(type_id: str) -> str:
+    """Tell how Nova's type gets a class of its own.
+
+    What it makes on cards that it is not given by address it calls VGPU,
+    whatever the class (`LibvirtDriver._get_resource_class_for_device`), and
+    then gives a guest none of it.
+    """
+    return (
+        f'set [mdev_{type_id}]mdev_class to another CUSTOM_ class and '
+        'device_addresses with it'
+    )
 
 
 def _why_not_by_spec(

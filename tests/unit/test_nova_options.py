@@ -190,6 +190,16 @@ class TypeTest(NovaOptionsTestCase):
             )
             for word in ('nvidia-999', rc, '0000:3b:00.0', '0000:d8:00.0'):
                 self.assertIn(word, str(error))
+            # Without them Nova calls its own VGPU all the same, and gives
+            # none of it.
+            self.assertIn('and device_addresses with it', str(error))
+
+    def test_type_that_nova_leaves_out_stops_nothing(self):
+        conf = conf_of(**{'nvidia-999': 'CUSTOM_NOVA', 'nvidia-998': 'VGPU'})
+        self.host('t4', conf)
+        found = self.gpus.survey().gpus
+        self.options.check(found)
+        self.assertTrue(any(offers.offers_anything(g) for g in found))
 
     def test_class_of_nova_s_own_does_not(self):
         self.host('t4', conf_of(**{'nvidia-233': 'CUSTOM_NOVA'}))
