@@ -58,9 +58,9 @@ class Unreadable(ValueError):
 def nodes(path: pathlib.Path) -> list[Node]:
     """Read the nodes.
 
-    :raises Unreadable: when they can't be read
+    :raises Unreadable: when they can't be read, or none has a card
     """
-    return [
+    listed = [
         Node(
             row.text('sn'),
             row.count('cpu_milli'),
@@ -70,6 +70,9 @@ def nodes(path: pathlib.Path) -> list[Node]:
         )
         for row in _rows(path)
     ]
+    if not any(node.cards for node in listed):
+        raise Unreadable(f'{path}: wanted nodes with GPUs, found none')
+    return listed
 
 
 def tasks(path: pathlib.Path) -> list[Task]:
@@ -77,9 +80,13 @@ def tasks(path: pathlib.Path) -> list[Task]:
 
     Lists without the column of models mean any.
 
-    :raises Unreadable: when they can't be read
+    :raises Unreadable: when they can't be read, or none is for a GPU
     """
-    return [_task(row) for row in _rows(path)]
+    listed = [_task(row) for row in _rows(path)]
+    if not any(task.gpu_milli for task in listed):
+        # Their demand would never reach that of the GPUs.
+        raise Unreadable(f'{path}: wanted tasks for GPUs, found none')
+    return listed
 
 
 def _task(row: _Row) -> Task:

@@ -42,6 +42,13 @@ class TraceTest(unittest.TestCase):
         )
         self.assertEqual(frozenset(), task.models)
 
+    def test_tasks_of_which_none_is_for_a_gpu_are_refused(self):
+        """They would come again and again, and never fill a card."""
+        self.refused(trace.tasks, f'{TASKS}a,1,2,0,0,\n', 'none')
+
+    def test_nodes_of_which_none_has_a_card_are_refused(self):
+        self.refused(trace.nodes, f'{NODES}n,1,2,0,\n', 'none')
+
     def test_a_column_that_is_missing_is_named_beside_those_found(self):
         for read, header, column in (
             (trace.nodes, NODES, 'sn'),
