@@ -17,19 +17,30 @@ from nova_gpuvirt import suspension
 LOG = logging.getLogger(__name__)
 
 
+# Whoever deletes the server does not wait for its snapshot, and a guest that
+# is started then would outlive it.
+_GONE = (
+    nova_exception.InstanceNotFound,
+    nova_exception.InstanceNotRunning,
+    nova_exception.UnexpectedDeletingTaskStateError,
+)
+
+
 class Saving(parts.Parts):
     """Nova's ways to save a guest, for one that has GPUs."""
 
     def suspend(self, context: Any, instance: objects.Instance) -> None:
         """Refuse what can't be saved; what was detached in vain comes back."""
-        why = self._why_not_saved(instance)
+        guest = self._host.get_guest(instance)
+        # QEMU pauses a guest by itself, as when its disk is full.
+        paused = guest.get_power_state(self._host) == power_state.PAUSED
+        why = self._why_not_saved(instance, paused=paused)
         if why is not None:
             raise nova_exception.InstanceFaultRollback(
                 nova_exception.InstanceSuspendFailure(
                     reason=f'{why}; stop or shelve it instead'
                 )
             )
-        guest = self._host.get_guest(instance)
         had = suspension.mdevs(guest)
         try:
             super().suspend(context, instance)
@@ -81,7 +92,7 @@ class Saving(parts.Parts):
         try:
             super().snapshot(context, instance, image_id, *args, **kw)
         except Exception as error:
-            if self._ledger.claims(instance):
+            if not isinstance(error, _GONE) and self._ledger.claims(instance):
                 suspension.tell_user(
                     context, instance, self._ledger.host, error
                 )

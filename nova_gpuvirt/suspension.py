@@ -54,12 +54,18 @@ def obstacle(
 def mdevs(guest: Any) -> list[Any]:
     """List the mdevs that a guest has, or will have when it is started.
 
+    Nova's own list is empty where libvirt does not answer.
+
     :param guest: Nova's `Guest`
+    :raises libvirtError: when libvirt does not tell
     """
-    found = guest.get_all_devices(
-        devtype=vconfig.LibvirtConfigGuestHostdevMDEV
-    )
-    return list(found)
+    config = vconfig.LibvirtConfigGuest()
+    config.parse_str(guest.get_xml_desc())
+    return [
+        device
+        for device in config.devices
+        if isinstance(device, vconfig.LibvirtConfigGuestHostdevMDEV)
+    ]
 
 
 def is_saved(guest: Any) -> bool:
@@ -75,7 +81,10 @@ def attach_again(guest: Any, wanted: Collection[Any]) -> list[str]:
     :returns: why it did not get them all back
     """
     failures = []
-    has = {device.uuid for device in mdevs(guest)}
+    try:
+        has = {device.uuid for device in mdevs(guest)}
+    except Exception as error:
+        return [f'what it has is not known: {error}']
     for device in wanted:
         if device.uuid in has:
             continue
