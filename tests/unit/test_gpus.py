@@ -15,6 +15,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import sysfs
+from nova_gpuvirt import traits
 from nova_gpuvirt import vgpu
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
@@ -281,6 +282,31 @@ class ReportTest(GpusTestCase):
         self.host.plug(_CARD)
         self.gpus.report('node1', {address: placement.UNKNOWN})
         self.assertIn(f'{_CARD} is offered again', self.log.output)
+
+    def of_card(self, *claims):
+        """Report a card in whose place another model was claimed of."""
+        other = 'CUSTOM_GPU_ID_10DE_2331'
+        known = placement.Known({}, {other}, frozenset(claims))
+        found = self.gpus.report(
+            'node1', {model.PciAddress.parse(_CARD): known}
+        )
+        (provider,) = (p for p in found if p.name.endswith(_CARD))
+        return provider, other in provider.traits
+
+    def test_card_in_place_of_a_claimed_one_gives_nothing(self):
+        claim = self.claim()
+        provider, is_other = self.of_card(claim)
+        self.assertTrue(is_other)
+        self.assertIn(traits.QUARANTINED, provider.traits)
+        self.assertEqual({'VGPU': {claim}}, provider.resources)
+        (gpu,) = self.gpus.look_at([claim])
+        self.assertIn('claimed of 10de:2331', gpu.refusal)
+
+        provider, is_other = self.of_card()
+        self.assertFalse(is_other)
+        self.assertIn('PGPU', provider.resources)
+        (gpu,) = self.gpus.look_at([claim])
+        self.assertIsNone(gpu.refusal)
 
     def test_error_that_nobody_thought_of_is_the_cards_own(self):
         path = f'sys/bus/pci/devices/{_CARD}/mdev_supported_types'
