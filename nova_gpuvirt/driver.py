@@ -69,13 +69,14 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         try:
             self._look_again()
         except Exception:
-            LOG.exception('Not all guests of %s are checked again', nodename)
+            LOG.exception('Not all guests of %s are looked at again', nodename)
         self._reporter.prepare(nodename)
         resources = super().get_available_resource(nodename)
         resources['stats'] |= self._reporter.stats
         return resources
 
     def _look_again(self) -> None:
+        self._late_unplugs.look()
         if self._ledger.ready:
             self._gate.look_again()
 

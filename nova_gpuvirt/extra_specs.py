@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-import os_resource_classes as orc
 from nova.api.validation.extra_specs import base
 from oslo_utils import strutils
 
@@ -72,19 +71,12 @@ def wants_display(
     return any(strutils.bool_from_string(word) for word in words if word)
 
 
-def has_no_screen(extra_specs: Mapping[str, str]) -> bool:
-    """Tell whether a flavor asks for GPUs, and for none that may be shown.
-
-    Whole cards, sets and sessions have no screen that the console could show.
-    """
-    classes = {
-        key.partition(':')[2]
+def asks_gpus(extra_specs: Mapping[str, str]) -> bool:
+    """Tell whether a flavor asks for GPUs."""
+    return any(
+        model.is_gpu_class(key.partition(':')[2])
         for key in extra_specs
         if key.startswith('resources')
-    }
-    gpus = {rc for rc in classes if model.is_gpu_class(rc)}
-    return bool(gpus) and not any(
-        rc == orc.VGPU or rc.startswith(model.VGPU_CLASS) for rc in gpus
     )
 
 

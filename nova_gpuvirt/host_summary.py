@@ -26,9 +26,12 @@ class HostSummary:
     """The summary of a host's GPUs, made anew in each update.
 
     A card that did not change since the last one is not looked at again.
+
+    :param has_console: whether guests have a console that shows pictures
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_console: bool) -> None:
+        self._has_console = has_console
         self._cards: dict[str, tuple[placement.Card, summary.Card]] = {}
 
     def text(
@@ -88,7 +91,7 @@ class HostSummary:
         last = self._cards.get(uuid)
         if last is not None and last[0] is card:
             return last
-        return card, _card(uuid, card)
+        return card, _card(uuid, card, self._has_console)
 
 
 def _sets(
@@ -106,7 +109,7 @@ def _sets(
     return summary.Sets(uuid, free)
 
 
-def _card(uuid: str, card: placement.Card) -> summary.Card:
+def _card(uuid: str, card: placement.Card, has_console: bool) -> summary.Card:
     gpu = card.gpu
     if gpu is None:
         return summary.Card(
@@ -130,7 +133,7 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
         str(card.device),
         summary.Layout(
             gpu.model,
-            tuple(_part(share, profile) for share, profile in profiles),
+            tuple(_part(*each, has_console) for each in profiles),
             min(
                 (s.per_guest for s in gpu.shares if s.per_guest), default=None
             ),
@@ -143,14 +146,21 @@ def _card(uuid: str, card: placement.Card) -> summary.Card:
     )
 
 
-def _part(share: model.Share, profile: model.Profile) -> summary.Part:
+def _part(
+    share: model.Share, profile: model.Profile, has_console: bool
+) -> summary.Part:
     if isinstance(share.rule, sharing.EqualSize):
         how = summary.Sharing.EQUAL
     elif isinstance(share.rule, sharing.Independent):
         how = summary.Sharing.INDEPENDENT
     else:
         how = summary.Sharing.MIXED
-    return summary.Part(profile.resource_class, _size(profile), how)
+    return summary.Part(
+        profile.resource_class,
+        _size(profile),
+        how,
+        has_console and profile.display is not None,
+    )
 
 
 def _size(profile: model.Profile) -> int:

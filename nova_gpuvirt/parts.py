@@ -22,6 +22,7 @@ from nova_gpuvirt import gate
 from nova_gpuvirt import gpus
 from nova_gpuvirt import guest_device
 from nova_gpuvirt import hypervisor
+from nova_gpuvirt import late_unplugs
 from nova_gpuvirt import ledger
 from nova_gpuvirt import machine
 from nova_gpuvirt import nova_options
@@ -75,11 +76,17 @@ class Parts(libvirt_driver.LibvirtDriver):
             self._gpus,
             allocations.Allocations(lambda: virtapi.reportclient),
         )
+        self._late_unplugs = late_unplugs.LateUnplugs(
+            lambda instance: self._host.get_guest(instance)
+        )
         self._numa_claims = numa_claims.NumaClaims(
             CONF.host, self._tracker, self._places
         )
         self._reporter = reporter.Reporter(
-            self._gpus, self._ledger, self._tracker
+            self._gpus,
+            self._ledger,
+            self._tracker,
+            has_console=CONF.vnc.enabled or CONF.spice.enabled,
         )
 
     def _has_guest(self, instance: str) -> bool:

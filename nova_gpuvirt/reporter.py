@@ -26,6 +26,7 @@ class Reporter:
     """The providers of a host's GPUs in Nova's tree, and its summary.
 
     :param tracker: returns Nova's resource tracker, once there is one
+    :param has_console: whether guests have a console that shows pictures
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Reporter:
         gpus: gpus_.Gpus,
         ledger: ledger_.Ledger,
         tracker: Callable[[], Any],
+        *,
+        has_console: bool,
     ) -> None:
         self._gpus = gpus
         self._ledger = ledger
         self._tracker = tracker
         self._published = published.Published()
-        self._host_summary = host_summary.HostSummary()
+        self._host_summary = host_summary.HostSummary(has_console=has_console)
         self._arrivals = arrivals.Arrivals()
         # Whether the next report looks at every card.
         self._everything = True

@@ -66,8 +66,13 @@ class Saving(parts.Parts):
     def _attach_again(
         self, instance: objects.Instance, guest: Any, had: Collection[Any]
     ) -> None:
-        """Attach what a guest lost; else its server ends in ERROR."""
+        """Attach what a guest lost; else its server ends in ERROR.
+
+        What it has still, it may yet give up.
+        """
         failures = suspension.attach_again(guest, had)
+        if had:
+            self._late_unplugs.watch(instance.uuid, guest, had)
         if failures:
             LOG.error(
                 'The guest runs without what was detached for saving it: %s; '

@@ -48,12 +48,14 @@ class Part:
     """A profile that cards can be cut to.
 
     `size` is what one takes of a card, in millionths, and `sharing` how
-    those of one card do.
+    those of one card do. `has_screen` is whether the guest's console can show
+    it; a host of the first version does not tell, and may.
     """
 
     resource_class: str
     size: int
     sharing: Sharing
+    has_screen: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -240,16 +242,22 @@ def _of_version_1(
 
 
 def _layout_out(layout: Layout) -> list[object]:
-    parts = [[p.resource_class, p.size, p.sharing.value] for p in layout.parts]
+    parts = [
+        [p.resource_class, p.size, p.sharing.value, p.has_screen]
+        for p in layout.parts
+    ]
     return [layout.model, parts, layout.per_guest]
 
 
 def _layout_in(
-    model: str, parts: list[tuple[str, int, str]], per_guest: int | None
+    model: str, parts: list[tuple[Any, ...]], per_guest: int | None
 ) -> Layout:
     layout = Layout(
         model,
-        tuple(Part(rc, size, Sharing(how)) for rc, size, how in parts),
+        tuple(
+            Part(rc, size, Sharing(how), *screen)
+            for rc, size, how, *screen in parts
+        ),
         per_guest,
     )
     return _KNOWN.setdefault(layout, layout)

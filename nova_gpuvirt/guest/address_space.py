@@ -122,19 +122,14 @@ def _widen_cpu(
     if chosen is not None:
         bits = chosen.bits or 0
         if chosen.mode == 'emulate' and not needed <= bits <= host:
-            # Fewer than it needs are too few on every host.
-            kind = (
-                exception.RequestImpossible
-                if bits < needed
-                else exception.PrepareFailed
-            )
+            # An image may say so, and each host would be called failing.
             raise _no_room(
                 size,
                 needed,
                 f'hw:maxphysaddr_bits={bits} in flavor or image, and {host} '
                 'on this host',
                 'choose a number between, or leave it out',
-                kind,
+                exception.RequestImpossible,
             )
         return
     if libvirt_version < _WITH_MAXPHYSADDR:

@@ -131,11 +131,12 @@ def _shown(
             'a profile with a display',
         )
     if not _of_type(config, vconfig.LibvirtConfigGuestGraphics):
-        raise exception.PrepareFailed(
+        raise exception.RequestImpossible(
             str(mdev.uuid),
             wanted='a console that shows its screen',
             found='a guest without VNC and SPICE',
-            remedy='enable one of them in nova.conf of this host',
+            remedy='enable one of them in nova.conf of this host, or leave '
+            'gpuvirt_display out of flavor and image',
         )
     if mdev.display is model.Display.DMABUF:
         # VNC can't show a dma-buf: this draws it first.

@@ -110,15 +110,15 @@ class _Asked:
         return str(mapping.cell_mapping.uuid)
 
     @functools.cached_property
-    def _shows_nothing(self) -> bool:
-        """Tell whether a screen is asked for, of what has none.
+    def _wants_screen(self) -> bool:
+        """Tell whether the console shall show the screen of a vGPU.
 
         An image may ask for it, and Nova keeps the properties that it does
         not know out of the request; a server that is new has them in its
         build request.
         """
         flavor = self._spec.flavor.extra_specs
-        if not extra_specs.has_no_screen(flavor):
+        if not extra_specs.asks_gpus(flavor):
             return False
         try:
             request = objects.BuildRequest.get_by_instance_uuid(
@@ -142,14 +142,6 @@ class _Asked:
         if not choices[0][0]:
             # The request is for no GPUs.
             return True
-        if self._shows_nothing:
-            self._tell(
-                host_state,
-                choices[0][0],
-                'no console can show it: leave gpuvirt_display out of flavor '
-                'and image, or ask for a vGPU',
-            )
-            return False
         if self._cell not in (None, str(host_state.cell_uuid)):
             self._tell(
                 host_state,
@@ -167,6 +159,8 @@ class _Asked:
         for parts, each in choices:
             step = view.step(parts)
             reason = _refusal(view, near, parts, step)
+            if reason is None and self._wants_screen and not view.shows(parts):
+                reason = _NO_SCREEN
             if reason is not None:
                 self._tell(host_state, parts, reason)
                 continue
@@ -202,6 +196,10 @@ class _Asked:
         )
 
 
+_NO_SCREEN = (
+    'its console can not show the screen of these: leave gpuvirt_display out '
+    'of flavor and image, or ask for a vGPU that has one'
+)
 _RANK = operator.itemgetter(0, 1, 2, 3, 4)
 
 

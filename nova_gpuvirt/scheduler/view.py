@@ -95,6 +95,15 @@ class View:
             for index in each
         )
 
+    def shows(self, parts: Parts) -> bool:
+        """Tell whether a console can show one of these."""
+        return any(
+            card.layout.parts[index].has_screen
+            for part in parts
+            if (card := self.cards.get(part.provider)) is not None
+            and (index := card.part(part.resource_class)) is not None
+        )
+
     def apart(self, parts: Parts) -> int:
         """Count the NUMA nodes and switches that a choice's cards are at.
 

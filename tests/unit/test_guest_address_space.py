@@ -179,7 +179,8 @@ class WidenTest(unittest.TestCase):
     def test_choice_that_is_wider_than_the_host_is_refused(self):
         self.choose('emulate', 47)
         self.assert_refused(
-            'hw:maxphysaddr_bits=47 in flavor or image, and 46'
+            'hw:maxphysaddr_bits=47 in flavor or image, and 46',
+            exception.RequestImpossible,
         )
 
     def test_host_of_just_the_width_does(self):

@@ -123,7 +123,7 @@ class MdevTest(GraphicsCase):
 
     def test_guest_without_a_console_is_refused(self):
         self.guest.devices.pop(0)
-        with self.refused('a guest without VNC and SPICE'):
+        with self.impossible('a guest without VNC and SPICE'):
             mdev = guest_device.Mdev(_ONE, model.Display.REGION)
             self.add(mdev, display=True)
 

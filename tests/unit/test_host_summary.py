@@ -1,5 +1,6 @@
 """A host tells the scheduler what it tells Placement, in few words."""
 
+import dataclasses
 import pathlib
 import unittest
 import uuid
@@ -12,6 +13,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import host_summary
 from nova_gpuvirt import hypervisor
 from nova_gpuvirt import machine
+from nova_gpuvirt import model
 from nova_gpuvirt import pciids
 from nova_gpuvirt import placement
 from nova_gpuvirt import summary
@@ -25,10 +27,11 @@ from tests.unit import test_placement
 RUNNING = {summary.Request(4, 8192, (('VGPU', 1),)): 3}
 
 
-def told(providers, running=None, arrived=()):
+def told(providers, running=None, arrived=(), console=True):
     """Sum up a host's providers, through the text."""
+    maker = host_summary.HostSummary(has_console=console)
     named = {str(uuid.uuid5(uuid.NAMESPACE_DNS, p.name)): p for p in providers}
-    text = host_summary.HostSummary().text(named, running or {}, arrived)
+    text = maker.text(named, running or {}, arrived)
     return text, summary.load(text), named
 
 
@@ -47,6 +50,27 @@ class CardTest(unittest.TestCase):
         self.assertTrue(card.whole)
         self.assertEqual(summary.CARD, card.unused)
         self.assertEqual(2, cards.room(card, orc.VGPU))
+
+    def screens(self, display, console):
+        """What is told of the parts of a card, all with such a display."""
+        card = test_placement.card()
+        (share,) = card.shares
+        profiles = tuple(
+            dataclasses.replace(profile, display=display)
+            for profile in share.profiles
+        )
+        card = dataclasses.replace(
+            card, shares=(dataclasses.replace(share, profiles=profiles),)
+        )
+        _, read, _ = told(test_placement.report([card], {}), console=console)
+        (told_of,) = read.cards
+        return {part.has_screen for part in told_of.layout.parts}
+
+    def test_a_screen_needs_a_display_and_a_console(self):
+        shown = model.Display.REGION
+        self.assertEqual({True}, self.screens(shown, console=True))
+        self.assertEqual({False}, self.screens(shown, console=False))
+        self.assertEqual({False}, self.screens(None, console=True))
 
     def test_a_claim_takes_its_part(self):
         card = self.one(test_placement.VGPU)

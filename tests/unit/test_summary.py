@@ -23,6 +23,7 @@ def large():
                 f'CUSTOM_VGPU_NVIDIA_RTX_PRO_6000_BLACKWELL_DC_{n}Q',
                 summary.CARD * n // 48,
                 summary.Sharing.MIXED,
+                n % 2 == 0,
             )
             for n in SIZES
         ),

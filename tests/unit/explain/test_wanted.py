@@ -6,6 +6,7 @@ import urllib.parse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_gpuvirt import model
 from nova_gpuvirt.explain import wanted
 
 _HOST = ('VCPU', 'MEMORY_MB', 'CUSTOM_LICENSE')
@@ -73,9 +74,9 @@ class WantedTest(unittest.TestCase):
             for rc, count in group.resources.items():
                 each = group.suffix, rc, count
                 self.assertEqual(
-                    wanted.is_gpu(rc)
+                    model.is_gpu_class(rc)
                     or bool(group.suffix)
-                    and any(map(wanted.is_gpu, group.resources)),
+                    and any(map(model.is_gpu_class, group.resources)),
                     of_gpus.count(each) == 1,
                     each,
                 )

@@ -18,22 +18,25 @@ _WHOLE = {'resources:PGPU': '1'}
 _VGPU = {'resources:VGPU': '1'}
 
 
-class Passed(Exception):  # noqa: N818
-    """The filter asks where the guest fits: it has refused nothing yet."""
-
-
 class FilterTest(unittest.TestCase):
     def setUp(self):
         # It registers what the objects need of one another.
         self.assertTrue(provider_tree.ProviderTree)
         objects.register_all()
         part = candidate.Part(str(uuid.uuid4()), 'PGPU', 1)
+        # A host where one choice fits.
+        self.view = mock.Mock(providers={})
+        self.view.with_taken.return_value = self.view
+        self.view.step.return_value.fits = True
         for name, made in (
-            ('state.view', mock.Mock(providers={})),
+            ('state.view', self.view),
+            ('state.pending', ()),
+            ('state.scorer', mock.Mock()),
+            ('state.GpuHostState.of', None),
             ('candidate.parts', (part,)),
+            ('numa.nearness', None),
         ):
             self.patched(name, return_value=made)
-        self.patched('numa.nearness', side_effect=Passed)
         self.of_build = self.patched(
             'objects.BuildRequest.get_by_instance_uuid',
             side_effect=nova_exception.BuildRequestNotFound(uuid='x'),
@@ -60,10 +63,7 @@ class FilterTest(unittest.TestCase):
         host_state = types.SimpleNamespace(
             host='host1', cell_uuid=host, allocation_candidates=[{}]
         )
-        try:
-            return filters._Asked(mock.Mock(), request).passes(host_state)
-        except Passed:
-            return True
+        return filters._Asked(mock.Mock(), request).passes(host_state)
 
     def image(self, **properties):
         """Let the server be new, with an image of these properties."""
@@ -74,17 +74,23 @@ class FilterTest(unittest.TestCase):
         self.of_build.side_effect = None
         self.of_build.return_value = request
 
-    def test_screen_of_a_whole_card_is_refused(self):
-        self.assertFalse(self.passes(_WHOLE | _SHOWN))
-        self.assertTrue(self.passes(_WHOLE))
+    def test_screen_is_asked_for_by_the_flavor(self):
+        self.view.shows.return_value = False
+        self.assertFalse(self.passes(_VGPU | _SHOWN))
+        self.assertTrue(self.passes(_VGPU))
+        self.view.shows.return_value = True
         self.assertTrue(self.passes(_VGPU | _SHOWN))
 
     def test_image_may_ask_for_the_screen_of_a_new_server(self):
+        self.view.shows.return_value = False
         self.image(hw_gpuvirt_display='yes')
         self.assertFalse(self.passes(_WHOLE))
-        self.assertTrue(self.passes(_VGPU))
         self.image(hw_gpuvirt_display='no')
         self.assertTrue(self.passes(_WHOLE))
+
+    def test_build_request_is_not_read_for_a_flavor_without_gpus(self):
+        self.assertTrue(self.passes({}))
+        self.of_build.assert_not_called()
 
     def test_server_goes_to_another_cell_nowhere(self):
         away = objects.Destination(allow_cross_cell_move=True)
