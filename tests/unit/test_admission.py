@@ -1,6 +1,7 @@
 """Who may have what it has claimed, and whose a place is on release."""
 
 import threading
+import types
 import uuid
 
 import testtools
@@ -18,6 +19,7 @@ _CARD = str(uuid.uuid4())
 _OTHER_CARD = str(uuid.uuid4())
 _NIC = str(uuid.uuid4())
 _ELSEWHERE = str(uuid.uuid4())
+_UNREPORTED = str(uuid.uuid4())
 _ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 _SLOT = 'passthrough:0000:3b:00.0'
 _CLAIM = model.Claim('PGPU', _SLOT)
@@ -45,9 +47,17 @@ def _gpu(device_id=0x1EB8):
 class Tree:
     """This host's providers, as Nova's tree tells them."""
 
-    @staticmethod
-    def exists(provider):
-        return provider in (_CARD, _NIC)
+    NAMES = {
+        _CARD: f'{_NODE}_gpuvirt_0000:3b:00.0',
+        _UNREPORTED: f'{_NODE}_gpuvirt_0000:af:00.0',
+        _NIC: f'{_NODE}_0000:18:00.0',
+    }
+
+    def exists(self, provider):
+        return provider in self.NAMES
+
+    def data(self, provider):
+        return types.SimpleNamespace(name=self.NAMES[provider])
 
 
 class Tracker:
@@ -126,6 +136,28 @@ class CompleteTest(AdmissionCase):
         )
 
 
+    def test_what_else_a_flavor_asks_for_is_nothing_of_ours(self):
+        """Nova reads some of it together with vCPUs, or with an image."""
+        for spec in (
+            {'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0-1'},
+            {'hw:cpu_policy': 'mixed', 'hw:cpu_realtime_mask': '^0'},
+            {'hw:mem_encryption': 'true'},
+        ):
+            for allocated in ({(_NIC, 'VCPU'): 4}, None):
+                self.check(self.instance(flavor=spec), allocated)
+                self.assert_refused(
+                    'wanted 1 of PGPU',
+                    *(self.instance(flavor=spec | self.PGPU), allocated),
+                )
+
+    def test_provider_of_ours_that_was_not_reported_yet_has_no_claims(self):
+        """Its report failed after it was created."""
+        self.assert_refused(
+            'wanted 1 of PGPU',
+            *(self.instance(flavor=self.PGPU), {(_UNREPORTED, 'PGPU'): 1}),
+        )
+
+
 class PresentTest(AdmissionCase):
     def test_card_that_is_gone(self):
         self.assert_refused(
@@ -192,6 +224,14 @@ class SoleTest(AdmissionCase):
         gone = str(uuid.uuid4())
         self.ledger.holders.add(gone, {_CARD: [_CLAIM]})
         self.assertEqual((_CLAIM,), self.sole())
+
+    def test_place_that_another_has_before_the_first_update(self):
+        """Nova deletes servers when it starts, before our providers are known.
+        """
+        self.ledger.ready = False
+        self.ledger.reports = {}
+        self.ledger.holders.add(self.instance(_SLOT).uuid, {_CARD: [_CLAIM]})
+        self.assertEqual((), self.sole())
 
     def test_claim_that_can_not_be_read_is_released(self):
         claim = model.Claim('PGPU', 'hologram')
