@@ -282,7 +282,7 @@ class Admission:
                     {
                         key: units
                         for key, units in (allocated or {}).items()
-                        if self._ledger.is_of_host(key[0])
+                        if self._ledger.is_of_others(key[0])
                     }
                 )
             )

@@ -214,10 +214,16 @@ class LookAgainTest(GateCase):
     def test_one_that_arrives_from_another_host_is_looked_at_later(self):
         """Nova calls an evacuated server this host's when it is built."""
         self.one.host = 'host2'
+        self.one.task_state = 'rebuild_spawning'
         self.gate.look_again()
         self.one.host = database.HOST
         self.gate.look_again()
         self.assertEqual(2, self.admission.check.call_count)
+
+    def test_one_that_left_is_forgotten(self):
+        self.one.host = 'host2'
+        self.gate.look_again()
+        self.assertEqual(set(), self.gate._unsure)
 
     def test_one_that_is_refused_is_told_of_once(self):
         self.refuse()
