@@ -1,8 +1,10 @@
 """Who may have what it has claimed, and whose a place is on release."""
 
+import dataclasses
 import threading
 import types
 import uuid
+from unittest import mock
 
 import testtools
 from nova import objects
@@ -11,7 +13,9 @@ from nova_gpuvirt import admission
 from nova_gpuvirt import exception
 from nova_gpuvirt import ledger
 from nova_gpuvirt import model
+from nova_gpuvirt import offers
 from nova_gpuvirt import reported
+from nova_gpuvirt import sharing
 from tests.unit import database
 
 _NODE = 'node1'
@@ -135,7 +139,6 @@ class CompleteTest(AdmissionCase):
             *(self.instance(flavor=self.PGPU), {(_ELSEWHERE, 'PGPU'): 1}),
         )
 
-
     def test_what_else_a_flavor_asks_for_is_nothing_of_ours(self):
         """Nova reads some of it together with vCPUs, or with an image."""
         for spec in (
@@ -164,6 +167,12 @@ class PresentTest(AdmissionCase):
             '0000:3b:00.0: .*no such GPU', self.instance(_SLOT), {}, []
         )
 
+    def test_card_that_is_refused(self):
+        sick = dataclasses.replace(_gpu(), refusal='it fell off the bus')
+        self.assert_refused(
+            'fell off the bus', self.instance(_SLOT), {}, [sick]
+        )
+
     def test_another_card_at_its_address(self):
         self.assert_refused(
             'claimed of 10de:1eb8', self.instance(_SLOT), {}, [_gpu(0x2331)]
@@ -175,6 +184,42 @@ class PresentTest(AdmissionCase):
         self.assert_refused(
             'neither Placement nor the database', self.instance(_SLOT), {}
         )
+
+    def test_server_without_claims_before_the_first_update(self):
+        """No class is known to be this host's then: all of ours are."""
+        self.ledger.recall(_NODE, self.ledger.reports)
+        self.ledger.ready = False
+        self.ledger.classes = frozenset()
+        self.assert_refused(
+            'wanted 1 of PGPU',
+            *(self.instance(flavor={'resources:PGPU': '1'}), None),
+        )
+
+
+class TogetherTest(AdmissionCase):
+    ANOTHER = {'trait:CUSTOM_GPU_ID_10DE_2331': 'required'}
+
+    def test_traits_of_the_flavor_bind_one_that_arrives(self):
+        """After a move that failed, the flavor is the old one."""
+        mine = {(_CARD, 'PGPU'): 1}
+        instance = self.instance(_SLOT, flavor=self.ANOTHER)
+        self.check(instance, mine)
+        words = 'wanted CUSTOM_GPU_ID_10DE_2331'
+        self.assert_refused(words, instance, mine, arriving=True)
+        self.assert_refused(words, instance, None)
+
+    def test_one_that_has_a_card_twice(self):
+        self.assert_refused('claimed 2 times', self.instance(_SLOT, _SLOT), {})
+
+    def test_more_parts_of_a_card_than_one_guest_may_have(self):
+        share = model.Share('mdev', sharing.EQUAL_SIZE, _ADDRESS, per_guest=1)
+        card = dataclasses.replace(_gpu(), shares=(share,))
+        slots = [f'mdev:0000:3b:00.0/{n}@t4-1q' for n in (0, 1)]
+        with mock.patch.object(offers, 'contradiction', return_value=None):
+            self.check(self.instance(slots[0]), {}, [card])
+            self.assert_refused(
+                'may have 1', self.instance(*slots), {}, [card]
+            )
 
 
 class OthersTest(AdmissionCase):
@@ -195,6 +240,40 @@ class OthersTest(AdmissionCase):
         self.guests |= {self.mine.uuid, self.other.uuid}
         for instance in (self.mine, self.other):
             self.assert_refused('is claimed 2 times', instance, {})
+
+
+class SetTest(AdmissionCase):
+    """A set of two cards, of which one is the card of the others' tests."""
+
+    SLOT = 'set:0000:3b:00.0+0000:af:00.0'
+
+    def setUp(self):
+        super().setUp()
+        fabric = str(uuid.uuid4())
+        ids = 'CUSTOM_GPU_ID_10DE_1EB8'
+        self.ledger.learn(
+            _NODE,
+            {
+                **self.ledger.reports,
+                fabric: reported.Reported(model.FabricName(0), ids),
+            },
+            frozenset(['PGPU', 'CUSTOM_GPU_SET_2']),
+        )
+        name = self.database.add(
+            database.resources(fabric, 'CUSTOM_GPU_SET_2', self.SLOT)
+        )
+        self.has_set = self.database.instances[name]
+        self.has_set.flavor = objects.Flavor(extra_specs={})
+
+    def test_card_that_another_has_in_a_set(self):
+        self.assert_refused(
+            f'by instance {self.has_set.uuid}', self.instance(_SLOT), {}
+        )
+
+    def test_set_of_which_a_card_is_gone(self):
+        self.assert_refused(
+            '0000:af:00.0: .*no such GPU', self.has_set, {}, [_gpu()]
+        )
 
 
 class SoleTest(AdmissionCase):
@@ -226,8 +305,7 @@ class SoleTest(AdmissionCase):
         self.assertEqual((_CLAIM,), self.sole())
 
     def test_place_that_another_has_before_the_first_update(self):
-        """Nova deletes servers when it starts, before our providers are known.
-        """
+        """Nova deletes servers when it starts, before our providers are known."""
         self.ledger.ready = False
         self.ledger.reports = {}
         self.ledger.holders.add(self.instance(_SLOT).uuid, {_CARD: [_CLAIM]})

@@ -107,6 +107,16 @@ class CheckTest(GateCase):
         self.assertEqual(1, self.gpus.look_at.call_count)
         self.assertEqual(1, self.gpus.of_claims.call_count)
 
+    def test_only_a_host_that_starts_is_patient(self):
+        self.ledger.recall(_NODE, _REPORTS)
+        self.gate._is_recalled = True
+        for patiently in (True, False):
+            self.gate.check(self.instance(_SLOT))
+            self.assertEqual(
+                {'patiently': patiently}, self.allocations.of.call_args.kwargs
+            )
+            self.learn()
+
     def test_allocations_of_a_broken_off_move_are_its_migrations(self):
         self.learn()
         old = database.resources(_CARD, 'PGPU', _SLOT)
@@ -201,13 +211,15 @@ class LookAgainTest(GateCase):
         self.assertEqual(set(), self.gate._unsure)
 
     def test_one_that_could_not_be_read_is_looked_at_later(self):
-        with fixtures.MockPatchObject(
-            objects.Instance,
-            'get_by_uuid',
-            side_effect=messaging.MessagingTimeout('no conductor'),
+        with (
+            fixtures.MockPatchObject(
+                objects.Instance,
+                'get_by_uuid',
+                side_effect=messaging.MessagingTimeout('no conductor'),
+            ),
+            testtools.ExpectedException(messaging.MessagingTimeout),
         ):
-            with testtools.ExpectedException(messaging.MessagingTimeout):
-                self.gate.look_again()
+            self.gate.look_again()
         self.gate.look_again()
         self.assertEqual(2, self.admission.check.call_count)
 
