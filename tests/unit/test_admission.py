@@ -305,7 +305,7 @@ class SoleTest(AdmissionCase):
         self.assertEqual((_CLAIM,), self.sole())
 
     def test_place_that_another_has_before_the_first_update(self):
-        """Nova deletes servers when it starts, before our providers are known."""
+        """When it starts, Nova ends deletes that were under way."""
         self.ledger.ready = False
         self.ledger.reports = {}
         self.ledger.holders.add(self.instance(_SLOT).uuid, {_CARD: [_CLAIM]})

@@ -75,9 +75,11 @@ class OpenedTest(GateCase):
 
     def test_build_that_fails_does_not_pass_again(self):
         instance = self.instance(_SLOT)
-        with testtools.ExpectedException(ValueError):
-            with self.gate.opened(instance):
-                raise ValueError
+        with (
+            testtools.ExpectedException(ValueError),
+            self.gate.opened(instance),
+        ):
+            raise ValueError
         with self.gate.opened(instance):
             pass
         self.assertEqual(2, self.admission.check.call_count)
@@ -86,9 +88,11 @@ class OpenedTest(GateCase):
         self.refuse()
         instance = self.instance(_SLOT)
         for _ in range(2):
-            with testtools.ExpectedException(exception.ClaimRefused):
-                with self.gate.opened(instance):
-                    pass
+            with (
+                testtools.ExpectedException(exception.ClaimRefused),
+                self.gate.opened(instance),
+            ):
+                pass
         self.assertEqual(2, self.admission.check.call_count)
 
 
