@@ -282,11 +282,17 @@ class Admission:
                     {
                         key: units
                         for key, units in (allocated or {}).items()
-                        if self._ledger.is_of_host(key[0])
+                        if self._ledger.is_of_others(key[0])
                     }
                 )
             )
-            asked = _asked(tuple(instance.flavor.extra_specs.items()))
+            asked = _asked(
+                tuple(
+                    (key, value)
+                    for key, value in instance.flavor.extra_specs.items()
+                    if key.startswith('resources')
+                )
+            )
             wanted = Counter(
                 {('', rc): asked[rc] for rc in self._classes(asked)}
             )
@@ -334,7 +340,11 @@ class Admission:
 
 @functools.lru_cache(maxsize=256)
 def _asked(extra_specs: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
-    """Count what a flavor asks for, of each class that it names itself."""
+    """Count what a flavor asks for, of each class that it names itself.
+
+    :param extra_specs: only those of resources. Nova reads some of the others
+        together with the vCPUs or the image, and raises without them
+    """
     flavor = objects.Flavor(
         extra_specs=dict(extra_specs),
         **dict.fromkeys(

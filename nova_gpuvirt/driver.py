@@ -103,7 +103,7 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         claims = self._ledger.claims(instance)
         if claims:
             raise nova_exception.MigrationPreCheckError(
-                reason=f'it has {claims[0].identifier}; migrate it cold'
+                reason=f'it has {claims[0].resource_class}; migrate it cold'
             )
         return super().check_can_live_migrate_source(
             context, instance, *args, **kw

@@ -118,7 +118,6 @@ class Gate:
         wrong.
         """
         for uuid in list(self._unsure):
-            self._unsure.discard(uuid)
             try:
                 instance = objects.Instance.get_by_uuid(
                     nova_context.get_admin_context(),
@@ -127,9 +126,13 @@ class Gate:
                 )
                 if instance.host == self._ledger.host:
                     self.check(instance)
+                elif instance.task_state is None:
+                    # One that arrives is of the other host still.
+                    self._unsure.discard(uuid)
             except nova_exception.InstanceNotFound:
-                continue
+                self._unsure.discard(uuid)
             except exception.GpuvirtError as error:
+                self._unsure.discard(uuid)
                 LOG.error(
                     'The guest of instance %s was started while Placement '
                     'did not answer, and should not have its GPUs: %s',

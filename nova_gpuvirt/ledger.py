@@ -21,6 +21,7 @@ from oslo_log import log as logging
 
 from nova_gpuvirt import holders
 from nova_gpuvirt import model
+from nova_gpuvirt import placement
 from nova_gpuvirt import reported
 from nova_gpuvirt import summary
 from nova_gpuvirt import young_claims
@@ -62,7 +63,12 @@ class Ledger:
         return {uuid: r.device for uuid, r in self.reports.items()}
 
     def recall(self, node: str, reports: reported.Reports) -> None:
-        """Take note of what was reported before nova-compute started."""
+        """Take note of what was reported before nova-compute started.
+
+        The first update may have come meanwhile, and knows better.
+        """
+        if self.ready:
+            return
         self.node = node
         self.reports = reports
 
@@ -167,15 +173,21 @@ class Ledger:
             return ()
         return tuple(c for _, c in claims if c.slot is not None)
 
-    def is_of_host(self, provider: str) -> bool:
-        """Tell whether a provider is in this host's tree, ours or not.
+    def is_of_others(self, provider: str) -> bool:
+        """Tell whether a provider is in this host's tree, and none of ours.
 
-        Before the first update nobody knows the tree, and nobody arrives.
+        One of ours whose report failed has no claims. Before the first update
+        nobody knows the tree, and nobody arrives.
 
         :param provider: its UUID
         """
+        if not self.ready:
+            return True
         tree = self._tracker().provider_tree
-        return not self.ready or (tree is not None and tree.exists(provider))
+        if tree is None or not tree.exists(provider):
+            return False
+        name = tree.data(provider).name
+        return placement.address_of(self.node, name) is None
 
     def slots_in_database(self) -> frozenset[model.Slot]:
         """List every slot of this host that some instance holds."""

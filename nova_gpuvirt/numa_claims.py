@@ -123,6 +123,9 @@ class NumaClaims:
         """Move a guest, together with some that wait if it has to be."""
         waiting = tuple(self._waiting.values())
         for others in ((), *((other,) for other in waiting), waiting):
+            # One that was deleted meanwhile waits no more.
+            if not all(o.instance.uuid in self._waiting for o in others):
+                continue
             if self._move((*others, arrival)):
                 for other in others:
                     del self._waiting[other.instance.uuid]
@@ -211,8 +214,12 @@ class NumaClaims:
                 error,
             )
             return False
-        for arrival, cells in zip(arrivals, fitted, strict=True):
-            self._save(arrival.instance, cells)
+        # All are read before one is changed.
+        saved = [self._read(arrival.instance) for arrival in arrivals]
+        if None in saved:
+            return False
+        for arrival, found, cells in zip(arrivals, saved, fitted, strict=True):
+            self._save(arrival.instance, found, cells)
         node.numa_topology = host._to_json()
         node.save()
         return True
@@ -221,9 +228,26 @@ class NumaClaims:
         (node,) = self._tracker().compute_nodes.values()
         return node
 
+    def _read(self, instance: objects.Instance) -> objects.Instance | None:
+        """Read it anew; None for one that waited and was deleted.
+
+        Nova would take its InstanceNotFound for the end of who arrives.
+        """
+        try:
+            return objects.Instance.get_by_uuid(
+                nova_context.get_admin_context(),
+                instance.uuid,
+                expected_attrs=['numa_topology', 'migration_context'],
+            )
+        except nova_exception.InstanceNotFound:
+            if self._waiting.pop(instance.uuid, None) is None:
+                raise
+            return None
+
     def _save(
         self,
         instance: objects.Instance,
+        saved: objects.Instance,
         fitted: objects.InstanceNUMATopology,
     ) -> None:
         """Change the instance, and what it becomes when its move is done.
@@ -231,11 +255,6 @@ class NumaClaims:
         Nothing else of it is saved: some fields of a server that is
         evacuated are changed for the time of the build only.
         """
-        saved = objects.Instance.get_by_uuid(
-            nova_context.get_admin_context(),
-            instance.uuid,
-            expected_attrs=['numa_topology', 'migration_context'],
-        )
         if saved.migration_context is not None:
             saved.migration_context.new_numa_topology = fitted
             instance.migration_context.new_numa_topology = fitted

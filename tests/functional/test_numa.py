@@ -433,3 +433,17 @@ class MoveTest(NumaCase):
         self.assertEqual({self.full}, self.nodes(server, 'host2'))
         self.assert_counted('host2')
         self.assert_agreed('host2')
+
+
+class NoGpuTest(NumaCase):
+    def test_server_of_mixed_cpus_and_without_a_gpu_is_built(self):
+        flavor = self._create_flavor(
+            vcpu=3,
+            memory_mb=1024,
+            extra_spec={
+                'hw:cpu_policy': 'mixed',
+                'hw:cpu_dedicated_mask': '0-1',
+            },
+        )
+        server = self._create_server(flavor_id=flavor, networks='none')
+        self._reboot_server(server, hard=True)

@@ -222,3 +222,38 @@ class FailedSnapshotTest(SnapshotCase):
         self.assertIn('no slot', self.log())
         self._reboot_server(server, hard=True)
         self.assert_agreed()
+
+
+class WordsTest(SnapshotCase):
+    """What the owner of a server reads names no place of the host."""
+
+    def test_suspend_that_libvirt_refuses(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.VGPU)
+        error = _libvirt_error(
+            'internal error: 0000:3b:00.4: VFIO migration is not supported '
+            'in kernel'
+        )
+        with self.failing(f'{_DOMAIN}.managedSave', error):
+            self.assertRaises(
+                client.OpenStackApiException,
+                self.api.post_server_action,
+                *(server['id'], {'suspend': {}}),
+            )
+        said = self.said(server, 'suspend')
+        self.assertNotEqual('', said)
+        self.assertNotIn('0000:', said)
+
+    def test_live_migration(self):
+        self.start_gpu_host('host1', 't4')
+        server = self.boot(base.PGPU)
+        self.start_gpu_host('host2', 't4')
+        self.assertRaises(
+            client.OpenStackApiException,
+            self.api.post_server_action,
+            server['id'],
+            {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+        )
+        said = self.said(server, 'live-migration')
+        self.assertIn('migrate it cold', said)
+        self.assertNotIn('0000:', said)

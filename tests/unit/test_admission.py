@@ -1,7 +1,10 @@
 """Who may have what it has claimed, and whose a place is on release."""
 
+import dataclasses
 import threading
+import types
 import uuid
+from unittest import mock
 
 import testtools
 from nova import objects
@@ -10,7 +13,9 @@ from nova_gpuvirt import admission
 from nova_gpuvirt import exception
 from nova_gpuvirt import ledger
 from nova_gpuvirt import model
+from nova_gpuvirt import offers
 from nova_gpuvirt import reported
+from nova_gpuvirt import sharing
 from tests.unit import database
 
 _NODE = 'node1'
@@ -18,6 +23,7 @@ _CARD = str(uuid.uuid4())
 _OTHER_CARD = str(uuid.uuid4())
 _NIC = str(uuid.uuid4())
 _ELSEWHERE = str(uuid.uuid4())
+_UNREPORTED = str(uuid.uuid4())
 _ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 _SLOT = 'passthrough:0000:3b:00.0'
 _CLAIM = model.Claim('PGPU', _SLOT)
@@ -45,9 +51,17 @@ def _gpu(device_id=0x1EB8):
 class Tree:
     """This host's providers, as Nova's tree tells them."""
 
-    @staticmethod
-    def exists(provider):
-        return provider in (_CARD, _NIC)
+    NAMES = {
+        _CARD: f'{_NODE}_gpuvirt_0000:3b:00.0',
+        _UNREPORTED: f'{_NODE}_gpuvirt_0000:af:00.0',
+        _NIC: f'{_NODE}_0000:18:00.0',
+    }
+
+    def exists(self, provider):
+        return provider in self.NAMES
+
+    def data(self, provider):
+        return types.SimpleNamespace(name=self.NAMES[provider])
 
 
 class Tracker:
@@ -125,11 +139,38 @@ class CompleteTest(AdmissionCase):
             *(self.instance(flavor=self.PGPU), {(_ELSEWHERE, 'PGPU'): 1}),
         )
 
+    def test_what_else_a_flavor_asks_for_is_nothing_of_ours(self):
+        """Nova reads some of it together with vCPUs, or with an image."""
+        for spec in (
+            {'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0-1'},
+            {'hw:cpu_policy': 'mixed', 'hw:cpu_realtime_mask': '^0'},
+            {'hw:mem_encryption': 'true'},
+        ):
+            for allocated in ({(_NIC, 'VCPU'): 4}, None):
+                self.check(self.instance(flavor=spec), allocated)
+                self.assert_refused(
+                    'wanted 1 of PGPU',
+                    *(self.instance(flavor=spec | self.PGPU), allocated),
+                )
+
+    def test_provider_of_ours_that_was_not_reported_yet_has_no_claims(self):
+        """Its report failed after it was created."""
+        self.assert_refused(
+            'wanted 1 of PGPU',
+            *(self.instance(flavor=self.PGPU), {(_UNREPORTED, 'PGPU'): 1}),
+        )
+
 
 class PresentTest(AdmissionCase):
     def test_card_that_is_gone(self):
         self.assert_refused(
             '0000:3b:00.0: .*no such GPU', self.instance(_SLOT), {}, []
+        )
+
+    def test_card_that_is_refused(self):
+        sick = dataclasses.replace(_gpu(), refusal='it fell off the bus')
+        self.assert_refused(
+            'fell off the bus', self.instance(_SLOT), {}, [sick]
         )
 
     def test_another_card_at_its_address(self):
@@ -143,6 +184,42 @@ class PresentTest(AdmissionCase):
         self.assert_refused(
             'neither Placement nor the database', self.instance(_SLOT), {}
         )
+
+    def test_server_without_claims_before_the_first_update(self):
+        """No class is known to be this host's then: all of ours are."""
+        self.ledger.recall(_NODE, self.ledger.reports)
+        self.ledger.ready = False
+        self.ledger.classes = frozenset()
+        self.assert_refused(
+            'wanted 1 of PGPU',
+            *(self.instance(flavor={'resources:PGPU': '1'}), None),
+        )
+
+
+class TogetherTest(AdmissionCase):
+    ANOTHER = {'trait:CUSTOM_GPU_ID_10DE_2331': 'required'}
+
+    def test_traits_of_the_flavor_bind_one_that_arrives(self):
+        """After a move that failed, the flavor is the old one."""
+        mine = {(_CARD, 'PGPU'): 1}
+        instance = self.instance(_SLOT, flavor=self.ANOTHER)
+        self.check(instance, mine)
+        words = 'wanted CUSTOM_GPU_ID_10DE_2331'
+        self.assert_refused(words, instance, mine, arriving=True)
+        self.assert_refused(words, instance, None)
+
+    def test_one_that_has_a_card_twice(self):
+        self.assert_refused('claimed 2 times', self.instance(_SLOT, _SLOT), {})
+
+    def test_more_parts_of_a_card_than_one_guest_may_have(self):
+        share = model.Share('mdev', sharing.EQUAL_SIZE, _ADDRESS, per_guest=1)
+        card = dataclasses.replace(_gpu(), shares=(share,))
+        slots = [f'mdev:0000:3b:00.0/{n}@t4-1q' for n in (0, 1)]
+        with mock.patch.object(offers, 'contradiction', return_value=None):
+            self.check(self.instance(slots[0]), {}, [card])
+            self.assert_refused(
+                'may have 1', self.instance(*slots), {}, [card]
+            )
 
 
 class OthersTest(AdmissionCase):
@@ -163,6 +240,40 @@ class OthersTest(AdmissionCase):
         self.guests |= {self.mine.uuid, self.other.uuid}
         for instance in (self.mine, self.other):
             self.assert_refused('is claimed 2 times', instance, {})
+
+
+class SetTest(AdmissionCase):
+    """A set of two cards, of which one is the card of the others' tests."""
+
+    SLOT = 'set:0000:3b:00.0+0000:af:00.0'
+
+    def setUp(self):
+        super().setUp()
+        fabric = str(uuid.uuid4())
+        ids = 'CUSTOM_GPU_ID_10DE_1EB8'
+        self.ledger.learn(
+            _NODE,
+            {
+                **self.ledger.reports,
+                fabric: reported.Reported(model.FabricName(0), ids),
+            },
+            frozenset(['PGPU', 'CUSTOM_GPU_SET_2']),
+        )
+        name = self.database.add(
+            database.resources(fabric, 'CUSTOM_GPU_SET_2', self.SLOT)
+        )
+        self.has_set = self.database.instances[name]
+        self.has_set.flavor = objects.Flavor(extra_specs={})
+
+    def test_card_that_another_has_in_a_set(self):
+        self.assert_refused(
+            f'by instance {self.has_set.uuid}', self.instance(_SLOT), {}
+        )
+
+    def test_set_of_which_a_card_is_gone(self):
+        self.assert_refused(
+            '0000:af:00.0: .*no such GPU', self.has_set, {}, [_gpu()]
+        )
 
 
 class SoleTest(AdmissionCase):
@@ -192,6 +303,13 @@ class SoleTest(AdmissionCase):
         gone = str(uuid.uuid4())
         self.ledger.holders.add(gone, {_CARD: [_CLAIM]})
         self.assertEqual((_CLAIM,), self.sole())
+
+    def test_place_that_another_has_before_the_first_update(self):
+        """When it starts, Nova ends deletes that were under way."""
+        self.ledger.ready = False
+        self.ledger.reports = {}
+        self.ledger.holders.add(self.instance(_SLOT).uuid, {_CARD: [_CLAIM]})
+        self.assertEqual((), self.sole())
 
     def test_claim_that_can_not_be_read_is_released(self):
         claim = model.Claim('PGPU', 'hologram')

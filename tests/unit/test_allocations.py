@@ -88,3 +88,15 @@ class AllocationsTest(unittest.TestCase):
         # And it is asked each time: it may be back.
         self.answer(_ANSWER)
         self.assertIsNotNone(self.allocations.of(_CONSUMER, patiently=True))
+
+    def test_placement_that_hangs_does_not_keep_a_host_from_starting(self):
+        """A question that nobody refuses ends with a timeout of TCP."""
+
+        def hang(context, consumer):
+            self.clock.sleep(120)
+            raise _DOWN
+
+        self.client.get_allocs_for_consumer.side_effect = hang
+        for _ in range(50):
+            self.allocations.of(_CONSUMER, patiently=True)
+        self.assertLess(self.clock.now, 600)

@@ -1,12 +1,15 @@
 """Guests that arrive at once change places, and one that was built never."""
 
+import contextlib
 import threading
+import time
 import types
 from unittest import mock
 
 import fixtures
 import testtools
 from nova import objects
+from oslo_messaging import exceptions as messaging
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
@@ -153,3 +156,49 @@ class SettleTest(NumaClaimsCase):
         guest.numa_topology = None
         with self.assertRaises(exception.RequestImpossible):
             self.claims.settle(guest)
+
+    def wait(self, guest):
+        """Let a guest wait, and return the thread in which it does."""
+        thread = threading.Thread(target=self.claims.settle, args=(guest,))
+        thread.start()
+        until = time.monotonic() + 10
+        while guest.uuid not in self.claims._waiting:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.01)
+        return thread
+
+    def test_one_that_waits_and_is_deleted_harms_nobody(self):
+        """Nova takes InstanceNotFound for the end of who arrives."""
+        self.host([*range(8)], [*range(8, 16)])
+        gone = self.guest('a', 0, [*range(8)], 1, 'preferred')
+        with mock.patch.object(numa_claims, '_WAIT_SECONDS', 0.5):
+            second = self.guest('b', 1, [*range(8, 16)], 0, 'preferred')
+            thread = self.wait(gone)
+            del self.database.instances[gone.uuid]
+            try:
+                self.claims.settle(second)
+            finally:
+                thread.join()
+        self.assertEqual([1], self.nodes(second))
+        self.assertEqual([{*range(8)}, {*range(8, 16)}], self.used())
+
+    def test_either_all_that_change_places_are_moved_or_none(self):
+        self.host([*range(8)], [*range(8, 16)])
+        first = self.guest('a', 0, [*range(8)], 1, 'preferred')
+        second = self.guest('b', 1, [*range(8, 16)], 0, 'preferred')
+        read = objects.Instance.get_by_uuid.side_effect
+
+        def fail(context, name, expected_attrs):
+            if name == second.uuid:
+                raise messaging.MessagingTimeout('no conductor')
+            return read(context, name, expected_attrs)
+
+        with (
+            mock.patch.object(numa_claims, '_WAIT_SECONDS', 0.5),
+            mock.patch.object(objects.Instance, 'get_by_uuid', fail),
+        ):
+            thread = self.wait(first)
+            with contextlib.suppress(messaging.MessagingTimeout):
+                self.claims.settle(second)
+            thread.join()
+        self.assertNotEqual(self.nodes(first), self.nodes(second))
