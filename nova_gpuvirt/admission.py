@@ -7,7 +7,6 @@ can be for whom is more than that.
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import threading
 from collections import Counter
@@ -19,9 +18,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from nova import objects
-from nova.scheduler import utils as scheduler_utils
 
 from nova_gpuvirt import allocations
+from nova_gpuvirt import completeness
 from nova_gpuvirt import exception
 from nova_gpuvirt import holders
 from nova_gpuvirt import identity
@@ -30,10 +29,9 @@ from nova_gpuvirt import model
 from nova_gpuvirt import offers
 from nova_gpuvirt import traits as traits_
 
-_NOT_HERE = (
-    'Nova tries another host where it still can; else migrate the instance, '
-    'or rebuild it elsewhere'
-)
+# How long a check waits for a place that another gives back: longer than the
+# commands that make it may take.
+_RELEASE_SECONDS = 60.0
 # The traits of a flavor that name a card or a profile.
 _TRAIT = re.compile(r'trait[^:]*:(CUSTOM_GPU_(?:ID|MODEL|PROFILE|VENDOR)_\w+)')
 
@@ -50,7 +48,9 @@ class Admission:
     ) -> None:
         self._ledger = ledger
         self._has_guest = has_guest
-        self._checking = threading.Lock()
+        self._checking = threading.Condition()
+        # The places that are being given back.
+        self._releasing: Counter[object] = Counter()
 
     def check(
         self,
@@ -74,7 +74,7 @@ class Admission:
         """
         mine = self._ledger.ours(holders.by_provider(instance.resources))
         self._check_known(instance)
-        self._check_complete(instance, mine, allocated)
+        completeness.check(self._ledger, instance, mine, allocated)
         if not mine:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
@@ -83,6 +83,7 @@ class Admission:
         traits: set[str] = set()
         # Of two at once the second sees the first.
         with self._checking:
+            self._wait_for_release(instance, self._places(mine))
             for address, claims in by_card.items():
                 if not claims:
                     continue
@@ -106,11 +107,16 @@ class Admission:
     ) -> Iterator[tuple[model.Claim, ...]]:
         """Give those of an instance's claims that nobody else has by now.
 
-        Nobody passes a check as long as the caller holds them. Who is
-        remembered to have the same place is asked before it is believed.
+        Nobody passes a check for one of them as long as the caller holds
+        them. Who is remembered to have the same place is asked before it is
+        believed. While it is not known whose the providers are, none is given:
+        what nobody claims is taken back with a later update.
 
         :param instance: its UUID
         """
+        if not self._ledger.ready and not self._ledger.reports:
+            yield ()
+            return
         places = {slot.place for c in claims if (slot := c.slot) is not None}
         with self._checking:
             taken = {
@@ -125,8 +131,30 @@ class Admission:
                     self._ledger.holders.claims_now(other)
                 )
             }
+            given = places - taken
+            self._releasing.update(given)
+        try:
             yield tuple(
                 c for c in claims if not (c.slot and c.slot.place in taken)
+            )
+        finally:
+            with self._checking:
+                self._releasing -= Counter(given)
+                self._checking.notify_all()
+
+    def _wait_for_release(
+        self, instance: objects.Instance, places: Collection[object]
+    ) -> None:
+        """Wait for who gives the same places back; under the lock."""
+        if not self._checking.wait_for(
+            lambda: self._releasing.keys().isdisjoint(places),
+            _RELEASE_SECONDS,
+        ):
+            raise exception.ClaimRefused(
+                f'instance {instance.uuid}',
+                wanted='what another instance of this host had before',
+                found='that it is still being taken back',
+                remedy=exception.ELSEWHERE,
             )
 
     def _places(self, claims: holders.Claims) -> set[object]:
@@ -251,68 +279,6 @@ class Admission:
             {providers[uuid]: made for uuid, made in claims.items()}, cards
         )
 
-    def _check_complete(
-        self,
-        instance: objects.Instance,
-        mine: holders.Claims,
-        allocated: allocations.Units | None,
-    ) -> None:
-        """Compare with what Placement has allocated of this host.
-
-        Where that is nothing, or is not known, the flavor is the measure:
-        nobody is called ACTIVE without the GPUs of its flavor.
-        """
-        have = Counter(
-            (uuid, claim.resource_class)
-            for uuid, claims in mine.items()
-            for claim in claims
-        )
-        ours = {
-            key: units
-            for key, units in (allocated or {}).items()
-            if key[0] in self._ledger.reports
-        }
-        if ours:
-            wanted = Counter(ours)
-        else:
-            # Other providers, Nova's own of PCI devices, may have it too.
-            have = _by_class(
-                have
-                + Counter(
-                    {
-                        key: units
-                        for key, units in (allocated or {}).items()
-                        if self._ledger.is_of_others(key[0])
-                    }
-                )
-            )
-            asked = _asked(
-                tuple(
-                    (key, value)
-                    for key, value in instance.flavor.extra_specs.items()
-                    if key.startswith('resources')
-                )
-            )
-            wanted = Counter(
-                {('', rc): asked[rc] for rc in self._classes(asked)}
-            )
-        for (provider, rc), missing in sorted((wanted - have).items()):
-            raise exception.ClaimRefused(
-                f'instance {instance.uuid}',
-                wanted=f'{wanted[provider, rc]} of {rc} from this host',
-                found=f'{wanted[provider, rc] - missing} claimed',
-                remedy=_NOT_HERE,
-            )
-
-    def _classes(self, asked: Iterable[str]) -> Iterable[str]:
-        """Sort out the classes that this host's providers have.
-
-        Before the first update that is every class of ours.
-        """
-        if self._ledger.ready:
-            return self._ledger.classes.intersection(asked)
-        return filter(model.is_gpu_class, asked)
-
     @staticmethod
     def _check_card(
         instance: objects.Instance,
@@ -338,39 +304,11 @@ class Admission:
                 )
 
 
-@functools.lru_cache(maxsize=256)
-def _asked(extra_specs: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
-    """Count what a flavor asks for, of each class that it names itself.
-
-    :param extra_specs: only those of resources. Nova reads some of the others
-        together with the vCPUs or the image, and raises without them
-    """
-    flavor = objects.Flavor(
-        extra_specs=dict(extra_specs),
-        **dict.fromkeys(
-            ('vcpus', 'memory_mb', 'root_gb', 'ephemeral_gb', 'swap'), 0
-        ),
-    )
-    request = scheduler_utils.ResourceRequest.from_request_spec(
-        objects.RequestSpec(flavor=flavor, is_bfv=False)
-    )
-    found: Mapping[str, int] = request.merged_resources()
-    return found
-
-
-def _by_class(units: allocations.Units) -> Counter[tuple[str, str]]:
-    """Add up what is of one class, whoever provides it."""
-    result: Counter[tuple[str, str]] = Counter()
-    for (_, rc), count in units.items():
-        result['', rc] += count
-    return result
-
-
 def _refused(
     gpu: model.Gpu,
     instance: objects.Instance,
     found: str,
-    remedy: str = _NOT_HERE,
+    remedy: str = exception.ELSEWHERE,
 ) -> exception.ClaimRefused:
     return exception.ClaimRefused(
         f'{gpu.address} ({gpu.model})',
@@ -396,5 +334,5 @@ def _check_traits(instance: objects.Instance, have: set[str]) -> None:
             f'instance {instance.uuid}',
             wanted=', '.join(sorted(wanted - have)),
             found=', '.join(sorted(have)),
-            remedy=_NOT_HERE,
+            remedy=exception.ELSEWHERE,
         )

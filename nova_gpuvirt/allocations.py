@@ -60,6 +60,7 @@ class Allocations:
         self._clock = clock
         self._sleep = sleep
         self._until: float | None = None
+        self._silent_until = 0.0
 
     def of(self, consumer: str, *, patiently: bool = False) -> Units | None:
         """Read what a consumer has, None where Placement does not answer.
@@ -86,21 +87,24 @@ class Allocations:
 
         :param patiently: whether to ask again for a while. All who are
             patient share one while, so a host with many guests starts in
-            time without Placement
+            time without Placement; after it, one that answers nothing for
+            long is not asked again for as long
         """
+        if patiently and self._clock() < self._silent_until:
+            return None
         while True:
+            asked = self._clock()
             try:
-                answer = question(self._client())
+                return question(self._client())
             except _NO_ANSWER as error:
-                if not patiently or self._is_over():
+                now = self._clock()
+                if not patiently or self._is_over(now):
                     LOG.warning('No answer of Placement: %s', error)
+                    self._silent_until = now + (now - asked)
                     return None
                 self._sleep(_PAUSE_SECONDS)
-            else:
-                return answer
 
-    def _is_over(self) -> bool:
-        now = self._clock()
+    def _is_over(self, now: float) -> bool:
         if self._until is None:
             self._until = now + _PATIENCE_SECONDS
         return now >= self._until

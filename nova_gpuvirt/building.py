@@ -149,7 +149,7 @@ class Building(parts.Parts):
         """Make sure that a resumed guest has its mdevs: Nova only warns."""
         wanted = {
             str(device.uuid)
-            for device in self._attach(instance)
+            for device in self._attach_or_refuse(instance)
             if isinstance(device, guest_device.Mdev)
         }
         missing = wanted - {

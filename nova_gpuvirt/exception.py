@@ -15,6 +15,12 @@ found, and what to do about it. It is the operator's: it goes to the log. What
 the owner of a server may read is `told`.
 """
 
+ELSEWHERE = (
+    'Nova tries another host where it still can; else migrate the instance, '
+    'or rebuild it elsewhere'
+)
+"""What to do about an instance that this host can't have."""
+
 
 class GpuvirtError(Exception):
     """Name a device, what was wanted of it, what was found, what to do.

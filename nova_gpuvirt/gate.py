@@ -97,6 +97,8 @@ class Gate:
         self._recall(instance)
         claims = self._ledger.claims(instance)
         if not claims and not self._ledger.reports:
+            # Whether it has lost claims is known with the first update.
+            self._note(instance, is_sure=self._ledger.ready)
             return
         units = (
             allocations_.units(allocated)
@@ -106,10 +108,12 @@ class Gate:
         # One that arrives was claimed of what the last report saw.
         look = self._gpus.of_claims if arriving else self._gpus.look_at
         self._admission.check(instance, look(claims), units, arriving=arriving)
-        if units is None:
-            self._unsure.add(instance.uuid)
-        else:
-            self._unsure.discard(instance.uuid)
+        self._note(instance, is_sure=units is not None)
+
+    def _note(self, instance: objects.Instance, *, is_sure: bool) -> None:
+        """Remember whether an instance has to be looked at again."""
+        change = self._unsure.discard if is_sure else self._unsure.add
+        change(instance.uuid)
 
     def look_again(self) -> None:
         """Check those again that passed without a word of Placement.
@@ -180,5 +184,7 @@ class Gate:
 def _is_on_the_old_side(
     instance: objects.Instance, moving: objects.MigrationContext
 ) -> bool:
+    if 'old_resources' not in moving:
+        return False
     old = holders.by_provider(moving.old_resources)
     return old == holders.by_provider(instance.resources)

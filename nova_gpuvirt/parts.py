@@ -90,9 +90,15 @@ class Parts(libvirt_driver.LibvirtDriver):
         )
 
     def _has_guest(self, instance: str) -> bool:
-        """Tell whether libvirt knows a guest of an instance, by its UUID."""
-        found: bool = self.instance_exists(objects.Instance(uuid=instance))
-        return found
+        """Tell whether libvirt knows a guest of an instance, by its UUID.
+
+        Nova's own way takes an error of libvirt for a no.
+        """
+        try:
+            self._host.get_guest(objects.Instance(uuid=instance))
+        except nova_exception.InstanceNotFound:
+            return False
+        return True
 
     def _places(self, instance: objects.Instance) -> numa_claims.Places:
         """Tell where the cards are that an instance has claimed."""

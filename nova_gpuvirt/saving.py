@@ -50,8 +50,9 @@ class Saving(parts.Parts):
             self._attach_again(instance, guest, had)
             if isinstance(error, nova_exception.InstanceFaultRollback):
                 raise
+            LOG.exception('Not suspended', instance=instance)
             raise nova_exception.InstanceFaultRollback(
-                nova_exception.InstanceSuspendFailure(reason=str(error))
+                suspension.told(error)
             ) from error
 
     def _why_not_saved(
@@ -71,8 +72,6 @@ class Saving(parts.Parts):
         What it has still, it may yet give up.
         """
         failures = suspension.attach_again(guest, had)
-        if had:
-            self._late_unplugs.watch(instance.uuid, guest, had)
         if failures:
             LOG.error(
                 'The guest runs without what was detached for saving it: %s; '
@@ -84,6 +83,8 @@ class Saving(parts.Parts):
             raise nova_exception.InstanceResumeFailure(
                 reason='its vGPU could not be attached again; hard-reboot it'
             )
+        if had:
+            self._late_unplugs.watch(instance.uuid, guest, had)
 
     def snapshot(
         self,
@@ -99,7 +100,10 @@ class Saving(parts.Parts):
         except Exception as error:
             if not isinstance(error, _GONE) and self._ledger.claims(instance):
                 suspension.tell_user(
-                    context, instance, self._ledger.host, error
+                    context,
+                    instance,
+                    self._ledger.host,
+                    suspension.told(error),
                 )
                 self._resume_saved(context, instance)
             raise

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from nova import context as nova_context
+from nova import exception as nova_exception
 from nova import objects
 from nova.virt.libvirt import config as vconfig
 from oslo_log import log as logging
@@ -93,6 +94,18 @@ def attach_again(guest: Any, wanted: Collection[Any]) -> list[str]:
         except Exception as error:
             failures.append(f'mdev {device.uuid}: {error}')
     return failures
+
+
+def told(error: Exception) -> nova_exception.NovaException:
+    """Say in words for the owner of a server why its guest was not saved.
+
+    What libvirt says names places of the host; Nova's words don't.
+    """
+    if isinstance(error, nova_exception.NovaException):
+        return error
+    return nova_exception.InstanceSuspendFailure(
+        reason='it could not be saved; the log of nova-compute says why'
+    )
 
 
 def tell_user(

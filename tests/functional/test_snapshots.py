@@ -182,7 +182,7 @@ class FailedSnapshotTest(SnapshotCase):
             server, images = self.snapshot(self.server)
         self.assertEqual('ACTIVE', server['status'])
         self.assertEqual([], images)
-        self.assertIn('no space', self.said(server, 'createImage'))
+        self.assertIn('log of nova-compute', self.said(server, 'createImage'))
         self.assert_agreed()
 
         with self.failing(
@@ -194,7 +194,7 @@ class FailedSnapshotTest(SnapshotCase):
                 *(server['id'], {'suspend': {}}),
             )
         server = self._wait_for_state_change(server, 'ACTIVE')
-        self.assertIn('no space', self.said(server, 'suspend'))
+        self.assertIn('log of nova-compute', self.said(server, 'suspend'))
         self.assert_agreed()
 
     def test_guest_runs_again_when_the_copy_fails(self):

@@ -189,6 +189,10 @@ class RecallTest(GateCase):
         self.allocations.ask.return_value = None
         self.allocations.of.return_value = None
         self.gate.check(self.instance())
+        self.assertEqual(0, self.admission.check.call_count)
+        # The first update tells.
+        self.learn()
+        self.gate.look_again()
         self.assertEqual(1, self.admission.check.call_count)
 
 

@@ -26,6 +26,7 @@ class Guest:
     """Nova's, of one mdev."""
 
     def __init__(self):
+        self.id = 7
         self.state = power_state.RUNNING
         self.has_mdev = True
         self.is_readable = True
@@ -74,6 +75,7 @@ class SavingTest(unittest.TestCase):
         self.driver = saving.Saving.__new__(saving.Saving)
         self.driver._host = mock.Mock()
         self.driver._host.get_guest.return_value = self.guest
+        self.driver._late_unplugs = mock.Mock()
         self.driver._ledger = mock.Mock(host='host1')
         self.driver._ledger.claims.return_value = (_VGPU,)
         self.said = self.patched('nova_gpuvirt.suspension.tell_user')
@@ -120,6 +122,19 @@ class SavingTest(unittest.TestCase):
                 None, False, power_state.RUNNING, self.instance, self.guest
             )
         self.assertEqual(vm_states.ERROR, self.instance.vm_state)
+        self.driver._late_unplugs.watch.assert_not_called()
+
+    def test_guest_that_could_not_be_saved_is_watched(self):
+        def refuse(*args):
+            raise OSError('internal error: 0000:3b:00.4 is busy')
+
+        self.nova('suspend', refuse)
+        with self.assertRaises(nova_exception.InstanceFaultRollback) as caught:
+            self.driver.suspend(None, self.instance)
+        self.assertNotIn('0000:', str(caught.exception))
+        ((_, guest, (device,)), _) = self.driver._late_unplugs.watch.call_args
+        self.assertIs(self.guest, guest)
+        self.assertEqual(_MDEV, device.uuid)
 
     def snapshot(self, error):
         def fail(*args, **kw):
