@@ -11,7 +11,7 @@ _IMAGE = '3c1d2b6e-8a41-4b1e-9d54-4d2f61a0a7c5'
 _WEIGHED = 'nova.scheduler.host_manager.HostManager.get_weighed_hosts'
 
 
-class PoisonTest(base.GpuTestCase):
+class FailingHostsTest(base.GpuTestCase):
     def image(self, **properties):
         self.glance.create(
             None,
