@@ -103,8 +103,8 @@ class BootTest(base.GpuTestCase):
         self.start_gpu_host('host1', 't4')
         self._delete_server(self.boot(base.VGPU))
         for step in (
-            *('GpuLibvirtDriver._check', 'GpuLibvirtDriver._wire'),
-            *('GpuLibvirtDriver._release', 'GpuLibvirtDriver._reconcile'),
+            *('Building._check', 'Building._wire', 'Building._release'),
+            'GpuLibvirtDriver._reconcile',
             *('Reporter._report', 'Reporter._count_running'),
         ):
             self.assertRegex(log.output, rf'{re.escape(step)} took \d+\.\d+ s')
