@@ -82,20 +82,20 @@ class DisplayTest(base.GpuTestCase):
             sorted(self.shown(server), key=str, reverse=True),
         )
 
-    def test_profile_without_a_screen(self):
-        self.start_gpu_host('host1', 't4')
-        fault = self.boot_refused(_BLIND | _SHOWN)
+    def assert_not_shown(self, spec, reason):
+        """The filter refuses it, and a host that is named aborts it."""
+        fault = self.boot_refused(spec | _SHOWN)
+        self.assertIn('No valid host', fault)
+        self.assertIn('its console can not show the screen', self.log())
+        fault = self.boot_refused(spec | _SHOWN, az='nova:host1')
         self.assertIn('a vGPU whose screen its console can show', fault)
+        self.assertIn(reason, fault)
         self.assert_agreed()
 
-    def test_whole_card(self):
+    def test_refused_where_none_can_be_shown(self):
         self.start_gpu_host('host1', 't4')
-        self.assertIn('No valid host', self.boot_refused(base.PGPU | _SHOWN))
-        self.assertIn('no console can show it', self.log())
-        # A host that is named is asked without the filter.
-        fault = self.boot_refused(base.PGPU | _SHOWN, az='nova:host1')
-        self.assertIn('found no vGPU that is an mdev', fault)
-        self.assert_agreed()
+        self.assert_not_shown(_BLIND, 'found vGPUs without one')
+        self.assert_not_shown(base.PGPU, 'found no vGPU that is an mdev')
 
 
 class ImageTest(base.GpuTestCase):
@@ -132,17 +132,18 @@ class ImageTest(base.GpuTestCase):
             for host in self.computes
         ]
 
-    def test_whole_card_is_refused_before_any_host_is_asked(self):
-        fault = self.boot_refused(base.PGPU, image_uuid=_IMAGE)
-        self.assertIn('No valid host', fault)
+    def test_it_is_refused_before_any_host_is_asked(self):
+        for spec in (base.PGPU, _BLIND):
+            fault = self.boot_refused(spec, image_uuid=_IMAGE)
+            self.assertIn('No valid host', fault)
         self.assertEqual([0, 0], self.failed_builds())
+        self.assert_agreed()
 
-    def test_no_second_host_is_asked(self):
-        fault = self.boot_refused(_BLIND, image_uuid=_IMAGE)
+    def test_host_that_is_named_says_what_to_change(self):
+        fault = self.boot_refused(_BLIND, image_uuid=_IMAGE, az='nova:host1')
         self.assertIn('leave gpuvirt_display out of flavor and image', fault)
         self.assertNotIn('0000:', fault)
         self.assertEqual([0, 1], sorted(self.failed_builds()))
-        # Nova forgets it with the next build there.
         self.assert_agreed()
 
     def test_vgpu_with_a_screen_is_given(self):
