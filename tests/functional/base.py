@@ -2,8 +2,11 @@
 
 import contextlib
 import pkgutil
+import uuid
 
 import fixtures
+from nova import context as nova_context
+from nova import objects
 
 from nova_gpuvirt.testing import cloud
 from tests.functional import agreement
@@ -70,6 +73,37 @@ class GpuTestCase(cloud.Cloud):
             for address, provider in self.gpu_providers(host).items()
             if rc in provider['inventories']
         }
+
+    def create_image(self, **properties):
+        """Create an image of a tenant's, and return its UUID."""
+        name = str(uuid.uuid4())
+        self.glance.create(
+            None,
+            {
+                'id': name,
+                'name': 'of a tenant',
+                'status': 'active',
+                'disk_format': 'qcow2',
+                'container_format': 'bare',
+                'size': 1,
+                'min_disk': 0,
+                'min_ram': 0,
+                'properties': properties,
+            },
+        )
+        return name
+
+    def failed_builds(self):
+        """How often builds failed on each host, as Nova's weigher sees it."""
+        self.run_periodic()
+        return [
+            int(
+                objects.ComputeNode.get_first_node_by_host_for_old_compat(
+                    nova_context.get_admin_context(), host
+                ).stats.get('failed_builds', 0)
+            )
+            for host in self.computes
+        ]
 
     def reboot_host(self, host, between=lambda: None):
         """Reboot a host, and start nova-compute on it.

@@ -1,7 +1,5 @@
 """A guest's console shows the screen of its vGPU, when that is asked for."""
 
-from nova import context as nova_context
-from nova import objects
 from nova.tests.functional.api import client
 
 from tests.functional import base
@@ -9,7 +7,6 @@ from tests.functional import base
 _SHOWN = {'hw:gpuvirt_display': 'true'}
 # A profile for computing, without a screen.
 _BLIND = {'resources:CUSTOM_VGPU_NVIDIA_T4_4C': '1'}
-_IMAGE = 'aaaaaaaa-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class DisplayTest(base.GpuTestCase):
@@ -105,49 +102,26 @@ class ImageTest(base.GpuTestCase):
         super().setUp()
         for host in ('host1', 'host2'):
             self.start_gpu_host(host, 't4')
-        self.glance.create(
-            None,
-            {
-                'id': _IMAGE,
-                'name': 'shown',
-                'status': 'active',
-                'disk_format': 'qcow2',
-                'container_format': 'bare',
-                'size': 1,
-                'min_disk': 0,
-                'min_ram': 0,
-                'properties': {'hw_gpuvirt_display': 'true'},
-            },
-        )
-
-    def failed_builds(self):
-        """How often builds failed, as Nova's weigher sees it."""
-        self.run_periodic()
-        return [
-            int(
-                objects.ComputeNode.get_first_node_by_host_for_old_compat(
-                    nova_context.get_admin_context(), host
-                ).stats.get('failed_builds', 0)
-            )
-            for host in self.computes
-        ]
+        self.image = self.create_image(hw_gpuvirt_display='true')
 
     def test_it_is_refused_before_any_host_is_asked(self):
         for spec in (base.PGPU, _BLIND):
-            fault = self.boot_refused(spec, image_uuid=_IMAGE)
+            fault = self.boot_refused(spec, image_uuid=self.image)
             self.assertIn('No valid host', fault)
         self.assertEqual([0, 0], self.failed_builds())
         self.assert_agreed()
 
     def test_host_that_is_named_says_what_to_change(self):
-        fault = self.boot_refused(_BLIND, image_uuid=_IMAGE, az='nova:host1')
+        fault = self.boot_refused(
+            _BLIND, image_uuid=self.image, az='nova:host1'
+        )
         self.assertIn('leave gpuvirt_display out of flavor and image', fault)
         self.assertNotIn('0000:', fault)
         self.assertEqual([0, 1], sorted(self.failed_builds()))
         self.assert_agreed()
 
     def test_vgpu_with_a_screen_is_given(self):
-        server = self.boot(base.VGPU, image_uuid=_IMAGE)
+        server = self.boot(base.VGPU, image_uuid=self.image)
         host = server['OS-EXT-SRV-ATTR:host']
         (hostdev,) = self.hostdevs(host, server)
         self.assertEqual('on', hostdev.get('display'))
