@@ -6,6 +6,7 @@ import types
 import uuid
 from unittest import mock
 
+import fixtures
 import testtools
 from nova import objects
 
@@ -315,6 +316,26 @@ class SoleTest(AdmissionCase):
         claim = model.Claim('PGPU', 'hologram')
         with self.admission.sole(self.mine.uuid, [claim]) as sole:
             self.assertEqual((claim,), sole)
+
+    def test_release_that_does_not_end_refuses_and_hangs_nobody(self):
+        rival = self.instance(_SLOT)
+        del self.database.instances[self.mine.uuid]
+        patience = fixtures.MockPatchObject(
+            admission, '_RELEASE_SECONDS', 0.01
+        )
+        with (
+            patience,
+            self.admission.sole(self.mine.uuid, [_CLAIM]),
+        ):
+            self.assert_refused('still being taken back', rival, {})
+        self.check(rival, {})
+
+    def test_others_pass_the_check_while_a_place_is_released(self):
+        elsewhere = model.Claim('PGPU', 'passthrough:0000:af:00.0')
+        rival = self.instance(_SLOT)
+        del self.database.instances[self.mine.uuid]
+        with self.admission.sole(self.mine.uuid, [elsewhere]):
+            self.check(rival, {})
 
     def test_nobody_passes_the_check_while_a_place_is_released(self):
         rival = self.instance(_SLOT)
