@@ -141,15 +141,19 @@ class Building(parts.Parts):
     ) -> None:
         """Make the vGPUs again that a reboot of the host took meanwhile."""
         with self._opened(instance):
-            self._attach_or_refuse(instance)
+            devices = self._attach_or_refuse(instance)
             super().resume(context, instance, network_info, *args, **kw)
-        self._see_whole(instance)
+        self._see_whole(instance, devices)
 
-    def _see_whole(self, instance: objects.Instance) -> None:
+    def _see_whole(
+        self,
+        instance: objects.Instance,
+        devices: Collection[guest_device.GuestDevice],
+    ) -> None:
         """Make sure that a resumed guest has its mdevs: Nova only warns."""
         wanted = {
             str(device.uuid)
-            for device in self._attach_or_refuse(instance)
+            for device in devices
             if isinstance(device, guest_device.Mdev)
         }
         missing = wanted - {

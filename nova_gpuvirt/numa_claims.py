@@ -311,7 +311,7 @@ def _refused(
         f'instance {instance.uuid}',
         wanted=f'it on the NUMA nodes of its GPUs ({at})',
         found=found,
-        remedy='Nova tries another host, where it still can',
+        remedy=exception.ELSEWHERE,
     )
 
 
