@@ -137,10 +137,11 @@ lab-tempest: venv ## run our tests of tempest on it
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
 
-lint: venv ## check style and types
+lint: venv ## check style, types and requirements.txt
 	$(BIN)ruff check
 	$(BIN)ruff format --check
 	$(BIN)mypy
+	$(BIN)deptry nova_gpuvirt
 
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import warnings
 from collections.abc import Iterable
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keystoneauth1.exceptions
-import openstack
-import openstack.connection
+import novaclient.exceptions
+import openstack.config
 import openstack.exceptions
 from cliff import columns
 from cliff import lister
@@ -25,7 +26,53 @@ from nova_gpuvirt.explain import fleet as fleet_
 from nova_gpuvirt.explain import verdict
 from nova_gpuvirt.explain import wanted as wanted_
 
+# The credentials are missing, wrong, or not an administrator's.
+_DENIED = (
+    keystoneauth1.exceptions.AuthPluginException,
+    keystoneauth1.exceptions.Unauthorized,
+    keystoneauth1.exceptions.Forbidden,
+    novaclient.exceptions.Unauthorized,
+    novaclient.exceptions.Forbidden,
+    openstack.exceptions.ConfigException,
+)
+_FAILED = (
+    keystoneauth1.exceptions.ClientException,
+    novaclient.exceptions.ClientException,
+)
+
 _COLUMNS = ('Host', 'Card', 'GPU', 'Fits', 'Why not')
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """Say what of the cloud failed, and what to do.
+
+    :raises InvalidOption: in place of what its clients raise
+    """
+    try:
+        yield
+    except _DENIED as error:
+        raise exception.InvalidOption(
+            '--os-cloud',
+            wanted="an administrator's credentials",
+            found=_said(error),
+            remedy='set OS_CLOUD to a cloud of clouds.yaml, or OS_AUTH_URL '
+            'and its kin',
+        ) from error
+    except _FAILED as error:
+        raise exception.InvalidOption(
+            '--os-cloud',
+            wanted='answers of Keystone, Nova and Placement',
+            found=_said(error),
+            remedy='look whether each runs, and what region_name, interface '
+            'and endpoints are set for the cloud',
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """Tell an error, and which URL it is of where it does not say itself."""
+    url = getattr(error, 'url', None)
+    return f'{error} of {url}' if url else str(error)
 
 
 class YesNo(columns.FormattableColumn[bool]):
@@ -66,11 +113,14 @@ class Explain(lister.Lister):
         )
         return parser
 
+    @_asking()
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Ask, judge, and lay the answers out as rows."""
-        cloud = cloud_.Cloud(_connect(parsed_args.os_cloud))
+        cloud = cloud_.Cloud(
+            openstack.config.get_cloud_region(cloud=parsed_args.os_cloud)
+        )
         flavor = cloud.flavor(parsed_args.flavor)
         wanted = _wanted_by(flavor)
         if not wanted.of_gpus:
@@ -108,22 +158,6 @@ class Explain(lister.Lister):
         out = self.app.stdout if for_people else self.app.stderr
         out.write(f'{self._last_word}\n')
         return int(result)
-
-
-def _connect(name: str | None) -> openstack.connection.Connection:
-    try:
-        return openstack.connect(cloud=name)
-    except (
-        keystoneauth1.exceptions.AuthPluginException,
-        openstack.exceptions.ConfigException,
-    ) as error:
-        raise exception.InvalidOption(
-            '--os-cloud',
-            wanted="an administrator's credentials",
-            found=str(error),
-            remedy='set OS_CLOUD to a cloud of clouds.yaml, or OS_AUTH_URL '
-            'and its kin',
-        ) from error
 
 
 def _wanted_by(flavor: Mapping[str, Any]) -> wanted_.Wanted:

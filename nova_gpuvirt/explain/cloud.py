@@ -6,14 +6,17 @@ the servers of all projects.
 
 from __future__ import annotations
 
-import http
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
 
-import openstack.connection
-import openstack.exceptions
+import keystoneauth1.adapter
+import keystoneauth1.exceptions
+import novaclient.client
+import novaclient.exceptions
+import openstack.config.cloud_region
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import placement
@@ -22,9 +25,8 @@ from nova_gpuvirt.explain import wanted as wanted_
 
 # Placement's: allocation candidates in one tree, with any suffix.
 _PLACEMENT = '1.36'
-# Nova's: flavors with their extra specs; hypervisors by UUID.
-_FLAVORS = '2.61'
-_HYPERVISORS = '2.53'
+# Nova's: flavors with their extra specs, and, since 2.53, hypervisors by UUID.
+_NOVA = '2.61'
 # Hosts that are read at a time.
 _WORKERS = 8
 
@@ -36,34 +38,62 @@ class Refused(Exception):
 
 
 class Cloud:
-    """One cloud, with the rights of an administrator."""
+    """One cloud, with the rights of an administrator.
 
-    def __init__(self, connection: openstack.connection.Connection) -> None:
-        self._nova = connection.compute
-        self._placement = connection.placement
+    Its methods raise ClientException: novaclient's where nova-api answers
+    with an error, else keystoneauth1's.
+
+    :param region: what clouds.yaml and the environment say of it
+    :raises ConfigException: of openstack, when they give no credentials
+    """
+
+    def __init__(
+        self, region: openstack.config.cloud_region.CloudRegion
+    ) -> None:
+        session = region.get_session()
+        self._nova = novaclient.client.Client(
+            _NOVA,
+            session=session,
+            endpoint_type=region.get_interface('compute'),
+            # The catalog may have the URL above that of the version.
+            min_version='2.1',
+            max_version='2.latest',
+            **_endpoint(region, 'compute'),
+        )
+        self._placement = keystoneauth1.adapter.Adapter(
+            session,
+            interface=region.get_interface('placement'),
+            default_microversion=_PLACEMENT,
+            **_endpoint(region, 'placement'),
+        )
 
     def flavor(self, name: str) -> _Json:
         """Read a flavor, by its name or ID, with its extra specs.
 
         :raises InvalidOption: when there is none
         """
-        found = self._nova.find_flavor(name)
-        if found is None:
-            raise exception.InvalidOption(
-                'FLAVOR',
-                wanted='the name or the ID of a flavor',
-                found=repr(name),
-                remedy='see "openstack flavor list --all"',
-            )
-        flavor: _Json = self._compute(f'/flavors/{found.id}', _FLAVORS)
-        return dict(flavor['flavor'])
+        try:
+            return dict(self._nova.flavors.get(name).to_dict())
+        except novaclient.exceptions.NotFound:
+            pass
+        for flavor in _all(self._nova.flavors, is_public=None):
+            if flavor.name == name:
+                return dict(flavor.to_dict())
+        raise exception.InvalidOption(
+            'FLAVOR',
+            wanted='the name or the ID of a flavor',
+            found=repr(name),
+            remedy='see "openstack flavor list --all"',
+        )
 
     def fleet(self) -> fleet_.Fleet:
         """Read all hosts that have GPUs of ours in Placement."""
-        names = {
-            server.id: server.name
-            for server in self._nova.servers(details=False, all_projects=True)
-        }
+        servers = _all(
+            self._nova.servers,
+            detailed=False,
+            search_opts={'all_tenants': True},
+        )
+        names = {server.id: server.name for server in servers}
         services = self._services()
         with futures.ThreadPoolExecutor(_WORKERS) as pool:
             hosts = pool.map(
@@ -82,33 +112,26 @@ class Cloud:
 
         def ask(host: fleet_.Host) -> tuple[str, list[_Json]]:
             query = wanted.query_in(host.uuid)
-            response = self._placement.get(
-                f'/allocation_candidates?{query}', microversion=_PLACEMENT
-            )
-            if response.status_code == http.HTTPStatus.BAD_REQUEST:
-                raise Refused(response.json()['errors'][0]['detail'].strip())
-            return host.uuid, _body(response)['allocation_requests']
+            try:
+                answer = self._get(f'/allocation_candidates?{query}')
+            except keystoneauth1.exceptions.BadRequest as error:
+                raise Refused(str(error.details).strip()) from error
+            return host.uuid, answer['allocation_requests']
 
         with futures.ThreadPoolExecutor(_WORKERS) as pool:
             return dict(pool.map(ask, hosts))
 
     def _services(self) -> dict[str, fleet_.Service]:
         """Read the nova-computes, by the UUID of their compute node."""
-        services = {}
-        path = '/os-hypervisors/detail'
-        while path:
-            page = self._compute(path, _HYPERVISORS)
-            for each in page['hypervisors']:
-                services[each['id']] = fleet_.Service(
-                    each['service']['host'],
-                    each['state'] == 'up',
-                    each['status'] == 'enabled',
-                    each['service']['disabled_reason'],
-                )
-            links = page.get('hypervisors_links', ())
-            following = [x['href'].partition('?')[2] for x in links]
-            path = f'/os-hypervisors/detail?{following[0]}' if links else ''
-        return services
+        return {
+            each.id: fleet_.Service(
+                each.service['host'],
+                each.state == 'up',
+                each.status == 'enabled',
+                each.service['disabled_reason'],
+            )
+            for each in _all(self._nova.hypervisors)
+        }
 
     def _trees(self) -> list[list[_Json]]:
         """List the trees of providers with cards, each with its root first."""
@@ -176,12 +199,24 @@ class Cloud:
         )
 
     def _get(self, path: str) -> Any:
-        return _body(self._placement.get(path, microversion=_PLACEMENT))
-
-    def _compute(self, path: str, microversion: str) -> Any:
-        return _body(self._nova.get(path, microversion=microversion))
+        return self._placement.get(path).json()
 
 
-def _body(response: Any) -> Any:
-    openstack.exceptions.raise_from_response(response)
-    return response.json()
+def _endpoint(
+    region: openstack.config.cloud_region.CloudRegion, service: str
+) -> dict[str, Any]:
+    """Say where a service is, in the words both clients share."""
+    return {
+        'service_type': region.get_service_type(service),
+        'service_name': region.get_service_name(service),
+        'region_name': region.get_region_name(service),
+        'endpoint_override': region.get_endpoint(service),
+    }
+
+
+def _all(manager: Any, **options: Any) -> Iterator[Any]:
+    """List all that a manager of novaclient has, page by page."""
+    marker = None
+    while page := manager.list(marker=marker, **options):
+        yield from page
+        marker = page[-1].id

@@ -98,7 +98,11 @@ class OneCardTest(ExplainCase):
         )
 
     def test_class_that_nothing_has_and_that_looks_like_another(self):
-        rows = self.explain({'resources:CUSTOM_VGPU_INTEL_GVTG_V5_88': '1'})
+        spec = {'resources:CUSTOM_VGPU_INTEL_GVTG_V5_88': '1'}
+        rows = self.explain(spec)
+        _, _, err = self.run_command(self.flavor(spec))
+        self.assertIn('Placement refuses this: The server could not', err)
+        self.assertIn('No such resource class CUSTOM_VGPU_INTEL', err)
         near = re.search(r'near: (\w+)', self.the_change(rows))[1]
         self.assert_fits(self.explain({f'resources:{near}': '1'}), self.card)
 
@@ -157,6 +161,19 @@ class OneCardTest(ExplainCase):
         self.run_periodic()
         self.assert_fits(self.explain(base.VGPU), self.card)
 
+    def test_more_than_nova_shows_at_once(self):
+        self.start_gpu_host('host2', 'gvtg')
+        for name in ('one', 'two'):
+            self.boot(base.VGPU, name=name, az='nova:host2')
+        self._create_flavor(name='last', extra_spec=base.VGPU)
+        self.flags(max_limit=1, group='api')
+        status, out, err = self.run_command('last', '-f', 'json')
+        self.assertEqual(0, status, err)
+        fits, full = sorted(json.loads(out), key=lambda r: r['Host'])
+        self.assertTrue(fits['Fits'])
+        self.assertEqual('host2', full['Host'])
+        self.assertIn('held: one (VGPU=1), two (VGPU=1)', full['Why not'][0])
+
     def test_what_can_not_be_explained(self):
         for arguments, reason in (
             ([self.flavor({})], 'wanted a flavor that asks for a GPU'),
@@ -167,6 +184,18 @@ class OneCardTest(ExplainCase):
             status, _, err = self.run_command(*arguments)
             self.assertEqual(1, status)
             self.assertIn(reason, err)
+
+    def test_cloud_that_does_not_answer(self):
+        flavor = self.flavor(base.VGPU)
+        for cloud, reason, remedy in (
+            ('stranger', r'requires auth.* of http://.*/v3/auth/', 'OS_CLOUD'),
+            ('member', r'Policy .* of /servers', 'OS_CLOUD'),
+            ('elsewhere', 'endpoint for compute .* not found', 'region_name'),
+            ('nowhere', 'http://127.0.0.1:1/resource_prov', 'endpoints'),
+        ):
+            status, _, err = self.run_command(flavor, '--os-cloud', cloud)
+            self.assertEqual(1, status)
+            self.assertRegex(err, f'found .*{reason}.*; .*{remedy}')
 
 
 class ManyCardsTest(ExplainCase):
