@@ -122,32 +122,30 @@ def _card(uuid: str, card: placement.Card, has_console: bool) -> summary.Card:
             unused=0,
         )
     profiles = [
-        (share, profile)
-        for share in gpu.shares
+        (way, share, profile)
+        for way, share in enumerate(gpu.shares)
         for profile in offers.parts_of(share)
     ]
     left = {offer.resource_class: offer.count for offer in card.free}
-    vgpu = [i for i, (_, p) in enumerate(profiles) if p == card.default]
+    vgpu = [i for i, (*_, p) in enumerate(profiles) if p == card.default]
     return summary.Card(
         uuid,
         str(card.device),
         summary.Layout(
             gpu.model,
             tuple(_part(*each, has_console) for each in profiles),
-            min(
-                (s.per_guest for s in gpu.shares if s.per_guest), default=None
-            ),
+            tuple(share.per_guest for share in gpu.shares),
         ),
         numa_node=gpu.function.numa_node if gpu.function else None,
         whole=bool(left[orc.PGPU]) if orc.PGPU in left else None,
         unused=_unused(gpu, card),
-        left=tuple(left.get(p.resource_class, 0) for _, p in profiles),
+        left=tuple(left.get(p.resource_class, 0) for *_, p in profiles),
         vgpu=vgpu[0] if vgpu else None,
     )
 
 
 def _part(
-    share: model.Share, profile: model.Profile, has_console: bool
+    way: int, share: model.Share, profile: model.Profile, has_console: bool
 ) -> summary.Part:
     if isinstance(share.rule, sharing.EqualSize):
         how = summary.Sharing.EQUAL
@@ -160,6 +158,7 @@ def _part(
         _size(profile),
         how,
         has_console and profile.display is not None,
+        way,
     )
 
 

@@ -49,26 +49,28 @@ class Part:
 
     `size` is what one takes of a card, in millionths, and `sharing` how
     those of one card do. `has_screen` is whether the guest's console can show
-    it; a host of the first version does not tell, and may.
+    it; a host of the first version does not tell, and may. `way` numbers the
+    ways in which a card's parts reach guests, as mdevs or as sessions.
     """
 
     resource_class: str
     size: int
     sharing: Sharing
     has_screen: bool = True
+    way: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
     """What a model of card can be cut to.
 
-    `per_guest` is how many parts of one card a guest may have, None for as
-    many as fit. `index` is where the part of a class stands.
+    `per_guest` is how many parts of one card a guest may have in each way,
+    None for as many as fit. `index` is where the part of a class stands.
     """
 
     model: str
     parts: tuple[Part, ...] = ()
-    per_guest: int | None = None
+    per_guest: tuple[int | None, ...] = (None,)
     index: Mapping[str, int] = dataclasses.field(
         init=False, repr=False, compare=False
     )
@@ -85,6 +87,13 @@ class Layout:
     def __hash__(self) -> int:
         """Answer at once: the scheduler asks for each card and request."""
         return self._hash
+
+    def limit(self, part: int) -> int | None:
+        """Tell how many such parts of one card a guest may have, if not all.
+
+        :param part: its index
+        """
+        return self.per_guest[self.parts[part].way]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -230,10 +239,10 @@ def _of_version_1(
     """Turn the body of a text of version 1 into one of this version.
 
     Cards and sets had counts of their claims, last. Nobody can tell whose
-    these were.
+    these were. A card had one limit for all of its parts.
     """
     return [
-        layouts,
+        [[*layout, [limit]] for *layout, limit in layouts],
         [card[:-1] for card in cards],
         [each[:-1] for each in sets],
         running,
@@ -243,22 +252,22 @@ def _of_version_1(
 
 def _layout_out(layout: Layout) -> list[object]:
     parts = [
-        [p.resource_class, p.size, p.sharing.value, p.has_screen]
+        [p.resource_class, p.size, p.sharing.value, p.has_screen, p.way]
         for p in layout.parts
     ]
     return [layout.model, parts, layout.per_guest]
 
 
 def _layout_in(
-    model: str, parts: list[tuple[Any, ...]], per_guest: int | None
+    model: str, parts: list[tuple[Any, ...]], per_guest: list[int | None]
 ) -> Layout:
     layout = Layout(
         model,
         tuple(
-            Part(rc, size, Sharing(how), *screen)
-            for rc, size, how, *screen in parts
+            Part(rc, size, Sharing(how), *more)
+            for rc, size, how, *more in parts
         ),
-        per_guest,
+        tuple(per_guest),
     )
     return _KNOWN.setdefault(layout, layout)
 

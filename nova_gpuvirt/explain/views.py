@@ -40,7 +40,11 @@ def view_of(host: fleet.Host) -> view.View:
 def _card(card: fleet.Provider) -> summary.Card:
     stocks = {r: s for r, s in card.stocks.items() if r != orc.PGPU}
     whole = card.stocks.get(orc.PGPU)
-    limits = [s.max_unit for s in stocks.values() if s.max_unit < s.capacity]
+    limits = [
+        s.max_unit
+        for rc, s in stocks.items()
+        if rc != model.SESSION_CLASS and s.max_unit < s.capacity
+    ]
     parts = tuple(
         summary.Part(
             rc,
@@ -48,6 +52,7 @@ def _card(card: fleet.Provider) -> summary.Card:
             summary.Sharing.INDEPENDENT
             if rc == model.SESSION_CLASS
             else summary.Sharing.EQUAL,
+            way=int(rc == model.SESSION_CLASS),
         )
         for rc, stock in stocks.items()
     )
@@ -55,7 +60,7 @@ def _card(card: fleet.Provider) -> summary.Card:
     return summary.Card(
         card.uuid,
         card.device or card.name,
-        summary.Layout(card.model, parts, min(limits, default=None)),
+        summary.Layout(card.model, parts, (min(limits, default=None), 1)),
         health=_health(card),
         whole=None if whole is None else whole.left > 0,
         left=tuple(stock.left for stock in stocks.values()),

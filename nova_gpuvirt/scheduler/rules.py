@@ -67,17 +67,18 @@ def holds_together(view: view_.View, parts: view_.Parts) -> str | None:
 
 def is_one_guests_share(view: view_.View, parts: view_.Parts) -> str | None:
     """Refuse more parts of one card than one guest may have."""
-    counts = Counter[str]()
+    counts = Counter[tuple[str, int]]()
     for part in parts:
         card = view.cards.get(part.provider)
-        if card is None or card.part(part.resource_class) is None:
+        if card is None or (index := card.part(part.resource_class)) is None:
             continue
-        counts[part.provider] += part.units
-        limit = card.layout.per_guest
-        if limit is not None and counts[part.provider] > limit:
+        way = part.provider, card.layout.parts[index].way
+        counts[way] += part.units
+        limit = card.layout.limit(index)
+        if limit is not None and counts[way] > limit:
             return (
                 f'{card.device} gives {limit} of its parts to one guest, '
-                f'{counts[part.provider]} are wanted'
+                f'{counts[way]} are wanted'
             )
     return None
 

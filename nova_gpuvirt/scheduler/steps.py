@@ -72,7 +72,8 @@ class _Steps(dict[tuple[str, int], Step]):
         rc, count = key
         taken = cards.take(card, rc, count)
         after = State(taken, self._units)
-        limit = card.layout.per_guest
+        part = card.part(rc)
+        limit = None if part is None else card.layout.limit(part)
         self[key] = step = Step(
             card.unused,
             card.unused - taken.unused,

@@ -19,7 +19,11 @@ from nova_gpuvirt import placement
 from nova_gpuvirt import summary
 from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
+from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
+from nova_gpuvirt.scheduler import demand
+from nova_gpuvirt.scheduler import rules
+from nova_gpuvirt.scheduler import view
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import powers
 from tests.unit import test_placement
@@ -120,8 +124,16 @@ class HostTest(unittest.TestCase):
             text, read, named = told(found.report('node1', {}), RUNNING)
         self.assertEqual(RUNNING, dict(read.running))
         self.assertLess(len(text), 8192)
+        seen = view.View(read, demand.Demand({}, ()))
         for card in read.cards:
             provider = named[card.provider]
             for rc, inventory in provider.inventories.items():
                 free = inventory['total'] - inventory['reserved']
                 self.assertEqual(free, cards.room(card, rc), (kind, rc))
+                for units in range(1, free + 1):
+                    part = candidate.Part(card.provider, rc, units)
+                    self.assertEqual(
+                        units <= inventory['max_unit'],
+                        rules.refusal(seen, (part,)) is None,
+                        (kind, rc, units),
+                    )

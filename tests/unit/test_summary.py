@@ -27,7 +27,7 @@ def large():
             )
             for n in SIZES
         ),
-        per_guest=16,
+        per_guest=(16,),
     )
     cards = tuple(
         worlds.free(

@@ -22,7 +22,7 @@ LAYOUT = summary.Layout(
         summary.Part(rc, summary.CARD // n, summary.Sharing.EQUAL)
         for rc, n in ((A, 4), (B, 2))
     ),
-    per_guest=1,
+    per_guest=(1,),
 )
 SET = 'CUSTOM_GPU_SET_2'
 
@@ -73,6 +73,24 @@ class RefusalTest(unittest.TestCase):
         self.assertIn(
             'gives 1 of its parts to one guest',
             refusal(look(free), ('card', A, 2)),
+        )
+
+    def test_each_way_to_a_card_has_a_limit_of_its_own(self):
+        layout = summary.Layout(
+            'Flex 140',
+            tuple(
+                summary.Part(
+                    rc, summary.CARD // 4, summary.Sharing.INDEPENDENT, way=way
+                )
+                for way, rc in enumerate((A, B))
+            ),
+            per_guest=(None, 1),
+        )
+        seen = look(worlds.free(layout, 'card'))
+        self.assertIsNone(refusal(seen, ('card', A, 4), ('card', B, 1)))
+        self.assertIn(
+            'gives 1 of its parts to one guest, 2 are wanted',
+            refusal(seen, ('card', A, 1), ('card', B, 2)),
         )
 
     def test_a_card_and_a_part_of_it_exclude_each_other(self):

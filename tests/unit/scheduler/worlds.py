@@ -25,6 +25,8 @@ def layouts(draw):
                 st.sampled_from(CLASSES),
                 _sizes,
                 st.sampled_from(summary.Sharing),
+                st.booleans(),
+                st.integers(0, 1),
             ),
             max_size=len(CLASSES),
             unique_by=lambda part: part[0],
@@ -33,7 +35,7 @@ def layouts(draw):
     return summary.Layout(
         draw(st.sampled_from(('T4', 'L40S'))),
         tuple(summary.Part(*part) for part in parts),
-        draw(st.none() | st.integers(1, 2)),
+        tuple(draw(st.none() | st.integers(1, 2)) for _ in range(2)),
     )
 
 
