@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 import unittest
 
+import ddt
 import fixtures
 import testtools
 from hypothesis import given
@@ -24,6 +25,36 @@ from nova_gpuvirt.testing import powers
 
 _NODE = 'node1'
 _KINDS = ('t4', 'l40s', 'a16', 'gvtg', 'mi300x-hive', 'hgx-h100', 'mixed')
+_NVIDIA = 'CUSTOM_VGPU_NVIDIA'
+_SESSION = 'CUSTOM_GPU_API_SESSION'
+# Host by host: a class, and how often it can be had.
+_CAPACITIES = (
+    ('a16', 'CUSTOM_GPU_SET_2', 4),
+    ('a40', 'VGPU', 2),
+    ('alder-lake', 'VGPU', 7),
+    ('b50', 'VGPU', 2),
+    ('b60', 'VGPU', 4),
+    ('domain-1', 'VGPU', 2),
+    ('flex140', 'VGPU', 12),
+    ('flex170', 'VGPU', 16),
+    ('gvtd', 'PGPU', 1),
+    ('gvtg', 'VGPU', 2),
+    ('gvtg-1g', 'CUSTOM_VGPU_INTEL_GVTG_V5_8', 7),
+    ('h100', 'PGPU', 8),
+    ('h100-mig', 'VGPU', 9),
+    ('hgx-h100', 'CUSTOM_GPU_SET_2', 4),
+    ('l40s', 'VGPU', 4),
+    ('mi300x', 'VGPU', 64),
+    ('mi300x-hive', 'CUSTOM_GPU_SET_4', 2),
+    ('mixed', 'VGPU', 4),
+    ('off-bus', 'VGPU', 6),
+    ('rtx-pro-6000', f'{_NVIDIA}_DC_24Q', 4),
+    ('s7150x2', 'VGPU', 32),
+    ('t4', f'{_NVIDIA}_T4_4Q', 16),
+    ('v710', 'VGPU', 12),
+    ('vgem', _SESSION, 8),
+    ('workstation', 'PGPU', 1),
+)
 
 
 class Reports:
@@ -118,6 +149,32 @@ class SameTest(unittest.TestCase):
             reports.claim(device, reports.claims(device) ^ change)
             every.known = reports.known
             self.assertEqual(every.report(), reports.report(everything=False))
+
+
+@ddt.ddt
+class CapacityTest(testtools.TestCase):
+    @ddt.unpack
+    @ddt.data(*_CAPACITIES)
+    def test_each_is_given_once_and_given_back(self, kind, rc, count):
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        reports = Reports(hosts.simulated(kind, root))
+        before = reports.free()
+        for done in range(count):
+            free = [f for f in reports.free() if f[1] == rc]
+            self.assertNotEqual([], free, f'{done} of {count} are given')
+            name, *words = free[-done % len(free)]
+            device = model.parse_device(name)
+            self.assertNotIn((name, *words), reports.taken())
+            reports.claim(
+                device, {*reports.claims(device), model.Claim(*words)}
+            )
+            reports.report(everything=False)
+        self.assertEqual(count, len(reports.taken()))
+        self.assertEqual([], [f for f in reports.free() if f[1] == rc])
+        for device in reports.providers:
+            reports.claim(device, ())
+        reports.report()
+        self.assertEqual(before, reports.free())
 
 
 class LookTest(testtools.TestCase):
