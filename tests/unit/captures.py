@@ -5,8 +5,6 @@ import tarfile
 
 import fixtures
 
-from nova_gpuvirt.testing import simulated
-
 _FOLDER = pathlib.Path(__file__).parent.parent / 'fixtures/captures'
 
 
@@ -17,7 +15,7 @@ class Capture(fixtures.Fixture):
         self._archive = _FOLDER / name / 'sysfs.tar.gz'
 
     def _setUp(self):
-        folder = fixtures.TempDir(simulated.memory())
+        folder = fixtures.TempDir()
         self.root = pathlib.Path(self.useFixture(folder).path)
         with tarfile.open(self._archive) as archive:
             # Not as an argument: the Python of Debian 12 has none such.

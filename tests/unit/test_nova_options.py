@@ -22,7 +22,6 @@ from nova_gpuvirt import sysfs
 from nova_gpuvirt import wishes
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import powers
-from nova_gpuvirt.testing import simulated
 
 # The card of domain-1 and two of its VFs, and one of the A40's.
 _CARD = '0001:c8:00.0'
@@ -66,7 +65,7 @@ class NovaOptionsTestCase(testtools.TestCase):
 
     def host(self, kind, conf, exclude=()):
         """Start a host, and look at it with these options."""
-        folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
+        folder = self.useFixture(fixtures.TempDir()).path
         self.simulated = hosts.simulated(kind, pathlib.Path(folder))
         seen = machine.Machine(
             sysfs.Sysfs(folder, powers.Powers(self.simulated)),

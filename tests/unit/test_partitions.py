@@ -18,7 +18,6 @@ from nova_gpuvirt import sysfs
 from nova_gpuvirt.testing import fabric_manager
 from nova_gpuvirt.testing import hosts
 from nova_gpuvirt.testing import powers
-from nova_gpuvirt.testing import simulated
 
 # Places 1 and 3 of the board: partition 3.
 _PAIR = [
@@ -41,9 +40,7 @@ class PartitionsTest(testtools.TestCase):
         self.manager = self.host.description.services[fabric_manager.DAEMON]
 
     def start(self, name):
-        root = pathlib.Path(
-            self.useFixture(fixtures.TempDir(simulated.memory())).path
-        )
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.host = hosts.simulated(name, root)
         self.calls = []
         self.deaf = False

@@ -20,7 +20,7 @@ from nova_gpuvirt.testing import simulated
 
 class QuotasTest(testtools.TestCase):
     def start(self, name, **changes):
-        folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
+        folder = self.useFixture(fixtures.TempDir()).path
         root = pathlib.Path(folder)
         host = dataclasses.replace(hosts.HOSTS[name](), **changes)
         self.host = simulated.SimulatedHost(host, root)

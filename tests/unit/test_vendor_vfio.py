@@ -93,7 +93,7 @@ class VendorVfioTestCase(testtools.TestCase):
 
     def boot(self, host):
         """Boot a host with a backend."""
-        folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
+        folder = self.useFixture(fixtures.TempDir()).path
         self.host = simulated.SimulatedHost(host, pathlib.Path(folder))
         self.root = Root(self.host)
         self.libvirt = Libvirt()

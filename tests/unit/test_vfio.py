@@ -23,7 +23,7 @@ class VfioTest(testtools.TestCase):
 
         :param modules: the modules that the kernel has, where it shows them
         """
-        folder = self.useFixture(fixtures.TempDir(simulated.memory())).path
+        folder = self.useFixture(fixtures.TempDir()).path
         root = pathlib.Path(folder)
         host = dataclasses.replace(hosts.HOSTS[kind](), **changes)
         simulated.SimulatedHost(host, root)

@@ -28,7 +28,7 @@ class TestCase(testtools.TestCase):
 
     def root(self):
         """Give a new empty folder."""
-        folder = fixtures.TempDir(simulated.memory())
+        folder = fixtures.TempDir()
         return pathlib.Path(self.useFixture(folder).path)
 
     def path(self, path):
