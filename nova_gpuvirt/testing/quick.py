@@ -6,8 +6,11 @@ twice a second. What is the same for each test is kept here for the process.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import fixtures
@@ -64,11 +67,24 @@ class Quick(fixtures.Fixture):
             self.useFixture(fixtures.MockPatchObject(owner, name, new))
 
     def _look_often(self) -> None:
-        quick = types.SimpleNamespace(
-            **{**vars(time), 'sleep': lambda seconds: time.sleep(PAUSE)}
-        )
+        self._often = threading.local()
+
+        def sleep(seconds: float) -> None:
+            is_often = getattr(self._often, 'is_meant', False)
+            time.sleep(PAUSE if is_often else seconds)
+
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova.tests.functional.integrated_helpers.time', quick
+                'nova.tests.functional.integrated_helpers.time',
+                types.SimpleNamespace(sleep=sleep),
             )
         )
+
+    @contextlib.contextmanager
+    def often(self) -> Iterator[None]:
+        """Look often in this thread, as many times as the harness does."""
+        self._often.is_meant = True
+        try:
+            yield
+        finally:
+            self._often.is_meant = False
