@@ -58,7 +58,7 @@ venv: ## make .venv, with all that is needed, and nova-gpuvirt in it
 	@tools/venv.sh $(VENV) $(NOVA)
 
 demo: venv ## boot two servers on a simulated GPU host (SIMULATE=t4)
-	@$(BIN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
+	@$(BIN)python -m nova_gpuvirt.simulation.demo $(SIMULATE)
 
 test: lint test-unit test-devstack test-functional test-dozen ## run all of these
 

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from nova_gpuvirt import backends
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import identity
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import offers
-from nova_gpuvirt import partitions
-from nova_gpuvirt import placement
-from nova_gpuvirt import refusals
-from nova_gpuvirt import topology
-from nova_gpuvirt import wishes as wishes_
+from nova_gpuvirt.backends import partitions
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import not_offered
+from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import topology
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.placement import identity
+from nova_gpuvirt.placement import providers as providers_
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Gpus:
     def __init__(
         self,
         machine: machine_.Machine,
-        wishes: wishes_.Wishes,
+        wishes: operator_choices_.Wishes,
         withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
     ) -> None:
         self._machine = machine
@@ -49,10 +49,10 @@ class Gpus:
         self._withhold = withhold
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
-        self._reported: Mapping[model.Device, placement.Provider] = {}
+        self._reported: Mapping[model.Device, providers_.Provider] = {}
         # What the cards are that something was claimed of by then.
         self._claimed: Mapping[model.Device, frozenset[str]] = {}
-        self._refusals = refusals.Refusals()
+        self._refusals = not_offered.Refusals()
         self._partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
@@ -159,10 +159,10 @@ class Gpus:
     def report(
         self,
         node: str,
-        known: Mapping[model.Device, placement.Known],
+        known: Mapping[model.Device, providers_.Known],
         *,
         everything: bool = True,
-    ) -> tuple[placement.Provider | placement.SetProvider, ...]:
+    ) -> tuple[providers_.Provider | providers_.SetProvider, ...]:
         """Tell what Placement shall know of this host's GPUs.
 
         :param known: what it knows already, and the claims, by card
@@ -175,7 +175,7 @@ class Gpus:
         else:
             host = self._look_at_changed(self._seen, known)
         self._refusals.tell(host, known.keys())
-        providers = placement.providers(
+        providers = providers_.providers(
             node,
             host.gpus,
             host.unreadable.keys(),
@@ -188,14 +188,14 @@ class Gpus:
         self._reported = {
             provider.card.device: provider
             for provider in providers
-            if isinstance(provider, placement.Provider)
+            if isinstance(provider, providers_.Provider)
         }
         return providers
 
     def _look_at_changed(
         self,
         seen: discovery.Host,
-        known: Mapping[model.Device, placement.Known],
+        known: Mapping[model.Device, providers_.Known],
     ) -> discovery.Host:
         """Look at the cards whose claims changed since the last report.
 

@@ -12,7 +12,7 @@ from oslo_privsep import capabilities
 from oslo_privsep import priv_context
 
 from nova_gpuvirt import model
-from nova_gpuvirt import rootonly
+from nova_gpuvirt.host import rootonly
 
 context = priv_context.PrivContext(
     'nova_gpuvirt',

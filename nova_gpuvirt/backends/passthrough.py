@@ -11,11 +11,11 @@ import fnmatch
 from collections.abc import Sequence
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import vfio
+from nova_gpuvirt.model import guest_device
 
 _INTEL = 0x8086
 # Where Intel's integrated GPU is, on the host as in a guest.

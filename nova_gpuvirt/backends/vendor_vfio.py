@@ -13,17 +13,17 @@ import dataclasses
 import logging
 from collections.abc import Collection
 
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import nvidia_smi
-from nova_gpuvirt import nvidia_vfs
-from nova_gpuvirt import processes
-from nova_gpuvirt import sharing
-from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import processes
+from nova_gpuvirt.host import vfio
+from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.vendors import nvidia_smi
+from nova_gpuvirt.vendors import nvidia_vfs
 
 LOG = logging.getLogger(__name__)
 
@@ -278,7 +278,7 @@ def _without_vfs(gpu: model.Gpu) -> model.Gpu:
         f'installed and {_DAEMON} runs'
     )
     share = model.Share(
-        VendorVfio.kind, sharing.ONE_AT_A_TIME, refusal=refusal
+        VendorVfio.kind, part_rules.ONE_AT_A_TIME, refusal=refusal
     )
     return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 

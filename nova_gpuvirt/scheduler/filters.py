@@ -27,11 +27,11 @@ from nova.scheduler import utils
 from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
 from nova_gpuvirt.scheduler import candidate
-from nova_gpuvirt.scheduler import numa
+from nova_gpuvirt.scheduler import candidate_order
+from nova_gpuvirt.scheduler import effects
+from nova_gpuvirt.scheduler import nearness
 from nova_gpuvirt.scheduler import rules
-from nova_gpuvirt.scheduler import scoring
 from nova_gpuvirt.scheduler import state
-from nova_gpuvirt.scheduler import steps
 from nova_gpuvirt.scheduler import view as view_
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class _Asked:
     """One request, which looks at one host after the other."""
 
     def __init__(
-        self, policy: scoring.Policy, spec_obj: objects.RequestSpec
+        self, policy: candidate_order.Policy, spec_obj: objects.RequestSpec
     ) -> None:
         self._policy = policy
         self._spec = spec_obj
@@ -151,7 +151,9 @@ class _Asked:
             return False
         if self._numa_policy is None:
             return False
-        near = numa.nearness(self._numa_policy, view, host_state, self._spec)
+        near = nearness.nearness(
+            self._numa_policy, view, host_state, self._spec
+        )
         pending = state.pending(view)
         now = view.with_taken(pending)
         scorer = state.scorer(self._policy, now, host_state, self._wanted)
@@ -205,9 +207,9 @@ _RANK = operator.itemgetter(0, 1, 2, 3, 4)
 
 def _refusal(
     view: view_.View,
-    near: numa.Nearness | None,
+    near: nearness.Nearness | None,
     parts: view_.Parts,
-    step: steps.Step,
+    step: effects.Step,
 ) -> str | None:
     """Tell why a choice can't be had, None where it can."""
     # The rules would find the step again, for each candidate of each host.

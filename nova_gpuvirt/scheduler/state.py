@@ -13,12 +13,12 @@ from nova.scheduler import host_manager
 from nova.virt import hardware
 
 from nova_gpuvirt import conf
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
+from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import fleet as fleet_
 from nova_gpuvirt.scheduler import handed_out
-from nova_gpuvirt.scheduler import numa
-from nova_gpuvirt.scheduler import scoring
+from nova_gpuvirt.scheduler import nearness
 from nova_gpuvirt.scheduler import view as view_
 
 CONF = nova.conf.CONF
@@ -39,9 +39,9 @@ def view(host_state: host_manager.HostState) -> view_.View | None:
     return fleet().view(host_state.uuid, stats.get(summary.KEY))
 
 
-def policy() -> scoring.Policy:
+def policy() -> candidate_order.Policy:
     """Read what choices shall spare."""
-    return scoring.Policy(CONF.gpuvirt.policy)
+    return candidate_order.Policy(CONF.gpuvirt.policy)
 
 
 def pending(view: view_.View) -> view_.Parts:
@@ -52,11 +52,11 @@ def pending(view: view_.View) -> view_.Parts:
 
 
 def scorer(
-    policy: scoring.Policy,
+    policy: candidate_order.Policy,
     view: view_.View,
     host_state: host_manager.HostState,
     wanted: tuple[int, int],
-) -> scoring.Scorer:
+) -> candidate_order.Scorer:
     """Score the choices that a request has on a host.
 
     :param wanted: the CPUs and the MiB that the request takes
@@ -64,7 +64,7 @@ def scorer(
     vcpus = host_state.vcpus_total * host_state.cpu_allocation_ratio
     memory = host_state.total_usable_ram_mb * host_state.ram_allocation_ratio
     used = host_state.total_usable_ram_mb - host_state.free_ram_mb
-    return scoring.Scorer(
+    return candidate_order.Scorer(
         policy,
         view,
         (vcpus - host_state.vcpus_used, memory - used),
@@ -104,7 +104,7 @@ class GpuHostState(host_manager.HostState):
 
     gpus: view_.View
     numa_topology: Any
-    near: numa.Nearness | None
+    near: nearness.Nearness | None
     ranked: Sequence[Ranked]
 
     @classmethod
@@ -112,7 +112,7 @@ class GpuHostState(host_manager.HostState):
         cls,
         host_state: host_manager.HostState,
         view: view_.View,
-        near: numa.Nearness | None,
+        near: nearness.Nearness | None,
         ranked: Sequence[Ranked],
     ) -> None:
         """Make one of Nova's host state."""

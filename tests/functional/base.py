@@ -8,7 +8,7 @@ import fixtures
 from nova import context as nova_context
 from nova import objects
 
-from nova_gpuvirt.testing import cloud
+from nova_gpuvirt.simulation import cloud
 from tests.functional import agreement
 
 VGPU = {'resources:VGPU': '1'}

@@ -39,7 +39,7 @@ from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
 
 import nova_gpuvirt
-from nova_gpuvirt import driver
+from nova_gpuvirt.compute import driver
 
 _LIBVIRT = libvirt_driver.LibvirtDriver
 

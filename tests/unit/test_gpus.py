@@ -9,16 +9,16 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import machine
 from nova_gpuvirt import model
-from nova_gpuvirt import pciids
-from nova_gpuvirt import placement
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import traits
-from nova_gpuvirt import vgpu
-from nova_gpuvirt import wishes
-from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import vgpu
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.placement import providers
+from nova_gpuvirt.placement import traits
+from nova_gpuvirt.simulation import hosts
 
 _CARD = '0000:3b:00.0'
 _INSTANCE = str(uuid.uuid4())
@@ -63,7 +63,7 @@ class GpusTestCase(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), self.libvirt
             ),
-            wishes.Wishes(),
+            operator_choices.Wishes(),
         )
         self.log = self.useFixture(fixtures.FakeLogger())
 
@@ -277,16 +277,16 @@ class ReportTest(GpusTestCase):
         address = model.PciAddress.parse(_CARD)
         self.host.unplug(_CARD)
         for _ in range(3):
-            self.gpus.report('node1', {address: placement.UNKNOWN})
+            self.gpus.report('node1', {address: providers.UNKNOWN})
         self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
         self.host.plug(_CARD)
-        self.gpus.report('node1', {address: placement.UNKNOWN})
+        self.gpus.report('node1', {address: providers.UNKNOWN})
         self.assertIn(f'{_CARD} is offered again', self.log.output)
 
     def of_card(self, *claims):
         """Report a card in whose place another model was claimed of."""
         other = 'CUSTOM_GPU_ID_10DE_2331'
-        known = placement.Known({}, {other}, frozenset(claims))
+        known = providers.Known({}, {other}, frozenset(claims))
         found = self.gpus.report(
             'node1', {model.PciAddress.parse(_CARD): known}
         )

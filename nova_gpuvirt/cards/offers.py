@@ -1,0 +1,302 @@
+"""What is left of a GPU, given what is claimed of it. Pure.
+
+The same card stands behind its whole and behind each of its profiles, so
+every claim shrinks all that shares hardware with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Collection
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import os_resource_classes as orc
+
+from nova_gpuvirt import model
+from nova_gpuvirt.cards import topology
+from nova_gpuvirt.cards import vgpu
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Offer:
+    """What can be claimed now of one resource class.
+
+    `count` is how many, and `per_guest` how many of them one guest may have,
+    None for all. `slots` are those that the next guest can take.
+    """
+
+    resource_class: str
+    slots: tuple[model.Slot, ...]
+    count: int
+    per_guest: int | None = None
+
+
+def all_of(resource_class: str, slots: Collection[model.Slot]) -> Offer:
+    """Offer slots of which one guest may have all."""
+    return Offer(resource_class, tuple(slots), len(slots))
+
+
+def offers(
+    gpu: model.Gpu,
+    claims: Collection[model.Claim],
+    default: model.Profile | None,
+) -> tuple[Offer, ...]:
+    """Tell what can still be claimed of a card, class by class.
+
+    A class that the card has, but of which nothing is left, has no slots.
+
+    :param claims: every claim on this card, of any class
+    :param default: the profile that the class VGPU stands for
+    """
+    if gpu.refusal is not None:
+        return ()
+    result = []
+    if gpu.whole_refusal is None and gpu.offered:
+        result.append(all_of(orc.PGPU, _whole(gpu, claims)))
+    claimed = {slot for c in claims if (slot := c.slot) is not None}
+    for share in gpu.shares:
+        made = {vgpu.slot for vgpu in share.vgpus if vgpu.slot is not None}
+        left = _left(gpu, share, claims, {slot.place for slot in made})
+        taken = {s for s in claimed | made if s.kind == share.kind}
+        devices = share.excluded.union(slot.device for slot in taken)
+        indexes = {s.index for s in taken if s.index is not None}
+        for profile in share.profiles:
+            if not profile.offered:
+                continue
+            count = min(left[profile.slug], _room(profile, devices, indexes))
+            free = _free_slots(share, profile, devices, indexes)
+            slots = tuple(
+                itertools.islice(free, min(count, share.per_guest or count))
+            )
+            classes = [profile.resource_class]
+            if default is not None and profile.slug == default.slug:
+                classes.append(orc.VGPU)
+            result.extend(
+                Offer(rc, slots, count, share.per_guest) for rc in classes
+            )
+    return tuple(result)
+
+
+def default_profile(
+    gpu: model.Gpu,
+    claims: Collection[model.Claim],
+    wishes: Sequence[str] = (),
+) -> model.Profile | None:
+    """Choose what the class VGPU stands for on a card.
+
+    It is the first profile that the operator wishes; else the one that the
+    card's vGPUs have already; else the largest of which two fit, or the
+    largest. Of equals, it is the one that shows most to its guest.
+
+    :param wishes: globs of profile slugs or names, the dearest first
+    """
+    for wish in wishes:
+        for profile in _offered(gpu):
+            if profile.matches(wish):
+                return profile
+    counts = Counter(
+        {slug: n for slug, n in present(gpu, claims).items() if n}
+    )
+    for slug, _ in counts.most_common():
+        for profile in _offered(gpu):
+            if profile.slug == slug:
+                return profile
+    return max(_offered(gpu), key=_rank, default=None)
+
+
+def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
+    """List the parts that guests may have in one way."""
+    if share.refusal is not None:
+        return ()
+    return tuple(p for p in share.profiles if p.offered)
+
+
+def offers_anything(gpu: model.Gpu) -> bool:
+    """Tell whether guests may have anything of a card."""
+    return can_give(gpu) and (
+        (gpu.whole_refusal is None and gpu.offered)
+        or any(parts_of(share) for share in gpu.shares)
+    )
+
+
+def can_give(gpu: model.Gpu) -> bool:
+    """Tell whether anything of a card could be had, if it was allowed."""
+    return gpu.refusal is None and (
+        gpu.whole_refusal is None
+        or any(s.refusal is None and s.profiles for s in gpu.shares)
+    )
+
+
+def contradiction(
+    gpu: model.Gpu, claims: Collection[model.Claim]
+) -> str | None:
+    """Tell why these claims on one card can't hold together, if they can't.
+
+    What only the card's driver can judge is left to it.
+    """
+    slots = [c.slot for c in claims]
+    identifiers = Counter(c.identifier for c in claims)
+    places = Counter(slot.place for slot in slots if slot is not None)
+    for claim, slot in zip(claims, slots, strict=True):
+        count = max(
+            identifiers[claim.identifier], places[slot.place] if slot else 0
+        )
+        if count > 1:
+            return f'{claim.identifier} is claimed {count} times'
+    if len(slots) > 1 and any(_takes_all(slot) for slot in slots):
+        whole = str(model.Slot(model.WHOLE, gpu.address))
+        return 'the whole card is claimed beside ' + ', '.join(
+            sorted(s for s in identifiers if s != whole)
+        )
+    for share in gpu.shares:
+        profiles = {p.slug: p for p in share.profiles}
+        clash = share.rule.clash(
+            [
+                profiles[slot.profile]
+                for slot in slots
+                if slot is not None
+                and slot.kind == share.kind
+                and slot.profile in profiles
+            ]
+        )
+        if clash is not None:
+            return clash
+    return None
+
+
+def by_card(
+    claims: Mapping[model.Device, Collection[model.Claim]],
+    cards: Collection[model.Device],
+) -> dict[model.Device, list[model.Claim]]:
+    """Gather the claims on each card: its own, and those of sets with it.
+
+    A claim on a set that we can't read may be on any card.
+
+    :param claims: by what names the provider that they are of
+    """
+    result = {card: list(claims.get(card, ())) for card in cards}
+    for device, made in claims.items():
+        if not isinstance(device, model.FabricName):
+            continue
+        for claim in made:
+            slot = claim.slot
+            taken = [w.device for w in slot.wholes] if slot else cards
+            for card in taken:
+                result.setdefault(card, []).append(claim)
+    return result
+
+
+def is_whole(gpu: model.Gpu, claims: Collection[model.Claim]) -> bool:
+    """Tell whether a card can be given whole, and nothing of it is taken."""
+    return gpu.can_go_whole and not (claims or gpu.vgpus)
+
+
+def free_sets(
+    fabric: topology.Fabric,
+    gpus: Mapping[model.Device, model.Gpu],
+    claims: Mapping[model.Device, Collection[model.Claim]],
+) -> dict[str, tuple[model.CardSet, ...]]:
+    """Tell which sets can be claimed now, class by class.
+
+    :param gpus: by their addresses
+    :param claims: on each card, as `by_card` gathers them
+    """
+    whole = {a for a, g in gpus.items() if is_whole(g, claims.get(a, ()))}
+    return topology.free(fabric, whole)
+
+
+def _offered(gpu: model.Gpu) -> tuple[model.Profile, ...]:
+    """List what the class VGPU may stand for."""
+    return tuple(p for p in gpu.profiles if p.offered and p.is_vgpu)
+
+
+def _whole(
+    gpu: model.Gpu, claims: Collection[model.Claim]
+) -> tuple[model.Slot, ...]:
+    if not is_whole(gpu, claims):
+        return ()
+    return (model.Slot(model.WHOLE, gpu.address),)
+
+
+def _takes_all(slot: model.Slot | None) -> bool:
+    """Tell whether a claim leaves nothing; one we can't read may."""
+    return slot is None or slot.takes_all
+
+
+def _left(
+    gpu: model.Gpu,
+    share: model.Share,
+    claims: Collection[model.Claim],
+    made: Collection[tuple[object, ...]],
+) -> dict[str, int]:
+    nothing = {profile.slug: 0 for profile in share.profiles}
+    if share.refusal is not None:
+        return nothing
+    pending: Counter[str] = Counter()
+    for claim in claims:
+        slot = claim.slot
+        if slot is None or _takes_all(slot) or gpu.share(slot.kind) is None:
+            return nothing
+        if slot.kind == share.kind and slot.place not in made:
+            pending[slot.profile or ''] += 1
+    return share.rule.left(share.profiles, pending)
+
+
+def _room(
+    profile: model.Profile,
+    devices: Collection[model.Device],
+    indexes: Collection[int],
+) -> int:
+    """Count the slots that `_free_slots` names."""
+    if profile.places is not None:
+        return sum(vf not in devices for vf in profile.places)
+    return vgpu.MAX_INDEX + 1 - len(indexes)
+
+
+def _free_slots(
+    share: model.Share,
+    profile: model.Profile,
+    devices: Collection[model.Device],
+    indexes: Collection[int],
+) -> Iterator[model.Slot]:
+    """Name the slots that no claim has and no leftover stands for.
+
+    :param devices: those that are taken, or excluded
+    :param indexes: those that are taken
+    """
+    if profile.places is not None:
+        for vf in profile.places:
+            if vf not in devices:
+                yield model.Slot(share.kind, vf, profile=profile.slug)
+        return
+    assert share.device is not None
+    for index in range(vgpu.MAX_INDEX + 1):
+        if index not in indexes:
+            yield model.Slot(share.kind, share.device, index, profile.slug)
+
+
+def present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
+    """Count the parts of a card by slug: those claimed, and those made."""
+    claimed = Counter(
+        slot.profile
+        for c in claims
+        if (slot := c.slot) is not None and slot.profile is not None
+    )
+    existing = Counter(v.profile for v in gpu.vgpus if v.profile is not None)
+    return claimed | existing
+
+
+def _rank(profile: model.Profile) -> tuple[bool, int, int, int, str]:
+    instances = profile.max_instances or profile.available
+    width, height = profile.resolution or (0, 0)
+    return (
+        instances >= 2,
+        -instances if profile.framebuffer_mib is None else 0,
+        profile.framebuffer_mib or 0,
+        (profile.heads or 0) * width * height,
+        profile.slug,
+    )
