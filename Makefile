@@ -137,11 +137,12 @@ lab-tempest: venv ## run our tests of tempest on it
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
 
-lint: venv ## check style, types and requirements.txt
+lint: venv ## check style, types, requirements.txt and architecture
 	$(BIN)ruff check
 	$(BIN)ruff format --check
 	$(BIN)mypy
 	$(BIN)deptry nova_gpuvirt
+	$(BIN)lint-imports --no-cache --no-logo
 
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix

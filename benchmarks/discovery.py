@@ -27,7 +27,7 @@ from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
-from nova_gpuvirt.simulation.kernel import powers
+from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.vendors import nvidia_vfs
 
 _MS = 1000

@@ -28,8 +28,8 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.simulation import simulated
-from nova_gpuvirt.simulation.kernel import powers
 
 _COLUMNS = (
     'Address',

@@ -39,9 +39,9 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.simulation import quick
 from nova_gpuvirt.simulation import simulated
-from nova_gpuvirt.simulation.kernel import powers
 from nova_gpuvirt.simulation.libvirt import connection as connection_
 
 CONF = nova.conf.CONF

@@ -16,10 +16,10 @@ import threading
 from collections.abc import Sequence
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.files import folder
+from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import kernel
 from nova_gpuvirt.simulation.kernel import store
-from nova_gpuvirt.simulation.kernel.refusal import refusal
 
 # A host has thousands of files, which a disk makes ten times as slowly.
 _MEMORY = '/dev/shm'

@@ -21,7 +21,7 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.placement import traits
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation.kernel import powers
+from nova_gpuvirt.simulation import powers
 
 _NODE = 'node1'
 _KINDS = ('t4', 'l40s', 'a16', 'gvtg', 'mi300x-hive', 'hgx-h100', 'mixed')

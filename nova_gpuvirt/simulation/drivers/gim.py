@@ -27,7 +27,7 @@ import re
 from collections.abc import Iterator
 
 from nova_gpuvirt.simulation.drivers import pf_driver
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files.refusal import refusal
 
 _MODES = {1: 'SPX', 2: 'DPX', 4: 'QPX', 8: 'CPX'}
 _HBM3 = 0x80

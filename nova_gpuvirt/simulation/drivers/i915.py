@@ -25,8 +25,8 @@ from collections.abc import Iterator
 
 from nova_gpuvirt.simulation.drivers import intel
 from nova_gpuvirt.simulation.drivers import pf_driver
-from nova_gpuvirt.simulation.kernel import kstrto
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files import kstrto
+from nova_gpuvirt.simulation.files.refusal import refusal
 
 _CONTEXTS = 128
 """How contexts are given: the PF and its VFs share 512 times as many."""

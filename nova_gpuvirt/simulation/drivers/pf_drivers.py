@@ -6,7 +6,7 @@ import dataclasses
 import os
 
 from nova_gpuvirt.simulation.drivers import pf_driver
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.files import folder
 
 _Shown = dict[str, pf_driver.File | pf_driver.Link]
 

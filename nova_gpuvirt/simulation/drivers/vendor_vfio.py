@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from nova_gpuvirt.simulation.drivers import nvidia
 from nova_gpuvirt.simulation.drivers import pf_driver
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files.refusal import refusal
 
 DAEMONS = ('nvidia-vgpud', 'nvidia-vgpu-mgr')
 

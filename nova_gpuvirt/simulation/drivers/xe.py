@@ -27,8 +27,8 @@ from collections.abc import Iterator
 
 from nova_gpuvirt.simulation.drivers import intel
 from nova_gpuvirt.simulation.drivers import pf_driver
-from nova_gpuvirt.simulation.kernel import kstrto
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files import kstrto
+from nova_gpuvirt.simulation.files.refusal import refusal
 
 _SRIOV_ADMIN = (6, 19)
 _SYSFS_QUOTAS = (7, 0)

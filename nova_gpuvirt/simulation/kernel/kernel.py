@@ -13,17 +13,17 @@ import errno
 from collections.abc import Iterable
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.drivers import device as device_
 from nova_gpuvirt.simulation.drivers import pf_driver
 from nova_gpuvirt.simulation.drivers import pf_drivers
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.files import folder
+from nova_gpuvirt.simulation.files.refusal import refusal
+from nova_gpuvirt.simulation.kernel import device as device_
 from nova_gpuvirt.simulation.kernel import iommu
 from nova_gpuvirt.simulation.kernel import matching
 from nova_gpuvirt.simulation.kernel import mdevs
 from nova_gpuvirt.simulation.kernel import mdevtree
 from nova_gpuvirt.simulation.kernel import processes
 from nova_gpuvirt.simulation.kernel import tree
-from nova_gpuvirt.simulation.kernel.refusal import refusal
 
 
 class Kernel:

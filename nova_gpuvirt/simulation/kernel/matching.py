@@ -11,8 +11,8 @@ from collections.abc import Collection
 from collections.abc import Iterator
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.drivers import device as device_
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files.refusal import refusal
+from nova_gpuvirt.simulation.kernel import device as device_
 
 # The second knows how to migrate VFs of xe, and is had by override alone.
 VFIO = frozenset({'vfio-pci', 'xe-vfio-pci'})

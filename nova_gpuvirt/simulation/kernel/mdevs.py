@@ -10,9 +10,9 @@ import errno
 import re
 
 from nova_gpuvirt.simulation import description
+from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import iommu
 from nova_gpuvirt.simulation.kernel import mdevtree
-from nova_gpuvirt.simulation.kernel.refusal import refusal
 
 _UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation.drivers import mdev
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.kernel import tree
 
 _DEVICES = 'sys/bus/mdev/devices'

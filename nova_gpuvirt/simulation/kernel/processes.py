@@ -6,7 +6,7 @@ Sources: proc(5), and the lines that a real kernel printed.
 from __future__ import annotations
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.kernel import iommu
 
 _FIRST_PID = 1000

@@ -6,10 +6,10 @@ import errno
 import re
 from collections.abc import Callable
 
+from nova_gpuvirt.simulation.files import kstrto
+from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import kernel
-from nova_gpuvirt.simulation.kernel import kstrto
 from nova_gpuvirt.simulation.kernel import matching
-from nova_gpuvirt.simulation.kernel.refusal import refusal
 
 _PAGE = 4096
 _FUNCTION = r'sys/devices/pci.*/([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])'

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.drivers import resources
+from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.kernel import attributes
-from nova_gpuvirt.simulation.kernel import folder
+from nova_gpuvirt.simulation.kernel import resources
 
 _DRIVERS = 'sys/bus/pci/drivers'
 _DEVICES = 'sys/bus/pci/devices'

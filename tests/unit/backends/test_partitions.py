@@ -16,8 +16,8 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.simulation.commands import fabric_manager
-from nova_gpuvirt.simulation.kernel import powers
 
 # Places 1 and 3 of the board: partition 3.
 _PAIR = [

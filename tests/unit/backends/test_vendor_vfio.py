@@ -23,8 +23,8 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.simulation import simulated
-from nova_gpuvirt.simulation.kernel import powers
 
 _CARD = model.PciAddress.parse('0001:c8:00.0')
 _VF = model.PciAddress.parse('0001:c8:00.2')

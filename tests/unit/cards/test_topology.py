@@ -19,7 +19,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation.kernel import powers
+from nova_gpuvirt.simulation import powers
 
 
 def address(number):

@@ -21,7 +21,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation.kernel import powers
+from nova_gpuvirt.simulation import powers
 
 # The card of domain-1 and two of its VFs, and one of the A40's.
 _CARD = '0001:c8:00.0'

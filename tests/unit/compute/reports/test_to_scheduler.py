@@ -25,7 +25,7 @@ from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import view
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation.kernel import powers
+from nova_gpuvirt.simulation import powers
 from tests.unit.placement import test_providers
 
 RUNNING = {summary.Request(4, 8192, (('VGPU', 1),)): 3}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import re
 
-from nova_gpuvirt.simulation.kernel.refusal import refusal
+from nova_gpuvirt.simulation.files.refusal import refusal
 
 
 def number(text: str, bits: int = 32) -> int:
