@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> table.Table:
             machine.Machine(
                 seen, names, hypervisor.Absent(), powers.Powers(host).run
             ),
-            operator_choices.Wishes(),
+            operator_choices.Choices(),
         )
         own.survey(refresh=True)
         contestants = {

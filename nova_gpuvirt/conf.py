@@ -220,7 +220,7 @@ def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:
     return root
 
 
-def wishes(conf: cfg.ConfigOpts) -> operator_choices_.Wishes:
+def choices(conf: cfg.ConfigOpts) -> operator_choices_.Choices:
     """Read what the operator wants.
 
     :raises InvalidOption: when a value can't be meant
@@ -234,7 +234,7 @@ def wishes(conf: cfg.ConfigOpts) -> operator_choices_.Wishes:
                 found=repr(','.join(conf.gpuvirt[option])),
                 remedy='see `nova-gpuvirt discover` for the profiles',
             )
-    return operator_choices_.Wishes(
+    return operator_choices_.Choices(
         kinds=tuple(_kind(word) for word in conf.gpuvirt.kinds),
         exclude=tuple(conf.gpuvirt.exclude),
         profiles=tuple(conf.gpuvirt.profiles),

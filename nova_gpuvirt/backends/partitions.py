@@ -15,7 +15,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import machine as machine_
@@ -172,7 +172,7 @@ class Partitions:
         ours = {
             gpu.address
             for gpu in gpus
-            if (gpu.offered or gpu.in_sets) and offers.is_whole(gpu, ())
+            if (gpu.offered or gpu.in_sets) and exclusion.is_whole(gpu, ())
         }
         found = []
         for partition in self._last or ():

@@ -22,6 +22,7 @@ from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import processes
 from nova_gpuvirt.host import vfio
 from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.vendors import nvidia_smi
 from nova_gpuvirt.vendors import nvidia_vfs
 
@@ -87,7 +88,7 @@ class VendorVfio(base.Backend):
             )
         traits = gpu.traits
         if card is not None and card.compute_capability is not None:
-            traits |= {nvidia_vfs.cuda_trait(card.compute_capability)}
+            traits |= {trait_names.cuda(card.compute_capability)}
         return dataclasses.replace(
             gpu, shares=(*gpu.shares, share), traits=traits
         )

@@ -13,7 +13,7 @@ from nova_gpuvirt.cards import offers
 LOG = logging.getLogger(__name__)
 
 
-class Refusals:
+class NotOfferedLog:
     """What of a host is not offered, told once in the log."""
 
     def __init__(self) -> None:

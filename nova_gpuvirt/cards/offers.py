@@ -11,13 +11,11 @@ import itertools
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
 
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import topology
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import vgpu
 
 
@@ -81,33 +79,6 @@ def offers(
     return tuple(result)
 
 
-def default_profile(
-    gpu: model.Gpu,
-    claims: Collection[model.Claim],
-    wishes: Sequence[str] = (),
-) -> model.Profile | None:
-    """Choose what the class VGPU stands for on a card.
-
-    It is the first profile that the operator wishes; else the one that the
-    card's vGPUs have already; else the largest of which two fit, or the
-    largest. Of equals, it is the one that shows most to its guest.
-
-    :param wishes: globs of profile slugs or names, the dearest first
-    """
-    for wish in wishes:
-        for profile in _offered(gpu):
-            if profile.matches(wish):
-                return profile
-    counts = Counter(
-        {slug: n for slug, n in present(gpu, claims).items() if n}
-    )
-    for slug, _ in counts.most_common():
-        for profile in _offered(gpu):
-            if profile.slug == slug:
-                return profile
-    return max(_offered(gpu), key=_rank, default=None)
-
-
 def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
     """List the parts that guests may have in one way."""
     if share.refusal is not None:
@@ -131,100 +102,12 @@ def can_give(gpu: model.Gpu) -> bool:
     )
 
 
-def contradiction(
-    gpu: model.Gpu, claims: Collection[model.Claim]
-) -> str | None:
-    """Tell why these claims on one card can't hold together, if they can't.
-
-    What only the card's driver can judge is left to it.
-    """
-    slots = [c.slot for c in claims]
-    identifiers = Counter(c.identifier for c in claims)
-    places = Counter(slot.place for slot in slots if slot is not None)
-    for claim, slot in zip(claims, slots, strict=True):
-        count = max(
-            identifiers[claim.identifier], places[slot.place] if slot else 0
-        )
-        if count > 1:
-            return f'{claim.identifier} is claimed {count} times'
-    if len(slots) > 1 and any(_takes_all(slot) for slot in slots):
-        whole = str(model.Slot(model.WHOLE, gpu.address))
-        return 'the whole card is claimed beside ' + ', '.join(
-            sorted(s for s in identifiers if s != whole)
-        )
-    for share in gpu.shares:
-        profiles = {p.slug: p for p in share.profiles}
-        clash = share.rule.clash(
-            [
-                profiles[slot.profile]
-                for slot in slots
-                if slot is not None
-                and slot.kind == share.kind
-                and slot.profile in profiles
-            ]
-        )
-        if clash is not None:
-            return clash
-    return None
-
-
-def by_card(
-    claims: Mapping[model.Device, Collection[model.Claim]],
-    cards: Collection[model.Device],
-) -> dict[model.Device, list[model.Claim]]:
-    """Gather the claims on each card: its own, and those of sets with it.
-
-    A claim on a set that we can't read may be on any card.
-
-    :param claims: by what names the provider that they are of
-    """
-    result = {card: list(claims.get(card, ())) for card in cards}
-    for device, made in claims.items():
-        if not isinstance(device, model.FabricName):
-            continue
-        for claim in made:
-            slot = claim.slot
-            taken = [w.device for w in slot.wholes] if slot else cards
-            for card in taken:
-                result.setdefault(card, []).append(claim)
-    return result
-
-
-def is_whole(gpu: model.Gpu, claims: Collection[model.Claim]) -> bool:
-    """Tell whether a card can be given whole, and nothing of it is taken."""
-    return gpu.can_go_whole and not (claims or gpu.vgpus)
-
-
-def free_sets(
-    fabric: topology.Fabric,
-    gpus: Mapping[model.Device, model.Gpu],
-    claims: Mapping[model.Device, Collection[model.Claim]],
-) -> dict[str, tuple[model.CardSet, ...]]:
-    """Tell which sets can be claimed now, class by class.
-
-    :param gpus: by their addresses
-    :param claims: on each card, as `by_card` gathers them
-    """
-    whole = {a for a, g in gpus.items() if is_whole(g, claims.get(a, ()))}
-    return topology.free(fabric, whole)
-
-
-def _offered(gpu: model.Gpu) -> tuple[model.Profile, ...]:
-    """List what the class VGPU may stand for."""
-    return tuple(p for p in gpu.profiles if p.offered and p.is_vgpu)
-
-
 def _whole(
     gpu: model.Gpu, claims: Collection[model.Claim]
 ) -> tuple[model.Slot, ...]:
-    if not is_whole(gpu, claims):
+    if not exclusion.is_whole(gpu, claims):
         return ()
     return (model.Slot(model.WHOLE, gpu.address),)
-
-
-def _takes_all(slot: model.Slot | None) -> bool:
-    """Tell whether a claim leaves nothing; one we can't read may."""
-    return slot is None or slot.takes_all
 
 
 def _left(
@@ -239,7 +122,11 @@ def _left(
     pending: Counter[str] = Counter()
     for claim in claims:
         slot = claim.slot
-        if slot is None or _takes_all(slot) or gpu.share(slot.kind) is None:
+        if (
+            slot is None
+            or exclusion.takes_all(slot)
+            or gpu.share(slot.kind) is None
+        ):
             return nothing
         if slot.kind == share.kind and slot.place not in made:
             pending[slot.profile or ''] += 1
@@ -288,15 +175,3 @@ def present(gpu: model.Gpu, claims: Collection[model.Claim]) -> Counter[str]:
     )
     existing = Counter(v.profile for v in gpu.vgpus if v.profile is not None)
     return claimed | existing
-
-
-def _rank(profile: model.Profile) -> tuple[bool, int, int, int, str]:
-    instances = profile.max_instances or profile.available
-    width, height = profile.resolution or (0, 0)
-    return (
-        instances >= 2,
-        -instances if profile.framebuffer_mib is None else 0,
-        profile.framebuffer_mib or 0,
-        (profile.heads or 0) * width * height,
-        profile.slug,
-    )

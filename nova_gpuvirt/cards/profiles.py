@@ -11,6 +11,7 @@ import os_traits as traits
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.model import trait_names
 
 _NVIDIA = re.compile(r'nvidia-\d+')
 _GVTG = re.compile(r'i915-GVTg_\w+')
@@ -31,7 +32,6 @@ _GVTG_APIS = frozenset(
 # "L40S-8Q" and, in a GPU instance of one slice, "H100-1-10C"; the letters
 # that may follow tell the instance's media engines ("1-10CME").
 _SERIES = re.compile(r'-(?:(?P<slices>\d)-)?(?P<gib>\d+)[ABCQ]\w*$')
-MIG_BACKED = 'CUSTOM_GPU_MIG_BACKED'
 
 
 # A card is looked at often, and its types stay.
@@ -93,7 +93,9 @@ def nvidia(name: str, type_id: str, available: int) -> model.Profile:
             # 0 stands for 512 MiB, as in M60-0Q.
             (int(series['gib']) * 1024 or 512) if series else None
         ),
-        traits=frozenset({MIG_BACKED} if series and series['slices'] else ()),
+        traits=frozenset(
+            {trait_names.MIG_BACKED} if series and series['slices'] else ()
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from cliff import lister
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import offers
@@ -140,7 +141,7 @@ class Discover(lister.Lister):
                 hypervisor.Absent(),
                 run,
             )
-            found = gpus.Gpus(seen, operator_choices.Wishes()).survey(
+            found = gpus.Gpus(seen, operator_choices.Choices()).survey(
                 refresh=True
             )
             if not found.gpus:
@@ -194,7 +195,7 @@ def _sets(found: Iterable[model.CardSet]) -> Sets:
 
 def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
     """Fill the columns from PGPU to Sessions."""
-    default = offers.default_profile(gpu, ())
+    default = default_profile.of(gpu, ())
     free = {
         offer.resource_class: offer.count
         for offer in offers.offers(gpu, (), default)

@@ -206,7 +206,7 @@ class Building(parts.Parts):
             self._gate.opened(instance, allocated, arriving=arriving)
         )
         if arriving:
-            self._numa_claims.settle(instance)
+            self._pinning.settle(instance)
 
     def _get_guest_config(
         self, instance: objects.Instance, *args: Any, **kw: Any
@@ -296,7 +296,7 @@ class Building(parts.Parts):
             return
         try:
             with self._admission.sole(instance.uuid, claims) as sole:
-                self._gpus.release(instance.uuid, sole)
+                self._handover.release(instance.uuid, sole)
         except Exception:
             LOG.exception(
                 'Who else has the GPUs is not known: they are taken back '

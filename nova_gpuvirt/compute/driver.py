@@ -82,17 +82,17 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
 
     @timed.step
     def _reconcile(self) -> None:
-        # Before the first update every device looks like an orphan.
+        # Before the first update every device looks like a leftover.
         if not self._ledger.ready:
             return
         # What the last update did not know may have been claimed since. The
         # database is read after the devices, and a claim is saved before its
         # device is made: so what is found here and not there is nobody's.
-        leftovers = self._gpus.leftovers(self._ledger.last_slots)
+        leftovers = self._handover.leftovers(self._ledger.last_slots)
         if leftovers:
             claimed = self._ledger.slots_in_database()
             places = {slot.place for slot in claimed}
-            self._gpus.discard(
+            self._handover.discard(
                 x for x in leftovers if x.slot.place not in places
             )
 

@@ -16,6 +16,7 @@ from nova_gpuvirt import conf
 from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
 from nova_gpuvirt import gpus
+from nova_gpuvirt import handover
 from nova_gpuvirt import privileged
 from nova_gpuvirt.compute import gate
 from nova_gpuvirt.compute import late_unplugs
@@ -45,7 +46,7 @@ class Parts(libvirt_driver.LibvirtDriver):
         super().__init__(virtapi, read_only)
         try:
             root = conf.sysfs_root(CONF)
-            wishes = conf.wishes(CONF)
+            choices = conf.choices(CONF)
             boot_vga = conf.boot_vga(CONF)
             gpu_modules = conf.gpu_modules(CONF)
         except exception.InvalidOption as error:
@@ -65,8 +66,9 @@ class Parts(libvirt_driver.LibvirtDriver):
             CONF, self._machine.sysfs
         )
         self._gpus = gpus.Gpus(
-            self._machine, wishes, self._nova_options.withhold
+            self._machine, choices, self._nova_options.withhold
         )
+        self._handover = handover.Handover(self._gpus)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
         self._admission = admission.Admission(self._ledger, self._has_guest)
@@ -79,9 +81,7 @@ class Parts(libvirt_driver.LibvirtDriver):
         self._late_unplugs = late_unplugs.LateUnplugs(
             lambda instance: self._host.get_guest(instance)
         )
-        self._numa_claims = pinning.NumaClaims(
-            CONF.host, self._tracker, self._places
-        )
+        self._pinning = pinning.Pinning(CONF.host, self._tracker, self._places)
         self._reporter = reporter.Reporter(
             self._gpus,
             self._ledger,
@@ -109,7 +109,9 @@ class Parts(libvirt_driver.LibvirtDriver):
         self, instance: objects.Instance
     ) -> Collection[guest_device.GuestDevice]:
         """Make an instance's devices ready."""
-        return self._gpus.attach(instance.uuid, self._ledger.claims(instance))
+        return self._handover.attach(
+            instance.uuid, self._ledger.claims(instance)
+        )
 
     @staticmethod
     def _shows(instance: objects.Instance) -> bool:

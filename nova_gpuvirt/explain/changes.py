@@ -14,8 +14,7 @@ import os_resource_classes as orc
 from nova_gpuvirt import model
 from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import wanted as wanted_
-
-_PROFILE = 'CUSTOM_GPU_PROFILE_'
+from nova_gpuvirt.model import trait_names
 
 
 class Rank(enum.IntEnum):
@@ -191,9 +190,9 @@ def another_class(
 
 def class_of(trait: str) -> str | None:
     """Name the class of the profile that a trait says VGPU is."""
-    if not trait.startswith(_PROFILE):
+    if not trait.startswith(trait_names.PROFILE):
         return None
-    return model.VGPU_CLASS + trait.removeprefix(_PROFILE)
+    return model.VGPU_CLASS + trait.removeprefix(trait_names.PROFILE)
 
 
 def by_profile(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 
 from nova_gpuvirt import model as model_
+from nova_gpuvirt.model import trait_names
 
 # Names are alike from this ratio of difflib's on, and those as good as the
 # best that are within the other.
@@ -77,7 +78,7 @@ class Provider:
     @property
     def model(self) -> str:
         """The model of the card, as its trait names it, or nothing."""
-        prefix = 'CUSTOM_GPU_MODEL_'
+        prefix = trait_names.MODEL
         found = sorted(t for t in self.traits if t.startswith(prefix))
         return found[0].removeprefix(prefix) if found else ''
 

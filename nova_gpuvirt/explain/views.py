@@ -11,7 +11,7 @@ import os_resource_classes as orc
 from nova_gpuvirt import model
 from nova_gpuvirt.explain import hosts
 from nova_gpuvirt.model import summary
-from nova_gpuvirt.placement import traits
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import view
 
@@ -69,8 +69,8 @@ def _card(card: hosts.Provider) -> summary.Card:
 
 
 def _health(card: hosts.Provider) -> summary.Health:
-    if traits.QUARANTINED in card.traits:
+    if trait_names.QUARANTINED in card.traits:
         return summary.Health.QUARANTINED
-    if traits.MISSING in card.traits:
+    if trait_names.MISSING in card.traits:
         return summary.Health.MISSING
     return summary.Health.OK

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from collections.abc import Set
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.placement import traits as traits_
 
@@ -55,7 +55,7 @@ def of_claimed(
     :returns: the traits of their ids, by card
     """
     cards = {d for d in known if not isinstance(d, model.FabricName)}
-    claims = offers.by_card({d: k.claims for d, k in known.items()}, cards)
+    claims = exclusion.by_card({d: k.claims for d, k in known.items()}, cards)
     found = {
         card: traits_.ids_of(known[card].traits if card in known else ())
         for card, made in claims.items()

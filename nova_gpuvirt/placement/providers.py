@@ -24,8 +24,11 @@ from collections.abc import Sequence
 from collections.abc import Set
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import traits as traits_
 
 _INFIX = '_gpuvirt_'
@@ -111,7 +114,7 @@ def providers(
     gpus: Iterable[model.Gpu],
     unreadable: Collection[model.Device],
     known: Mapping[model.Device, Known],
-    wishes: Sequence[str] = (),
+    choices: Sequence[str] = (),
     fabrics: Sequence[topology.Fabric] = (),
     last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
 ) -> tuple[Provider | SetProvider, ...]:
@@ -122,7 +125,7 @@ def providers(
 
     :param unreadable: functions that are there and can't be read
     :param known: the providers that Placement has already, by card
-    :param wishes: the operator's globs for the profile of VGPU
+    :param choices: the operator's globs for the profile of VGPU
     :param fabrics: the sets of cards
     :param last: how those of cards were to be; one for which nothing changed
         since is returned again
@@ -131,7 +134,7 @@ def providers(
     cards: set[model.Device] = {
         a for a in known if not isinstance(a, model.FabricName)
     }
-    claims = offers.by_card(
+    claims = exclusion.by_card(
         {a: k.claims for a, k in known.items()}, found.keys() | cards
     )
     cards |= {a for a, gpu in found.items() if offers.offers_anything(gpu)}
@@ -146,7 +149,7 @@ def providers(
             provider, gpu, claims[address], before
         ):
             sick = gpu is not None or address in unreadable
-            card = _card(address, gpu, sick, claims[address], wishes)
+            card = _card(address, gpu, sick, claims[address], choices)
             provider = _provider(provider_name(node, address), card, before)
         result.append(provider)
     return tuple(result)
@@ -174,11 +177,11 @@ def _card(
     gpu: model.Gpu | None,
     is_sick: bool,
     taken: Sequence[model.Claim],
-    wishes: Sequence[str],
+    choices: Sequence[str],
 ) -> Card:
     if gpu is None or gpu.refusal is not None:
         return Card(address, None, is_sick, None, (), tuple(taken))
-    default = offers.default_profile(gpu, taken, wishes)
+    default = default_profile.of(gpu, taken, choices)
     free = offers.offers(gpu, taken, default)
     return Card(address, gpu, False, default, free, tuple(taken))
 
@@ -201,7 +204,7 @@ def _of_fabrics(
             traits = _why_no_sets(fabric, gpus, before)
         else:
             traits = traits_.of_fabric(fabric)
-            free = offers.free_sets(fabric, gpus, claims)
+            free = exclusion.free_sets(fabric, gpus, claims)
         slots = [
             offers.all_of(rc, [model.Slot(model.SET, s) for s in sets])
             for rc, sets in free.items()
@@ -293,17 +296,17 @@ def _why_no_sets(
 
     The model's number stays: the provider is found again by it.
     """
-    traits = {t for t in known.traits if t.startswith(traits_.ID)}
+    traits = {t for t in known.traits if t.startswith(trait_names.ID)}
     if fabric is not None:
         traits.add(traits_.of_ids(fabric.ids))
         sick = any(gpus[card].refusal is not None for card in fabric.cards)
         return traits | (
-            {traits_.QUARANTINED} if sick or fabric.reasons else set()
+            {trait_names.QUARANTINED} if sick or fabric.reasons else set()
         )
     present = {
         trait for gpu in gpus.values() for trait in traits_.of_card(gpu)
     }
-    return traits if traits & present else traits | {traits_.MISSING}
+    return traits if traits & present else traits | {trait_names.MISSING}
 
 
 def _provider(name: str, card: Card, known: Known) -> Provider:
@@ -311,7 +314,9 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
     if card.gpu is not None:
         own = traits_.of_provider(card.gpu, card.default)
     else:
-        own = {traits_.QUARANTINED if card.is_sick else traits_.MISSING}
+        own = {
+            trait_names.QUARANTINED if card.is_sick else trait_names.MISSING
+        }
         if card.taken:
             # What it was claimed of, also for when another card is there.
             own |= traits_.identity_of(known.traits)

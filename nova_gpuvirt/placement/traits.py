@@ -1,4 +1,7 @@
-"""The names of what a GPU is: the traits that are ours. Pure."""
+"""What traits a card's provider has. Pure.
+
+The names are made in `model.trait_names`.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,11 @@ import os_traits
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import profiles as profiles_
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.model import trait_names
 
-MISSING = 'CUSTOM_GPU_MISSING'
-QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
-
-ID = 'CUSTOM_GPU_ID_'
 # The beginnings of those that say which card it is.
-_IDENTITY = (ID, 'CUSTOM_GPU_MODEL_', 'CUSTOM_GPU_VENDOR_')
-# The beginnings of every trait that is ours to set and to take away.
-_OWN_TRAITS = (
-    'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
-    'CUSTOM_GPU_FABRIC_',
-    'CUSTOM_GPU_FRAMEBUFFER_',
-    'CUSTOM_GPU_FRAME_RATE_LIMIT_',
-    'CUSTOM_GPU_ID_',
-    'CUSTOM_GPU_KIND_',
-    'CUSTOM_GPU_MODEL_',
-    'CUSTOM_GPU_PROFILE_',
-    'CUSTOM_GPU_VENDOR_',
-    'HW_GPU_API_',
-    'HW_GPU_CUDA_COMPUTE_CAPABILITY_',
-    'HW_GPU_MAX_DISPLAY_HEADS_',
-    'HW_GPU_RESOLUTION_',
-    MISSING,
-    QUARANTINED,
-    profiles_.MIG_BACKED,
-)
+_IDENTITY = (trait_names.ID, trait_names.MODEL, trait_names.VENDOR)
 
 # What os-traits has words for.
 _STANDARD = frozenset(os_traits.get_traits('HW_GPU_'))
@@ -43,7 +23,7 @@ _STANDARD = frozenset(os_traits.get_traits('HW_GPU_'))
 
 def foreign(traits: Iterable[str]) -> set[str]:
     """List the traits that others gave to a provider."""
-    return {t for t in traits if not t.startswith(_OWN_TRAITS)}
+    return {t for t in traits if not t.startswith(trait_names.OURS)}
 
 
 def of_provider(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
@@ -53,11 +33,11 @@ def of_provider(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
     """
     traits = {os_traits.OWNER_NOVA, *of_card(gpu)}
     if gpu.whole_refusal is None and gpu.offered:
-        traits.add(_custom('KIND', model.WHOLE))
+        traits.add(trait_names.custom('KIND', model.WHOLE))
     for share in gpu.shares:
         parts = offers.parts_of(share)
         if parts:
-            traits.add(_custom('KIND', share.kind))
+            traits.add(trait_names.custom('KIND', share.kind))
         # Of vGPUs, the traits are those of what VGPU stands for.
         traits |= {t for p in parts if not p.is_vgpu for t in p.traits}
     if default is not None:
@@ -68,9 +48,9 @@ def of_provider(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
 
 def of_card(gpu: model.Gpu) -> set[str]:
     """Name what a card is, whatever is claimed of it."""
-    traits = {_custom('MODEL', gpu.model), *gpu.traits}
+    traits = {trait_names.custom('MODEL', gpu.model), *gpu.traits}
     if gpu.vendor:
-        traits.add(_custom('VENDOR', gpu.vendor))
+        traits.add(trait_names.custom('VENDOR', gpu.vendor))
     if gpu.function is not None:
         ids = gpu.function.vendor_id, gpu.function.device_id
         traits.add(of_ids(ids))
@@ -79,17 +59,17 @@ def of_card(gpu: model.Gpu) -> set[str]:
 
 def of_ids(ids: topology.Ids) -> str:
     """Name a model by its vendor's and its own number."""
-    return _custom('ID', '{:04x}_{:04x}'.format(*ids))
+    return trait_names.custom('ID', '{:04x}_{:04x}'.format(*ids))
 
 
 def ids_of(traits: Iterable[str]) -> set[str]:
     """List the traits that name models by their numbers."""
-    return {t for t in traits if t.startswith(ID)}
+    return {t for t in traits if t.startswith(trait_names.ID)}
 
 
 def name_of_ids(trait: str) -> str:
     """Name a model's numbers as ``lspci -n`` does: ``10de:1eb8``."""
-    return trait.removeprefix(ID).lower().replace('_', ':')
+    return trait.removeprefix(trait_names.ID).lower().replace('_', ':')
 
 
 def identity_of(traits: Iterable[str]) -> set[str]:
@@ -99,12 +79,7 @@ def identity_of(traits: Iterable[str]) -> set[str]:
 
 def of_profile(slug: str) -> str:
     """Name a profile of vGPU."""
-    return _custom('PROFILE', slug)
-
-
-def _custom(what: str, value: str) -> str:
-    name = os_traits.normalize_name(f'GPU_{what}_{value}')
-    return str(name)
+    return trait_names.custom('PROFILE', slug)
 
 
 def _display_traits(profile: model.Profile) -> set[str]:
@@ -117,9 +92,15 @@ def _display_traits(profile: model.Profile) -> set[str]:
         width, height = profile.resolution
         standard.add(f'HW_GPU_RESOLUTION_W{width}H{height}')
     if profile.framebuffer_mib is not None:
-        traits.add(_custom('FRAMEBUFFER', f'{profile.framebuffer_mib}M'))
+        traits.add(
+            trait_names.custom('FRAMEBUFFER', f'{profile.framebuffer_mib}M')
+        )
     if profile.frame_rate_limit is not None:
-        traits.add(_custom('FRAME_RATE_LIMIT', str(profile.frame_rate_limit)))
+        traits.add(
+            trait_names.custom(
+                'FRAME_RATE_LIMIT', str(profile.frame_rate_limit)
+            )
+        )
     return traits | standard & _STANDARD
 
 
@@ -128,10 +109,10 @@ def of_fabric(fabric: topology.Fabric) -> set[str]:
     traits = {
         os_traits.OWNER_NOVA,
         of_ids(fabric.ids),
-        _custom('MODEL', fabric.name),
-        _custom('KIND', model.SET),
-        _custom('FABRIC', fabric.kind.value),
+        trait_names.custom('MODEL', fabric.name),
+        trait_names.custom('KIND', model.SET),
+        trait_names.custom('FABRIC', fabric.kind.value),
     }
     if fabric.vendor:
-        traits.add(_custom('VENDOR', fabric.vendor))
+        traits.add(trait_names.custom('VENDOR', fabric.vendor))
     return traits

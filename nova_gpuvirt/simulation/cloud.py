@@ -192,7 +192,7 @@ class Cloud(base.ServersTestBase):
             hypervisor.Absent(),
             powers.Powers(self.simulated[host]).run,
         )
-        return gpus.Gpus(seen, operator_choices.Wishes()).survey(refresh=True)
+        return gpus.Gpus(seen, operator_choices.Choices()).survey(refresh=True)
 
     def _get_connection(self, *args: Any, **kwargs: Any) -> Any:
         hostname = kwargs.get('hostname') or args[-1]

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from fractions import Fraction
 
-import os_traits
-
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.host import sysfs as sysfs_
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.vendors import nvidia_smi
 
 _CREATABLE = 'nvidia/creatable_vgpu_types'
@@ -98,15 +97,6 @@ def _read(sysfs: sysfs_.Sysfs, vf: model.PciAddress) -> Vf:
     except exception.SysfsError:  # ENXIO once its vGPU is gone
         instance = ''
     return Vf(vf, number, {}, int(instance) if instance.isdecimal() else None)
-
-
-def cuda_trait(capability: str) -> str:
-    """Name a compute capability, ``7.5``, by the standard trait if any."""
-    name = f'GPU_CUDA_COMPUTE_CAPABILITY_V{capability.replace(".", "_")}'
-    standard = f'HW_{name}'
-    if standard in os_traits.get_traits('HW_GPU_CUDA_'):
-        return standard
-    return f'CUSTOM_{name}'
 
 
 def share(
@@ -193,7 +183,7 @@ def _rule(
     named = all(vf.current in known for vf in vfs if vf.current != 0)
     if card is not None and card.gpu_instances:
         return _in_gpu_instances(known, vfs, card)
-    mig = any(profiles.MIG_BACKED in p.traits for p in known.values())
+    mig = any(trait_names.MIG_BACKED in p.traits for p in known.values())
     if mig or not named or (card is None and made):
         return part_rules.ONE_AT_A_TIME, {}
     if card is not None and card.mixed_sizes:

@@ -9,6 +9,7 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
+from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import operator_choices
 from nova_gpuvirt.cards import vgpu
@@ -16,8 +17,8 @@ from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import providers
-from nova_gpuvirt.placement import traits
 from nova_gpuvirt.simulation import hosts
 
 _CARD = '0000:3b:00.0'
@@ -63,8 +64,9 @@ class GpusTestCase(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), self.libvirt
             ),
-            operator_choices.Wishes(),
+            operator_choices.Choices(),
         )
+        self.handover = handover.Handover(self.gpus)
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def claim(self, index=0, profile='nvidia-t4-8q', card=_CARD):
@@ -133,20 +135,20 @@ class VgpuTest(GpusTestCase):
         claim = self.claim()
         mdev = str(vgpu.uuid_of(claim.slot, _INSTANCE))
         for _ in range(2):
-            (device,) = self.gpus.attach(_INSTANCE, [claim])
+            (device,) = self.handover.attach(_INSTANCE, [claim])
             self.assertEqual(mdev, str(device.uuid))
             self.assertEqual({mdev}, self.mdevs())
         for _ in range(2):
-            self.gpus.release(_INSTANCE, [claim])
+            self.handover.release(_INSTANCE, [claim])
             self.assertEqual(self.before, self.host.snapshot())
 
     def test_release_leaves_the_vgpu_of_another_instance(self):
-        self.gpus.attach(_INSTANCE, [self.claim()])
-        self.gpus.release(str(uuid.uuid4()), [self.claim()])
+        self.handover.attach(_INSTANCE, [self.claim()])
+        self.handover.release(str(uuid.uuid4()), [self.claim()])
         self.assertEqual(1, len(self.mdevs()))
 
     def test_what_was_made_goes_when_the_next_can_not_be_made(self):
-        self.gpus.attach(_INSTANCE, [self.claim(0)])
+        self.handover.attach(_INSTANCE, [self.claim(0)])
         before = self.host.snapshot()
         error = self.assertRaises(
             exception.PrepareFailed,
@@ -160,19 +162,19 @@ class VgpuTest(GpusTestCase):
 
     def test_vgpu_that_a_guest_has_is_not_removed(self):
         claim = self.claim()
-        self.gpus.attach(_INSTANCE, [claim])
+        self.handover.attach(_INSTANCE, [claim])
         (mdev,) = self.mdevs()
         self.libvirt.guests[mdev] = 'the-guest'
-        self.gpus.release(_INSTANCE, [claim])
+        self.handover.release(_INSTANCE, [claim])
         self.assertEqual({mdev}, self.mdevs())
         self.assertIn('the running guest the-guest has it', self.log.output)
 
     def test_leftovers_are_those_that_nobody_claims(self):
         claims = [self.claim(0), self.claim(1)]
-        self.gpus.attach(_INSTANCE, claims)
-        left = self.gpus.leftovers([claims[0].slot])
+        self.handover.attach(_INSTANCE, claims)
+        left = self.handover.leftovers([claims[0].slot])
         self.assertEqual([claims[1].slot], [x.slot for x in left])
-        self.gpus.discard(left)
+        self.handover.discard(left)
         self.assertEqual(1, len(self.mdevs()))
 
     def test_error_that_nobody_thought_of_leaves_nothing_half_made(self):
@@ -190,9 +192,9 @@ class VgpuTest(GpusTestCase):
 
     def test_release_goes_on_after_any_error(self):
         claims = [self.claim(0), self.claim(1)]
-        self.gpus.attach(_INSTANCE, claims)
+        self.handover.attach(_INSTANCE, claims)
         self.host.fail('*/remove', errno.EIO)
-        self.gpus.release(_INSTANCE, claims)
+        self.handover.release(_INSTANCE, claims)
         self.assertEqual(1, len(self.mdevs()))
         self.assertIn('Could not release', self.log.output)
 
@@ -225,7 +227,7 @@ class CardTest(GpusTestCase):
         self.card = model.Claim('PGPU', 'passthrough:0000:01:00.0')
 
     def test_every_function_goes_into_one_slot(self):
-        devices = self.gpus.attach(_INSTANCE, [self.card])
+        devices = self.handover.attach(_INSTANCE, [self.card])
         self.assertEqual(
             [f'0000:01:00.{n}' for n in range(4)],
             [str(d.host) for d in devices],
@@ -233,7 +235,7 @@ class CardTest(GpusTestCase):
         self.assertEqual({'0000:01:00.0'}, {d.slot for d in devices})
         self.assertEqual([0, 1, 2, 3], [d.function for d in devices])
         self.assertTrue(all(d.managed for d in devices))
-        self.gpus.release(_INSTANCE, [self.card])
+        self.handover.release(_INSTANCE, [self.card])
         self.assertEqual(self.before, self.host.snapshot())
 
     def test_card_that_may_not_be_given_any_more(self):
@@ -261,7 +263,7 @@ class CardTest(GpusTestCase):
             exception.PrepareFailed, self.gpus.attach, _INSTANCE, [strange]
         )
         self.assertIn('vf:0000:01:00.4', str(error))
-        self.gpus.release(_INSTANCE, [strange])
+        self.handover.release(_INSTANCE, [strange])
         self.assertIn('vf:0000:01:00.4', self.log.output)
 
 
@@ -297,7 +299,7 @@ class ReportTest(GpusTestCase):
         claim = self.claim()
         provider, is_other = self.of_card(claim)
         self.assertTrue(is_other)
-        self.assertIn(traits.QUARANTINED, provider.traits)
+        self.assertIn(trait_names.QUARANTINED, provider.traits)
         self.assertEqual({'VGPU': {claim}}, provider.resources)
         (gpu,) = self.gpus.look_at([claim])
         self.assertIn('claimed of 10de:2331', gpu.refusal)

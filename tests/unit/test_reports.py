@@ -18,8 +18,8 @@ from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import providers
-from nova_gpuvirt.placement import traits
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import powers
 
@@ -70,7 +70,7 @@ class Reports:
                 hypervisor.Absent(),
                 powers.Powers(host).run,
             ),
-            operator_choices.Wishes(),
+            operator_choices.Choices(),
         )
         self.gpus.survey(refresh=True)
         self.report()
@@ -195,10 +195,10 @@ class LookTest(testtools.TestCase):
         _, *words = next(f for f in free if f[0] == str(first))
         self.reports.claim(first, {model.Claim(*words)})
         told = self.reports.report(everything=False)
-        self.assertIn(traits.MISSING, told[first].traits)
-        self.assertNotIn(traits.MISSING, told[second].traits)
+        self.assertIn(trait_names.MISSING, told[first].traits)
+        self.assertNotIn(trait_names.MISSING, told[second].traits)
         told = self.reports.report()
-        self.assertIn(traits.MISSING, told[second].traits)
+        self.assertIn(trait_names.MISSING, told[second].traits)
 
     def test_without_a_change_nothing_is_looked_at(self):
         before = dict(self.reports.providers)

@@ -21,11 +21,12 @@ from nova import objects
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.compute.claims import allocations
 from nova_gpuvirt.compute.claims import completeness
 from nova_gpuvirt.compute.claims import holders
 from nova_gpuvirt.compute.claims import ledger as ledger_
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import identity
 from nova_gpuvirt.placement import traits as traits_
 
@@ -33,7 +34,10 @@ from nova_gpuvirt.placement import traits as traits_
 # commands that make it may take.
 _RELEASE_SECONDS = 60.0
 # The traits of a flavor that name a card or a profile.
-_TRAIT = re.compile(r'trait[^:]*:(CUSTOM_GPU_(?:ID|MODEL|PROFILE|VENDOR)_\w+)')
+_TRAIT = re.compile(
+    rf'trait[^:]*:((?:{trait_names.ID}|{trait_names.MODEL}'
+    rf'|{trait_names.PROFILE}|{trait_names.VENDOR})\w+)'
+)
 
 
 class Admission:
@@ -238,14 +242,14 @@ class Admission:
             for p in providers
         }
         theirs = self._of_card(gpu, together)
-        if offers.contradiction(gpu, [*claims, *theirs]) is None:
+        if exclusion.contradiction(gpu, [*claims, *theirs]) is None:
             return
         for other, held in others.items():
             theirs = self._of_card(gpu, held)
-            if offers.contradiction(gpu, [*claims, *theirs]) is None:
+            if exclusion.contradiction(gpu, [*claims, *theirs]) is None:
                 continue
             now = self._of_card(gpu, self._ledger.holders.claims_now(other))
-            clash = offers.contradiction(gpu, [*claims, *now])
+            clash = exclusion.contradiction(gpu, [*claims, *now])
             if clash is not None and not self._is_first(instance, other):
                 raise _refused(
                     gpu,
@@ -275,7 +279,7 @@ class Admission:
     ) -> dict[model.Device, list[model.Claim]]:
         """Gather claims by card; those on a set are on each of its cards."""
         providers = self._ledger.providers
-        return offers.by_card(
+        return exclusion.by_card(
             {providers[uuid]: made for uuid, made in claims.items()}, cards
         )
 
@@ -285,7 +289,7 @@ class Admission:
         gpu: model.Gpu,
         claims: list[model.Claim],
     ) -> None:
-        clash = offers.contradiction(gpu, claims)
+        clash = exclusion.contradiction(gpu, claims)
         if clash is not None:
             raise _refused(gpu, instance, clash)
         for share in gpu.shares:

@@ -65,7 +65,7 @@ class _Arrival:
     )
 
 
-class NumaClaims:
+class Pinning:
     """The NUMA cells that Nova's tracker claims for guests.
 
     :param host: this host, as Nova names it

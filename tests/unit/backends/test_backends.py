@@ -9,6 +9,7 @@ import testtools
 
 from nova_gpuvirt import backends
 from nova_gpuvirt import gpus
+from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.cards import operator_choices
@@ -60,7 +61,8 @@ class BackendsTest(testtools.TestCase):
         seen = machine.Machine(
             sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
         )
-        self.gpus = gpus.Gpus(seen, operator_choices.Wishes())
+        self.gpus = gpus.Gpus(seen, operator_choices.Choices())
+        self.handover = handover.Handover(self.gpus)
 
     def report(self, *claims):
         """What Placement is told of the card, given these claims on it."""
@@ -89,10 +91,10 @@ class BackendsTest(testtools.TestCase):
     def test_guest_gets_its_device(self):
         claim = model.Claim(_CLASS, f'example:{_CARD}/0@example-third')
         instance = str(uuid.uuid4())
-        (device,) = self.gpus.attach(instance, [claim])
+        (device,) = self.handover.attach(instance, [claim])
         self.assertEqual(_CARD, device.host)
-        self.gpus.release(instance, [claim])
-        self.assertEqual((), self.gpus.leftovers([claim.slot]))
+        self.handover.release(instance, [claim])
+        self.assertEqual((), self.handover.leftovers([claim.slot]))
 
     def counts(self, totals):
         return (totals[rc] for rc in ('PGPU', 'VGPU', _CLASS))

@@ -385,7 +385,7 @@ class ReleaseTest(VendorVfioTestCase):
 
 class LeftoversTest(VendorVfioTestCase):
     def leftovers(self, *claimed, **wish):
-        gpu = operator_choices.Wishes(**wish).narrow(self.card())
+        gpu = operator_choices.Choices(**wish).narrow(self.card())
         return [x.slot.device for x in self.backend.leftovers(gpu, [*claimed])]
 
     def test_vgpu_that_nobody_claims_is_left_over(self):

@@ -26,7 +26,7 @@ class CaptureTestCase(testtools.TestCase):
         seen = machine.Machine(
             sysfs.Sysfs(self.root), pciids.PciIds([]), hypervisor.Absent()
         )
-        host = gpus.Gpus(seen, operator_choices.Wishes(**wished)).survey(
+        host = gpus.Gpus(seen, operator_choices.Choices(**wished)).survey(
             refresh=True
         )
         self.gpus = {str(gpu.address): gpu for gpu in host.gpus}

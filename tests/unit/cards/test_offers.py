@@ -13,6 +13,8 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.cards import vgpu
@@ -158,7 +160,7 @@ class Life(stateful.RuleBasedStateMachine):
 
     def offers(self):
         gpu = self.gpu()
-        default = offers.default_profile(gpu, tuple(self.claims))
+        default = default_profile.of(gpu, tuple(self.claims))
         return offers.offers(gpu, tuple(self.claims), default)
 
     def group_of(self, slug):
@@ -276,15 +278,13 @@ LifeTest.settings = settings(
 class DefaultProfileTest(unittest.TestCase):
     def test_largest_of_which_two_fit(self):
         self.assertEqual(
-            'nvidia-t4-8q', offers.default_profile(card(NVIDIA), ()).slug
+            'nvidia-t4-8q', default_profile.of(card(NVIDIA), ()).slug
         )
         gvtg = card(mdev.Gvtg(1024))
-        self.assertEqual(
-            'intel-gvtg-v5-2', offers.default_profile(gvtg, ()).slug
-        )
+        self.assertEqual('intel-gvtg-v5-2', default_profile.of(gvtg, ()).slug)
 
     def test_operators_first_wish_that_the_card_has(self):
-        chosen = offers.default_profile(
+        chosen = default_profile.of(
             card(NVIDIA), (), ('nvidia-a40-*', 'nvidia-t4-2q', '*')
         )
         self.assertEqual('nvidia-t4-2q', chosen.slug)
@@ -293,11 +293,11 @@ class DefaultProfileTest(unittest.TestCase):
         claim = model.Claim('VGPU', f'mdev:{ADDRESS}/0@nvidia-t4-1b')
         self.assertEqual(
             'nvidia-t4-1b',
-            offers.default_profile(card(NVIDIA), [claim]).slug,
+            default_profile.of(card(NVIDIA), [claim]).slug,
         )
         existing = [(uuid.uuid4(), '102')]
         gpu = card(NVIDIA, existing)
-        self.assertEqual(gpu.profiles[2], offers.default_profile(gpu, ()))
+        self.assertEqual(gpu.profiles[2], default_profile.of(gpu, ()))
 
     def test_profile_that_is_withheld_is_never_the_default(self):
         gpu = card(NVIDIA)
@@ -308,14 +308,14 @@ class DefaultProfileTest(unittest.TestCase):
                 for p in gpu.profiles
             ),
         )
-        self.assertEqual('nvidia-t4-16q', offers.default_profile(gpu, ()).slug)
+        self.assertEqual('nvidia-t4-16q', default_profile.of(gpu, ()).slug)
 
 
 class OffersTest(unittest.TestCase):
     def test_another_size_is_gone_with_the_first_claim(self):
         claim = model.Claim('VGPU', f'mdev:{ADDRESS}/0@nvidia-t4-8q')
         gpu = card(NVIDIA)
-        default = offers.default_profile(gpu, [claim])
+        default = default_profile.of(gpu, [claim])
         counts = {
             o.resource_class: len(o.slots)
             for o in offers.offers(gpu, [claim], default)
@@ -365,22 +365,22 @@ class ContradictionTest(unittest.TestCase):
         claims = self.claims(
             f'mdev:{ADDRESS}/0@nvidia-t4-2q', f'mdev:{ADDRESS}/1@nvidia-t4-2b'
         )
-        self.assertIsNone(offers.contradiction(card(NVIDIA), claims))
+        self.assertIsNone(exclusion.contradiction(card(NVIDIA), claims))
 
     def test_same_slot_twice(self):
         text = f'mdev:{ADDRESS}/0@nvidia-t4-2q'
-        found = offers.contradiction(card(NVIDIA), self.claims(text, text))
+        found = exclusion.contradiction(card(NVIDIA), self.claims(text, text))
         self.assertEqual(f'{text} is claimed 2 times', found)
 
     def test_whole_card_beside_a_part_of_it(self):
         part = f'mdev:{ADDRESS}/0@nvidia-t4-2q'
-        found = offers.contradiction(
+        found = exclusion.contradiction(
             card(NVIDIA), self.claims(f'passthrough:{ADDRESS}', part)
         )
         self.assertEqual(f'the whole card is claimed beside {part}', found)
 
     def test_two_sizes(self):
-        found = offers.contradiction(
+        found = exclusion.contradiction(
             card(NVIDIA),
             self.claims(
                 f'mdev:{ADDRESS}/0@nvidia-t4-2q',

@@ -5,6 +5,7 @@ import unittest
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.model import trait_names
 
 _T4_1Q = (
     'num_heads=4, frl_config=60, framebuffer=1024M, '
@@ -71,7 +72,7 @@ class NvidiaTest(unittest.TestCase):
             'NVIDIA L40S-8Q': False,
         }.items():
             profile = profiles.nvidia(name, '1', 0)
-            self.assertEqual(mig, profiles.MIG_BACKED in profile.traits)
+            self.assertEqual(mig, trait_names.MIG_BACKED in profile.traits)
 
 
 class GvtgTest(unittest.TestCase):

@@ -254,7 +254,7 @@ class HostTest(testtools.TestCase):
             power.run,
             **options,
         )
-        return host, gpus.Gpus(seen, operator_choices.Wishes())
+        return host, gpus.Gpus(seen, operator_choices.Choices())
 
     @staticmethod
     def switches(found):

@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
+from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import offers
@@ -76,9 +77,10 @@ class NovaOptionsTestCase(testtools.TestCase):
         self.options = nova_options.NovaOptions(conf, seen.sysfs)
         self.gpus = gpus.Gpus(
             seen,
-            operator_choices.Wishes(exclude=exclude),
+            operator_choices.Choices(exclude=exclude),
             self.options.withhold,
         )
+        self.handover = handover.Handover(self.gpus)
 
     def card(self):
         """The one card of the host as it is now."""
@@ -130,7 +132,7 @@ class SpecTest(NovaOptionsTestCase):
         place = f'/sys/bus/pci/devices/{_VF}/nvidia'
         number = nvidia_type(self.simulated, _VF)
         self.simulated.write(f'{place}/current_vgpu_type', number)
-        self.assertEqual((), self.gpus.leftovers(()))
+        self.assertEqual((), self.handover.leftovers(()))
 
     def test_domain_that_nova_can_not_name_is_not_nova_s(self):
         self.host('domain-1', conf_of([{'address': '*:*:*.*'}]))

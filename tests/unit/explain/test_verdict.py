@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.explain import changes
 from nova_gpuvirt.explain import hosts as hosts_
@@ -112,7 +113,7 @@ class RealCardTest(unittest.TestCase):
 
     def free(self, gpu, claims):
         held = tuple(claims.values())
-        default = offers.default_profile(gpu, held)
+        default = default_profile.of(gpu, held)
         return offers.offers(gpu, held, default)
 
     @settings(deadline=None)

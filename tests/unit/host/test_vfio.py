@@ -37,7 +37,7 @@ class VfioTest(testtools.TestCase):
             sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
         )
         found = (
-            gpus.Gpus(seen, operator_choices.Wishes())
+            gpus.Gpus(seen, operator_choices.Choices())
             .survey(refresh=True)
             .gpus
         )

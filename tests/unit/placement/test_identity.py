@@ -4,9 +4,9 @@ import dataclasses
 import unittest
 
 from nova_gpuvirt import model
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import identity
 from nova_gpuvirt.placement import providers
-from nova_gpuvirt.placement import traits
 from tests.unit.cards import test_offers
 from tests.unit.cards import test_topology
 
@@ -49,7 +49,7 @@ class WhyAnotherTest(unittest.TestCase):
     def test_what_does_not_say_what_it_is_is_not_refused(self):
         for gpu, found in (
             (card(), ()),
-            (card(), ('CUSTOM_GPU_MODEL_H100', traits.MISSING)),
+            (card(), ('CUSTOM_GPU_MODEL_H100', trait_names.MISSING)),
             (card(vendor_id=model.NO_VENDOR), (_T4,)),
             (
                 dataclasses.replace(

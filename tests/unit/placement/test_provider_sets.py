@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import providers
-from nova_gpuvirt.placement import traits
 from tests.unit.cards import test_topology
 
 _FABRIC = model.FabricName(0)
@@ -137,8 +137,8 @@ class SetsTest(unittest.TestCase):
             ],
             [claim(_cards(1, 2))] * 2,
         ):
-            self.assertIsNotNone(offers.contradiction(gpu, claims))
-        self.assertIsNone(offers.contradiction(gpu, [claim(_cards(1, 2))]))
+            self.assertIsNotNone(exclusion.contradiction(gpu, claims))
+        self.assertIsNone(exclusion.contradiction(gpu, [claim(_cards(1, 2))]))
 
 
 class FabricNameTest(unittest.TestCase):
@@ -167,12 +167,12 @@ class FabricNameTest(unittest.TestCase):
 
     def test_fabrics_that_earlier_tries_left_are_used_first(self):
         left = {
-            model.FabricName(n): providers.Known({}, {traits.MISSING}, ())
+            model.FabricName(n): providers.Known({}, {trait_names.MISSING}, ())
             for n in (0, 1)
         }
         told = report(self.model(2, 1, 2), left)
         self.assertIn('CUSTOM_GPU_ID_10DE_0002', told['fabric0'].traits)
-        self.assertIn(traits.MISSING, told['fabric1'].traits)
+        self.assertIn(trait_names.MISSING, told['fabric1'].traits)
         # Of two models each has its own.
         told = report(self.model(1, 5, 6) + self.model(2, 1, 2), left)
         self.assertNotIn('fabric2', told)
@@ -197,7 +197,7 @@ class FabricNameTest(unittest.TestCase):
         for strange in (odd, claim(_cards(1, 5)), claim(_cards(7, 8))):
             left = {_FABRIC: providers.Known({}, (), [strange])}
             told = report(gpus, left)
-            self.assertEqual({traits.MISSING}, told['fabric0'].traits)
+            self.assertEqual({trait_names.MISSING}, told['fabric0'].traits)
             self.assertIn('fabric2', told)
 
     def test_provider_stays_when_its_cards_go_or_fall_sick(self):
@@ -206,15 +206,15 @@ class FabricNameTest(unittest.TestCase):
         before = report(fine)['fabric0']
         known = {_FABRIC: known_of(before, [held])}
         for gpus, trait in (
-            ([], traits.MISSING),
+            ([], trait_names.MISSING),
             (self.model(2, 1), None),
-            (self.model(2, 1, 2, refusal='sick'), traits.QUARANTINED),
+            (self.model(2, 1, 2, refusal='sick'), trait_names.QUARANTINED),
         ):
             told = report(gpus, known)['fabric0']
             self.assertEqual({held}, told.resources['CUSTOM_GPU_SET_2'])
             self.assertEqual(
                 {trait} - {None},
-                told.traits & {traits.MISSING, traits.QUARANTINED},
+                told.traits & {trait_names.MISSING, trait_names.QUARANTINED},
             )
             again = report(fine, {_FABRIC: known_of(told, [held])})
             self.assertEqual(before.traits, again['fabric0'].traits)

@@ -233,7 +233,7 @@ class GoneTest(unittest.TestCase):
             known = after(emptied)
 
     def test_card_that_is_withheld_keeps_what_is_claimed(self):
-        withheld = operator_choices.Wishes(exclude=('*',)).narrow(card())
+        withheld = operator_choices.Choices(exclude=('*',)).narrow(card())
         (provider,) = report([withheld], after(self.before, (VGPU,)))
         self.assertEqual({VGPU}, provider.resources['VGPU'])
         self.assertEqual(1, provider.inventories['PGPU']['reserved'])

@@ -5,6 +5,7 @@ import unittest
 from collections import Counter
 
 from nova_gpuvirt import model
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.vendors import nvidia_smi
 from nova_gpuvirt.vendors import nvidia_vfs
 
@@ -251,9 +252,9 @@ class MigTest(unittest.TestCase):
 class TraitTest(unittest.TestCase):
     def test_compute_capability_has_a_standard_trait_where_there_is_one(self):
         self.assertEqual(
-            'HW_GPU_CUDA_COMPUTE_CAPABILITY_V7_0', nvidia_vfs.cuda_trait('7.0')
+            'HW_GPU_CUDA_COMPUTE_CAPABILITY_V7_0', trait_names.cuda('7.0')
         )
         self.assertEqual(
             'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_V8_9',
-            nvidia_vfs.cuda_trait('8.9'),
+            trait_names.cuda('8.9'),
         )

@@ -28,7 +28,7 @@ class QuotasTest(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
             ),
-            operator_choices.Wishes(),
+            operator_choices.Choices(),
         )
 
     def quotas(self):
@@ -89,7 +89,7 @@ class QuotasTest(testtools.TestCase):
 
     def test_vf_that_is_excluded_is_kept_from_new_guests_alone(self):
         self.start('b60')
-        wish = operator_choices.Wishes(exclude=['0000:17:00.2'])
+        wish = operator_choices.Choices(exclude=['0000:17:00.2'])
         (card,) = (g for g in self.gpus.survey().gpus if g.shares)
         share = wish.narrow(card).share('sriov')
         self.assertEqual({'0000:17:00.2'}, {str(vf) for vf in share.excluded})

@@ -44,7 +44,7 @@ class NumaClaimsCase(testtools.TestCase):
         tracker = types.SimpleNamespace(compute_nodes={'node1': self.node})
         # Where each card is, by the name of its guest.
         self.places = {}
-        self.claims = pinning.NumaClaims(
+        self.claims = pinning.Pinning(
             database.HOST, lambda: tracker, self.places_of
         )
         self.building = set()

@@ -119,7 +119,7 @@ class HostTest(unittest.TestCase):
                 hypervisor.Absent(),
                 powers.Powers(host).run,
             )
-            found = gpus.Gpus(seen, operator_choices.Wishes())
+            found = gpus.Gpus(seen, operator_choices.Choices())
             found.survey(refresh=True)
             text, read, named = told(found.report('node1', {}), RUNNING)
         self.assertEqual(RUNNING, dict(read.running))
