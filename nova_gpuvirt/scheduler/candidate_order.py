@@ -1,15 +1,21 @@
-"""How good a choice is: lower costs win. Pure."""
+"""In which order a request tries its candidates. Pure."""
 
 from __future__ import annotations
 
 import enum
 import functools
+import operator
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
 
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import effects as effects_
 from nova_gpuvirt.scheduler import host_value as host_value_
 from nova_gpuvirt.scheduler import view as view_
 
+_RANK = operator.itemgetter(0, 1, 2, 3, 4)
 # Of choices that cost the same, the one on the fuller host wins.
 _TIE = 1e-6
 
@@ -78,3 +84,25 @@ class Scorer:
     def _worth(self) -> host_value_.Worth:
         view = self._view
         return host_value_.Worth(view.demand, view.usable, *self._then)
+
+
+class Ranked(NamedTuple):
+    """A candidate that can be had, and how good it is: less is better.
+
+    :ivar takers: who has had it a moment ago, 0 if it is not taken by that
+    :ivar is_far: whether the guest can't be near the cards
+    :ivar apart: the NUMA nodes and switches that several cards are at
+    :ivar chance: what decides between candidates that cost the same
+    """
+
+    takers: int
+    is_far: bool
+    cost: float
+    apart: int
+    chance: float
+    candidate: Mapping[str, Any]
+
+
+def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Put candidates in order, the best one first."""
+    return sorted(ranked, key=_RANK)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import operator
 import random
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -170,7 +169,7 @@ class _Asked:
             is_far = near is not None and near.is_far(parts)
             cost = scorer.cost(now.step(parts) if pending else step)
             ranked.append(
-                state.Ranked(
+                candidate_order.Ranked(
                     takers,
                     is_far,
                     cost,
@@ -179,8 +178,9 @@ class _Asked:
                     each,
                 )
             )
-        ranked.sort(key=_RANK)
-        state.GpuHostState.of(host_state, view, near, ranked)
+        state.GpuHostState.of(
+            host_state, view, near, candidate_order.in_order(ranked)
+        )
         return bool(ranked)
 
     def _tell(
@@ -202,7 +202,6 @@ _NO_SCREEN = (
     'its console can not show the screen of these: leave gpuvirt_display out '
     'of flavor and image, or ask for a vGPU that has one'
 )
-_RANK = operator.itemgetter(0, 1, 2, 3, 4)
 
 
 def _refusal(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import NamedTuple
 
 import nova.conf
 from nova.scheduler import host_manager
@@ -72,23 +70,6 @@ def scorer(
     )
 
 
-class Ranked(NamedTuple):
-    """A candidate that can be had, and how good it is: less is better.
-
-    :ivar takers: who has had it a moment ago, 0 if it is not taken by that
-    :ivar is_far: whether the guest can't be near the cards
-    :ivar apart: the NUMA nodes and switches that several cards are at
-    :ivar chance: what decides between candidates that cost the same
-    """
-
-    takers: int
-    is_far: bool
-    cost: float
-    apart: int
-    chance: float
-    candidate: Mapping[str, Any]
-
-
 class GpuHostState(host_manager.HostState):
     """A host state, of one request, that knows its candidates' costs.
 
@@ -105,7 +86,7 @@ class GpuHostState(host_manager.HostState):
     gpus: view_.View
     numa_topology: Any
     near: nearness.Nearness | None
-    ranked: Sequence[Ranked]
+    ranked: Sequence[candidate_order.Ranked]
 
     @classmethod
     def of(
@@ -113,7 +94,7 @@ class GpuHostState(host_manager.HostState):
         host_state: host_manager.HostState,
         view: view_.View,
         near: nearness.Nearness | None,
-        ranked: Sequence[Ranked],
+        ranked: Sequence[candidate_order.Ranked],
     ) -> None:
         """Make one of Nova's host state."""
         host_state.__class__ = cls
@@ -122,7 +103,7 @@ class GpuHostState(host_manager.HostState):
         host_state.ranked = ranked
         host_state.allocation_candidates = [r.candidate for r in ranked]
 
-    def first(self) -> Ranked | None:
+    def first(self) -> candidate_order.Ranked | None:
         """Find the first candidate that other filters have left."""
         for ranked in self.ranked:
             if ranked.candidate is self.allocation_candidates[0]:
