@@ -12,7 +12,8 @@ BENCH ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
-# The tests of `make lab-test`: a regular expression, all by default.
+# The tests of `make test-functional` and `make lab-test`: a regular
+# expression, all by default.
 TESTS ?=
 # How many tests run at once.
 JOBS ?= $(shell nproc)
@@ -66,8 +67,9 @@ test-unit: venv ## run the tests that need no Nova
 	$(STESTR) --test-path ./tests/unit run $(RUN_OPTIONS)
 	$(CHECK)
 
-test-functional: venv ## run real Nova and Placement on simulated hosts
-	$(STESTR) --test-path ./tests/functional run $(RUN_OPTIONS)
+test-functional: venv ## run real Nova on simulated hosts (TESTS=test_boot)
+	$(STESTR) --test-path ./tests/functional run $(RUN_OPTIONS) \
+		$(if $(TESTS),'$(TESTS)')
 	$(CHECK)
 
 test-dozen: venv ## run a dozen of Nova's own tests on our driver
