@@ -190,7 +190,7 @@ class Mdev(base.Backend):
         parent = self._sysfs.mdev_parent(mdev)
         if parent is None:
             return
-        holder = self._machine.hypervisor.holder(mdev)
+        holder = self._machine.hypervisor.guest_with(mdev)
         if holder is not None:
             raise exception.ReleaseFailed(
                 parent,

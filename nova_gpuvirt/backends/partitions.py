@@ -145,7 +145,7 @@ class Partitions:
             raise _not_parted(name, str(error)) from error
         if not partition.active:
             return
-        holder = self._holder(cards)
+        holder = self._opener(cards)
         if holder is not None:
             raise _not_parted(name, f'that {holder} has it')
         try:
@@ -180,7 +180,7 @@ class Partitions:
             if not cards or not cards <= ours:
                 continue
             slot = _slot(cards)
-            if slot not in claimed and self._holder(cards) is None:
+            if slot not in claimed and self._opener(cards) is None:
                 name = f'partition {partition.number} of Fabric Manager'
                 found.append(base.Leftover(name, slot))
         return tuple(found)
@@ -279,11 +279,11 @@ class Partitions:
                     f'uses it; else see who does: fmpm -d {other.number}',
                 )
 
-    def _holder(self, cards: Iterable[model.PciAddress]) -> str | None:
+    def _opener(self, cards: Iterable[model.PciAddress]) -> str | None:
         """Tell what has one of the cards open."""
         for card in cards:
             try:
-                holder = self._machine.holder(card)
+                holder = self._machine.opener(card)
             except FileNotFoundError:
                 continue  # it is not on VFIO, or gone
             except OSError as error:

@@ -214,7 +214,7 @@ class VendorVfio(base.Backend):
             leftover
             for leftover in super().leftovers(gpu, claimed)
             if leftover.slot.device not in share.excluded
-            and self._holder(_vf(leftover.slot)) is None
+            and self._opener(_vf(leftover.slot)) is None
         )
 
     def discard(self, leftover: base.Leftover) -> None:
@@ -227,7 +227,7 @@ class VendorVfio(base.Backend):
         current = nvidia_vfs.current(self._sysfs, vf)
         if not current:
             return
-        holder = self._holder(vf)
+        holder = self._opener(vf)
         if holder is not None:
             raise _kept(
                 vf, f'that {holder} has it', 'it is taken away when that ends'
@@ -247,9 +247,9 @@ class VendorVfio(base.Backend):
             )
         LOG.info('Took the vGPU of type %s from %s', current, vf)
 
-    def _holder(self, vf: model.PciAddress) -> str | None:
+    def _opener(self, vf: model.PciAddress) -> str | None:
         try:
-            return self._machine.holder(vf)
+            return self._machine.opener(vf)
         except OSError as error:
             raise _kept(vf, f'no answer who has it: {error}', '') from error
 

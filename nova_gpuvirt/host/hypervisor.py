@@ -93,7 +93,7 @@ class Hypervisor:
                 remedy='it is tried again with each periodic update',
             ) from error
 
-    def holder(self, device: uuid.UUID | model.PciAddress) -> str | None:
+    def guest_with(self, device: uuid.UUID | model.PciAddress) -> str | None:
         """Name the running guest that has a device, None where none has.
 
         :raises ReleaseFailed: when libvirt doesn't answer

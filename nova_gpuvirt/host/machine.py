@@ -39,7 +39,7 @@ class Machine:
         default_factory=dict
     )
 
-    def holder(self, function: model.PciAddress) -> str | None:
+    def opener(self, function: model.PciAddress) -> str | None:
         """Tell what has a function open, None where nothing has.
 
         libvirt knows its guests even where a container hides the processes.
@@ -47,8 +47,8 @@ class Machine:
         :raises ReleaseFailed: when libvirt doesn't answer
         :raises OSError: when the processes can't be seen
         """
-        guest = self.hypervisor.holder(function)
+        guest = self.hypervisor.guest_with(function)
         if guest is not None:
             return f'the running guest {guest}'
-        holders = self.sysfs.holders(function)
-        return f'process {holders[0]}' if holders else None
+        openers = self.sysfs.openers(function)
+        return f'process {openers[0]}' if openers else None

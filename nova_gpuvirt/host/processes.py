@@ -29,7 +29,7 @@ def running(root: pathlib.Path, name: str) -> bool | None:
     return False if seen else None
 
 
-def holders(root: pathlib.Path, files: Collection[str]) -> tuple[int, ...]:
+def openers(root: pathlib.Path, files: Collection[str]) -> tuple[int, ...]:
     """List the processes that have one of these files open.
 
     :param files: absolute paths as the processes see them

@@ -38,7 +38,7 @@ class Rootly(Protocol):
     def set_vgpu_type(self, address: str, number: int) -> None:
         """Make a vGPU of a type on a VF, or take it away with 0."""
 
-    def holders(self, address: str) -> Sequence[int]:
+    def openers(self, address: str) -> Sequence[int]:
         """List the processes that have a function open through VFIO."""
 
 
@@ -76,7 +76,7 @@ def set_vgpu_type(
         file.write(b'%d\n' % number)
 
 
-def holders(root: pathlib.Path, address: model.PciAddress) -> Sequence[int]:
+def openers(root: pathlib.Path, address: model.PciAddress) -> Sequence[int]:
     """List the processes that have a function open through VFIO.
 
     It has a node of its own, ``/dev/vfio/devices/vfioN``, and that of its
@@ -98,4 +98,4 @@ def holders(root: pathlib.Path, address: model.PciAddress) -> Sequence[int]:
         raise FileNotFoundError(
             errno.ENOENT, f'{address} has no node of VFIO to look for'
         )
-    return processes.holders(root, nodes)
+    return processes.openers(root, nodes)

@@ -153,12 +153,12 @@ class Sysfs:
         """
         self._may_change().set_vgpu_type(str(vf), number)
 
-    def holders(self, address: model.PciAddress) -> Sequence[int]:
+    def openers(self, address: model.PciAddress) -> Sequence[int]:
         """List the processes that have a function open through VFIO.
 
         :raises OSError: when that can't be seen
         """
-        return self._may_change().holders(str(address))
+        return self._may_change().openers(str(address))
 
     def _may_change(self) -> rootonly.Rootly:
         if self._rootly is None:

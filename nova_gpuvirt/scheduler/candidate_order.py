@@ -53,7 +53,7 @@ class Scorer:
         self._then = left[0] - wanted[0], left[1] - wanted[1]
         self._known = view.costs((policy, left, wanted))
 
-    def cost(self, step: effects_.Step) -> float:
+    def cost(self, step: effects_.Effect) -> float:
         """Tell what a choice costs, in cards.
 
         With `Policy.FIT` it is how much less of the host's GPUs typical
@@ -66,7 +66,7 @@ class Scorer:
             cost = self._known[step] = self._cost(step)
         return cost
 
-    def _cost(self, step: effects_.Step) -> float:
+    def _cost(self, step: effects_.Effect) -> float:
         taken = step.taken / summary.CARD
         if self._policy is Policy.FIT:
             lost = self._before - self._worth.after(step.change)

@@ -72,7 +72,7 @@ class Demand:
             if rc == orc.PGPU and count > 1
         )
         self._states: dict[tuple[object, ...], effects_.State] = {}
-        self._together: dict[tuple[effects_.Step, ...], effects_.Step] = {}
+        self._together: dict[tuple[effects_.Effect, ...], effects_.Effect] = {}
 
     def state(self, card: summary.Card) -> effects_.State:
         """Find the state that a card is in."""
@@ -91,13 +91,13 @@ class Demand:
             known = self._states[key] = effects_.State(card, self.units)
         return known
 
-    def together(self, steps: tuple[effects_.Step, ...]) -> effects_.Step:
+    def together(self, steps: tuple[effects_.Effect, ...]) -> effects_.Effect:
         """Take all of these at once, each of another card."""
         known = self._together.get(steps)
         if known is None:
             if len(self._together) >= _STATES:
                 self._together.clear()
-            known = self._together[steps] = effects_.Step(
+            known = self._together[steps] = effects_.Effect(
                 sum(s.unused for s in steps) / max(1, len(steps)),
                 sum(s.taken for s in steps),
                 tuple(map(sum, zip(*(s.change for s in steps), strict=True)))

@@ -17,7 +17,7 @@ from nova_gpuvirt.scheduler import cards
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class Effect:
     """What taking something does to cards in some states.
 
     There is one for all cards in these states, so that what was found for
@@ -54,7 +54,7 @@ class State:
         self.steps = _Steps(card, self.usable, units)
 
 
-class _Steps(dict[tuple[str, int], Step]):
+class _Steps(dict[tuple[str, int], Effect]):
     """Steps by class and count, each found when it is looked up first."""
 
     def __init__(
@@ -67,14 +67,14 @@ class _Steps(dict[tuple[str, int], Step]):
         self._usable = usable
         self._units = units
 
-    def __missing__(self, key: tuple[str, int]) -> Step:
+    def __missing__(self, key: tuple[str, int]) -> Effect:
         card = self._card
         rc, count = key
         taken = cards.take(card, rc, count)
         after = State(taken, self._units)
         part = card.part(rc)
         limit = None if part is None else card.layout.limit(part)
-        self[key] = step = Step(
+        self[key] = step = Effect(
             card.unused,
             card.unused - taken.unused,
             tuple(map(operator.sub, after.usable, self._usable)),

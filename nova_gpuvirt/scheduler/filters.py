@@ -208,7 +208,7 @@ def _refusal(
     view: view_.View,
     near: nearness.Nearness | None,
     parts: view_.Parts,
-    step: effects.Step,
+    step: effects.Effect,
 ) -> str | None:
     """Tell why a choice can't be had, None where it can."""
     # The rules would find the step again, for each candidate of each host.

@@ -41,8 +41,8 @@ class View:
         self.providers: dict[str, object] = {**self.cards, **self.sets}
         self.unused = sum(c.unused for c in told.cards)
         self._worth: tuple[float, float, float] | None = None
-        self._rare: dict[Parts, effects_.Step] = {}
-        self._costs: dict[Hashable, dict[effects_.Step, float]] = {}
+        self._rare: dict[Parts, effects_.Effect] = {}
+        self._costs: dict[Hashable, dict[effects_.Effect, float]] = {}
 
     @functools.cached_property
     def states(self) -> Mapping[str, effects_.State]:
@@ -67,7 +67,7 @@ class View:
             known = self._worth = vcpus, memory_mb, found.now
         return known[2]
 
-    def costs(self, request: Hashable) -> dict[effects_.Step, float]:
+    def costs(self, request: Hashable) -> dict[effects_.Effect, float]:
         """Give the costs that were found for requests of one shape.
 
         They are to be added to.
@@ -116,7 +116,7 @@ class View:
         touched = [c for part in parts for c, _, _ in self.touched(part)]
         return len({(card.numa_node, card.switch) for card in touched})
 
-    def step(self, parts: Parts) -> effects_.Step:
+    def step(self, parts: Parts) -> effects_.Effect:
         """Find what a choice does to the host's cards."""
         states = self.states
         try:
@@ -136,7 +136,7 @@ class View:
             known = self._rare[parts] = self._one_by_one(parts)
         return known
 
-    def _one_by_one(self, parts: Parts) -> effects_.Step:
+    def _one_by_one(self, parts: Parts) -> effects_.Effect:
         """Find it where parts are of the same card, or of a set."""
         now: dict[str, summary.Card] = {}
         steps = []

@@ -32,10 +32,10 @@ class Powers:
         path = f'{_DEVICES}/{address}/nvidia/current_vgpu_type'
         self._host.write(path, f'{number}\n')
 
-    def holders(self, address: str) -> Sequence[int]:
+    def openers(self, address: str) -> Sequence[int]:
         """List the processes that have a function open through VFIO."""
         parsed = model.PciAddress.parse(address)
-        return rootonly.holders(self._host.root, parsed)
+        return rootonly.openers(self._host.root, parsed)
 
     def run(self, argv: Sequence[str]) -> str:
         """Run a command of the host."""

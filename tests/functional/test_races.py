@@ -111,7 +111,9 @@ class RaceTest(base.GpuTestCase):
     def test_claim_of_an_unshelved_server_is_saved_before_its_image_comes(
         self,
     ):
-        self.useFixture(fixtures.MockPatchObject(unsaved.YoungClaims, 'heal'))
+        self.useFixture(
+            fixtures.MockPatchObject(unsaved.UnsavedClaims, 'heal')
+        )
         self.start_gpu_host('host1', 'gvtg')
         server = self.boot(base.VGPU)
         self._shelve_server(server)

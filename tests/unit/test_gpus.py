@@ -47,7 +47,7 @@ class Libvirt(hypervisor.Absent):
     def remove_mdev(self, parent, mdev):
         self._host.write(f'/sys/bus/mdev/devices/{mdev}/remove', '1')
 
-    def holder(self, mdev):
+    def guest_with(self, mdev):
         return self.guests.get(str(mdev))
 
 
@@ -152,7 +152,7 @@ class VgpuTest(GpusTestCase):
         before = self.host.snapshot()
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim(0), self.claim(1), self.claim(2, 'nvidia-t4-4q')],
         )
@@ -187,7 +187,9 @@ class VgpuTest(GpusTestCase):
 
         self.libvirt.create_mdev = create_one
         claims = [self.claim(0), self.claim(1)]
-        self.assertRaises(RuntimeError, self.gpus.attach, _INSTANCE, claims)
+        self.assertRaises(
+            RuntimeError, self.handover.attach, _INSTANCE, claims
+        )
         self.assertEqual(self.before, self.host.snapshot())
 
     def test_release_goes_on_after_any_error(self):
@@ -201,7 +203,7 @@ class VgpuTest(GpusTestCase):
     def test_profile_that_is_gone_is_named(self):
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim(profile='nvidia-t4-3q')],
         )
@@ -212,7 +214,7 @@ class VgpuTest(GpusTestCase):
         self.libvirt.create_mdev = lambda *_: None
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim()],
         )
@@ -241,26 +243,35 @@ class CardTest(GpusTestCase):
     def test_card_that_may_not_be_given_any_more(self):
         boot_vga = model.Claim('PGPU', 'passthrough:0000:00:02.0')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [boot_vga]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [boot_vga],
         )
         self.assertIn('boot VGA', str(error))
 
     def test_card_that_is_gone_or_sick(self):
         self.host.break_file('0000:01:00.0', 'resource', '?')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [self.card],
         )
         self.assertIn('resource', str(error))
         self.host.unplug('0000:01:00.0')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [self.card],
         )
         self.assertIn('no such GPU', str(error))
 
     def test_claim_of_another_version_is_refused_and_never_dropped(self):
         strange = model.Claim('VGPU', 'vf:0000:01:00.4@nvidia-l40s-8q')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [strange]
+            exception.PrepareFailed, self.handover.attach, _INSTANCE, [strange]
         )
         self.assertIn('vf:0000:01:00.4', str(error))
         self.handover.release(_INSTANCE, [strange])

@@ -50,7 +50,7 @@ class Ledger:
         self.classes: frozenset[str] = frozenset()
         self.holders = holders.Holders(host)
         self._tracker = tracker
-        self._young = unsaved.YoungClaims(self._is_under_way)
+        self._unsaved = unsaved.UnsavedClaims(self._is_under_way)
         # What was claimed at the last update, by provider: as Nova keeps it,
         # and as it was read.
         self._assigned: dict[
@@ -90,7 +90,7 @@ class Ledger:
         To be called under the tracker's lock.
         """
         record = self._tracker().assigned_resources
-        self._young.heal(record, self.reports)
+        self._unsaved.heal(record, self.reports)
         read = {
             provider: self._read(provider, classes.values())
             for provider, classes in record.items()

@@ -39,7 +39,7 @@ class _Seen:
     )
 
 
-class YoungClaims:
+class UnsavedClaims:
     """Put claims back that the tracker forgot before they were saved.
 
     The tracker rebuilds its record from the database now and then. A claim

@@ -126,7 +126,7 @@ class PartitionsTest(testtools.TestCase):
         self.partitions.prepare(_PAIR, 'guest')
         self.useFixture(
             fixtures.MockPatchObject(
-                machine.Machine, 'holder', side_effect=PermissionError('blind')
+                machine.Machine, 'opener', side_effect=PermissionError('blind')
             )
         )
         error = self.assertRaises(

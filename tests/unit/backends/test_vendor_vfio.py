@@ -59,7 +59,7 @@ class Libvirt(hypervisor.Absent):
         self.guests = {}
         self.found = 10_000_000
 
-    def holder(self, function):
+    def guest_with(self, function):
         return self.guests.get(function)
 
     def version(self):
@@ -80,10 +80,10 @@ class Root(powers.Powers):
         if not self.deaf:
             super().set_vgpu_type(address, number)
 
-    def holders(self, address):
+    def openers(self, address):
         if self.blind:
             raise PermissionError(errno.EPERM, 'no process can be seen')
-        return super().holders(address)
+        return super().openers(address)
 
 
 class VendorVfioTestCase(testtools.TestCase):

@@ -50,7 +50,7 @@ def conf_of(specs=(), **types):
 class NoGuests(hypervisor.Absent):
     """A libvirt without guests."""
 
-    def holder(self, device):
+    def guest_with(self, device):
         return None
 
 

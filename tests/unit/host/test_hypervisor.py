@@ -107,8 +107,8 @@ class HypervisorTest(unittest.TestCase):
             Domain('two', _guest(f"<address uuid='{_MDEV}'/>")),
         ]
         libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
-        self.assertEqual('two', libvirt.holder(_MDEV))
-        self.assertIsNone(libvirt.holder(uuid.uuid4()))
+        self.assertEqual('two', libvirt.guest_with(_MDEV))
+        self.assertIsNone(libvirt.guest_with(uuid.uuid4()))
 
     def test_guest_that_has_a_function_is_named(self):
         source = (
@@ -116,9 +116,9 @@ class HypervisorTest(unittest.TestCase):
         )
         domains = [Domain('one', _guest(source))]
         libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
-        self.assertEqual('one', libvirt.holder(_CARD))
+        self.assertEqual('one', libvirt.guest_with(_CARD))
         other = model.PciAddress.parse('0000:3b:00.1')
-        self.assertIsNone(libvirt.holder(other))
+        self.assertIsNone(libvirt.guest_with(other))
 
     def test_capabilities_tell_what_can_be_drawn(self):
         for words, version, expected in (
@@ -139,7 +139,7 @@ class HypervisorTest(unittest.TestCase):
             libvirt.create_mdev(_CARD, 'nvidia-222', _MDEV)
         for ask in (
             lambda: libvirt.remove_mdev(str(_CARD), _MDEV),
-            lambda: libvirt.holder(_MDEV),
+            lambda: libvirt.guest_with(_MDEV),
         ):
             with self.assertRaisesRegex(exception.ReleaseFailed, 'is gone'):
                 ask()

@@ -22,11 +22,11 @@ def _resource(identifier):
     )
 
 
-class YoungClaimsTest(unittest.TestCase):
+class UnsavedClaimsTest(unittest.TestCase):
     def setUp(self):
         self.now = 1000.0
         self.under_way = True
-        self.young = unsaved.YoungClaims(
+        self.young = unsaved.UnsavedClaims(
             under_way=lambda: self.under_way, clock=lambda: self.now
         )
         self.record = collections.defaultdict(
@@ -84,7 +84,7 @@ class YoungClaimsTest(unittest.TestCase):
         self.assertEqual(set(), self.claims)
 
     def test_claim_is_kept_when_nobody_knows(self):
-        self.young = unsaved.YoungClaims(
+        self.young = unsaved.UnsavedClaims(
             under_way=unittest.mock.Mock(side_effect=RuntimeError('no DB')),
             clock=lambda: self.now,
         )
