@@ -47,7 +47,7 @@ from nova_gpuvirt.simulation.libvirt import connection as connection_
 CONF = nova.conf.CONF
 
 # How often the harness looks at a server: for a minute, or two.
-_RETRIES = 1200
+_RETRIES = 900
 
 
 class Cloud(base.ServersTestBase):
