@@ -1,4 +1,4 @@
-"""The GPUs of one host: found, and reported."""
+"""The cards of one host: found, and reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _as_it_is(gpu: model.Gpu) -> model.Gpu:
 
 
 class Gpus:
-    """The GPUs of a host, and the backends that serve them.
+    """The cards of a host, and the backends that serve them.
 
     :param withhold: refuses a card that guests may not have for a reason
         that does not lie in the card
@@ -60,7 +60,7 @@ class Gpus:
         }
 
     def survey(self, *, refresh: bool = False) -> discovery.Host:
-        """Find the GPUs as they are now, and what each can give.
+        """Find the cards as they are now, and what each can give.
 
         :param refresh: whether to ask what takes long to answer too, which
             must not be done under a lock of Nova's
@@ -162,7 +162,7 @@ class Gpus:
         *,
         everything: bool = True,
     ) -> tuple[providers_.Provider | providers_.SetProvider, ...]:
-        """Tell what Placement shall know of this host's GPUs.
+        """Tell what Placement shall know of this host's cards.
 
         :param known: what it knows already, and the claims, by card
         :param everything: whether to look at every card, and not only at

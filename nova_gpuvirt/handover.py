@@ -82,14 +82,14 @@ class Handover:
         try:
             found.extend(self._gpus.partitions.leftovers(gpus, claimed))
         except Exception as error:
-            LOG.warning('Partitions that nobody claims stay: %s', error)
+            LOG.warning('Leftover partitions stay for now: %s', error)
         for gpu in gpus:
             for backend in self._gpus.backends.values():
                 try:
                     found.extend(backend.leftovers(gpu, claimed))
                 except Exception as error:
                     LOG.warning(
-                        '%s: what nobody claims of it stays for now: %s',
+                        '%s: its leftovers stay for now: %s',
                         gpu.address,
                         error,
                     )
@@ -138,7 +138,7 @@ def _find(
                 claim.identifier,
                 wanted=f'it for instance {instance}',
                 found=(gpu and gpu.refusal)
-                or f'no such GPU or VF on this host: {part and part.device}',
+                or f'no such card or VF on this host: {part and part.device}',
                 remedy='see `nova-gpuvirt discover` on this host',
             )
         found.append((gpu, part))

@@ -1,4 +1,4 @@
-"""Find the GPUs of a host in one walk over its sysfs."""
+"""Find the cards of a host in one walk over its sysfs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OTHER_BRIDGE = 0x0680
 class Host:
     """What a walk found.
 
-    `gpus` holds every GPU, also those that are not offered. `unreadable`
+    `gpus` holds every card, also those that are not offered. `unreadable`
     holds, with the reason, the functions of which not even the class can be
     told. `fabrics` are the sets of cards that belong together.
     """

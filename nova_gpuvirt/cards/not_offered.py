@@ -1,4 +1,4 @@
-"""Why a GPU, or a part of one, is not offered."""
+"""Why a card, or a part of one, is not offered."""
 
 from __future__ import annotations
 

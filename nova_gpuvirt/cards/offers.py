@@ -1,4 +1,4 @@
-"""What is left of a GPU, given what is claimed of it. Pure.
+"""What is left of a card, given what is claimed of it. Pure.
 
 The same card stands behind its whole and behind each of its profiles, so
 every claim shrinks all that shares hardware with it.

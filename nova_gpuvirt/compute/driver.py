@@ -61,11 +61,11 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         self._reporter.report(provider_tree, nodename)
 
     def get_available_resource(self, nodename: str) -> Any:
-        """Repair first what a crash left; no lock of Nova's is held here."""
+        """Discard leftovers first; no lock of Nova's is held here."""
         try:
             self._reconcile()
         except Exception:
-            LOG.exception('What a crash left on %s stays for now', nodename)
+            LOG.exception('The leftovers of %s stay for now', nodename)
         try:
             self._look_again()
         except Exception:

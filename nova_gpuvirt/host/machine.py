@@ -1,4 +1,4 @@
-"""The host that the backends work on."""
+"""The machine: what the backends work on of a host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Machine:
     `boot_vga` are globs of addresses that may go to guests although the
     firmware shows its screen there: all are the operator's to say. So are
     `fabric_manager`, where NVIDIA's Fabric Manager is if not on this host,
-    and `gpu_modules`, the places of cards on their board that can't be asked.
+    and `gpu_modules`, the numbers of cards on their board that can't be asked.
     """
 
     sysfs: sysfs_.Sysfs

@@ -1,4 +1,4 @@
-"""What a host tells the scheduler of its GPUs: one short text.
+"""What a host tells the scheduler of its cards: one short text.
 
 The text stands under `KEY` in the compute node's ``stats``, a TEXT column of
 Nova's database, which the scheduler reads for each request anyway. It is JSON

@@ -1,4 +1,4 @@
-"""What Placement is told of each GPU: one provider a card. Pure.
+"""What Placement is told of each card: one provider each. Pure.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The GPUs of all hosts, as their summaries tell of them."""
+"""The cards of all hosts, as their summaries tell of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPUs of one host, as the scheduler sees them for one request."""
+"""The cards of one host, as the scheduler sees them for one request."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from nova_gpuvirt.host import commands
 class Member:
     """A GPU of a partition.
 
-    `module` is its place on the board, what nvidia-smi calls Module Id; it
+    `module` is its number on the board, what nvidia-smi calls Module Id; it
     is not the order of PCI. `uuid` and `address` are None where Fabric
     Manager can't see the GPU.
     """
@@ -38,7 +38,7 @@ class Partition:
 
     @property
     def modules(self) -> frozenset[int]:
-        """The places of its GPUs on the board."""
+        """The numbers of its cards on the board."""
         return frozenset(m.module for m in self.members)
 
 

@@ -266,7 +266,7 @@ class CardTest(GpusTestCase):
             _INSTANCE,
             [self.card],
         )
-        self.assertIn('no such GPU', str(error))
+        self.assertIn('no such card', str(error))
 
     def test_claim_of_another_version_is_refused_and_never_dropped(self):
         strange = model.Claim('VGPU', 'vf:0000:01:00.4@nvidia-l40s-8q')

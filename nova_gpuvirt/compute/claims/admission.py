@@ -208,7 +208,7 @@ class Admission:
                     raise exception.ClaimRefused(
                         str(address),
                         wanted=f'it for instance {instance.uuid}',
-                        found='no such GPU or VF on this host',
+                        found='no such card or VF on this host',
                         remedy='see `nova-gpuvirt discover` on this host',
                     )
                 why = gpu.refusal or identity.why_another(

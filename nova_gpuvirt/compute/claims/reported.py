@@ -1,4 +1,4 @@
-"""What this host has reported of its GPUs, as others remember it.
+"""What this host has reported of its cards, as others remember it.
 
 Before the first update of a nova-compute that was just started, it is the
 only word on which provider is of which card, and which model of card it was

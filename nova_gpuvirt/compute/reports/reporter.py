@@ -1,4 +1,4 @@
-"""What a host reports of its GPUs, to Placement and to the scheduler."""
+"""What a host reports of its cards, to Placement and to the scheduler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Reporter:
-    """The providers of a host's GPUs in Nova's tree, and its summary.
+    """The providers of a host's cards in Nova's tree, and its summary.
 
     :param tracker: returns Nova's resource tracker, once there is one
     :param has_console: whether guests have a console that shows pictures

@@ -165,7 +165,7 @@ class CompleteTest(AdmissionCase):
 class PresentTest(AdmissionCase):
     def test_card_that_is_gone(self):
         self.assert_refused(
-            '0000:3b:00.0: .*no such GPU', self.instance(_SLOT), {}, []
+            '0000:3b:00.0: .*no such card', self.instance(_SLOT), {}, []
         )
 
     def test_card_that_is_refused(self):
@@ -275,7 +275,7 @@ class SetTest(AdmissionCase):
 
     def test_set_of_which_a_card_is_gone(self):
         self.assert_refused(
-            '0000:af:00.0: .*no such GPU', self.has_set, {}, [_gpu()]
+            '0000:af:00.0: .*no such card', self.has_set, {}, [_gpu()]
         )
 
 
