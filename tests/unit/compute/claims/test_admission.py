@@ -12,7 +12,7 @@ from nova import objects
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.compute.claims import admission
 from nova_gpuvirt.compute.claims import ledger
@@ -218,7 +218,7 @@ class TogetherTest(AdmissionCase):
         )
         card = dataclasses.replace(_gpu(), shares=(share,))
         slots = [f'mdev:0000:3b:00.0/{n}@t4-1q' for n in (0, 1)]
-        with mock.patch.object(offers, 'contradiction', return_value=None):
+        with mock.patch.object(exclusion, 'contradiction', return_value=None):
             self.check(self.instance(slots[0]), {}, [card])
             self.assert_refused(
                 'may have 1', self.instance(*slots), {}, [card]
