@@ -16,8 +16,8 @@ from nova_gpuvirt import model
 from nova_gpuvirt.backends import partitions
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
-from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.placement import identity
@@ -51,7 +51,7 @@ class Gpus:
         self._reported: Mapping[model.Device, providers_.Provider] = {}
         # What the cards are that something was claimed of by then.
         self._claimed: Mapping[model.Device, frozenset[str]] = {}
-        self._not_offered = not_offered.NotOfferedLog()
+        self._reasons = reasons.Log()
         self.partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
@@ -173,7 +173,7 @@ class Gpus:
             host = self.survey()
         else:
             host = self._look_at_changed(self._seen, known)
-        self._not_offered.tell(host, known.keys())
+        self._reasons.tell(host, known.keys())
         providers = providers_.providers(
             node,
             host.gpus,

@@ -11,7 +11,7 @@ import dataclasses
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import whole
+from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.model import guest_device
 
 _INTEL = 0x8086
@@ -27,7 +27,7 @@ class Passthrough(base.Backend):
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Tell why a card can't be given whole, if it can't."""
         return dataclasses.replace(
-            gpu, whole_refusal=whole.why_not(self._machine, gpu)
+            gpu, whole_refusal=not_offered.whole(self._machine, gpu)
         )
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:

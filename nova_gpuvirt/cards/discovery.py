@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs as sysfs_
@@ -20,8 +21,6 @@ from nova_gpuvirt.host import sysfs as sysfs_
 # SNIA SDXI data mover, which is no GPU.
 _GPU_CLASSES = frozenset({0x0300, 0x0302, 0x0380, 0x1200})
 _SDXI = 0x120100
-# A server's management controller shows the console of the machine itself.
-_BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 _BARS = 6
 # Of one slot (PCI Local Bus Specification, 3.2.2.3.4).
 _FUNCTIONS = 8
@@ -182,7 +181,7 @@ def _gpu(
     siblings: Sequence[model.PciAddress],
     classes: Mapping[model.PciAddress, int],
 ) -> model.Gpu:
-    refusal = None
+    unreadable = None
     companions = []
     try:
         function = _function(sysfs, address, classes[address])
@@ -193,17 +192,7 @@ def _gpu(
         ]
     except exception.SysfsError as error:
         function = _bare_function(address, classes[address])
-        refusal = str(error)
-    if refusal is None and sysfs.is_off_the_bus(address):
-        refusal = (
-            'it answers with nothing but ones: it has fallen off the bus; '
-            'look for it in the kernel log, and reset or replace it'
-        )
-    if function.vendor_id in _BMC_VENDORS:
-        refusal = (
-            f'it is the display chip of a management controller '
-            f'({_BMC_VENDORS[function.vendor_id]})'
-        )
+        unreadable = str(error)
     vendor = names.vendor(function.vendor_id)
     name = names.device(function.vendor_id, function.device_id)
     return model.Gpu(
@@ -211,7 +200,7 @@ def _gpu(
         tuple(f for f in companions if f.iommu_group == function.iommu_group),
         vendor=vendor,
         model=name.removeprefix(f'{vendor} '),
-        refusal=refusal,
+        refusal=unreadable or not_offered.at_all(sysfs, function),
     )
 
 

@@ -1,84 +1,52 @@
-"""Why a card, or a part of one, is not offered."""
+"""Why a card is not offered: not at all, or not as a whole."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection
-from collections.abc import Iterator
+import fnmatch
+from collections.abc import Sequence
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import sysfs as sysfs_
+from nova_gpuvirt.host import vfio
 
-LOG = logging.getLogger(__name__)
+# A server's management controller shows the console of the machine itself.
+_BMC_VENDORS = {0x1A03: 'ASPEED', 0x102B: 'Matrox'}
 
 
-class NotOfferedLog:
-    """What of a host is not offered, told once in the log."""
-
-    def __init__(self) -> None:
-        self._last: dict[model.Device, str] = {}
-
-    def tell(
-        self, host: discovery.Host, known: Collection[model.Device]
-    ) -> None:
-        """Log what changed since it was told last.
-
-        :param known: the cards that Placement knows
-        """
-        refusals: dict[model.Device, str] = {**host.unreadable}
-        for fabric in host.fabrics:
-            refusals |= {
-                card: f'not in sets: {why}'
-                for card, why in fabric.reasons.items()
-            }
-        refusals |= {g.address: why for g in host.gpus if (why := _why_not(g))}
-        for share in (s for g in host.gpus for s in g.shares):
-            refusals |= share.withheld
-        present = {
-            address for g in host.gpus for address in (g.address, *g.virtfns)
-        }
-        present |= refusals.keys()
-        refusals |= dict.fromkeys(
-            {a for a in known if not isinstance(a, model.FabricName)}
-            - present,
-            'it is gone: see whether it fell off the bus or was taken out; '
-            'its resource provider is kept',
+def at_all(sysfs: sysfs_.Sysfs, function: model.PciFunction) -> str | None:
+    """Tell why guests can have nothing of a card, None where they can."""
+    if function.vendor_id in _BMC_VENDORS:
+        return (
+            'it is the display chip of a management controller '
+            f'({_BMC_VENDORS[function.vendor_id]})'
         )
-        for address, reason in refusals.items():
-            if self._last.get(address) != reason:
-                LOG.warning('%s is not offered: %s', address, reason)
-        for address in self._last.keys() & present - refusals.keys():
-            LOG.info('%s is offered again', address)
-        self._last = refusals
+    if sysfs.is_off_the_bus(function.address):
+        return (
+            'it answers with nothing but ones: it has fallen off the bus; '
+            'look for it in the kernel log, and reset or replace it'
+        )
+    return None
 
 
-def reasons(gpu: model.Gpu) -> list[str]:
-    """Tell what can't be had of a card, and why."""
-    if gpu.refusal is not None:
-        return [gpu.refusal]
-    shared = [s.refusal for s in gpu.shares if s.refusal is not None]
-    shared += [line for s in gpu.shares for line in _withheld(s)]
-    parts = any(offers.parts_of(share) for share in gpu.shares)
-    if gpu.whole_refusal is not None:
-        return [('not whole: ' if parts else '') + gpu.whole_refusal, *shared]
-    if gpu.vgpus:
-        shared.append(f'not whole: {len(gpu.vgpus)} of its vGPUs exist')
-    return shared
+def whole(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
+    """Tell why a card can't be given whole, None where it can."""
+    function = gpu.function
+    if function is None:
+        return 'it is no PCI card'
+    if function.boot_vga and not _is_named(gpu, machine.boot_vga):
+        return "it is the firmware's boot VGA"
+    if function.driver == 'gim':
+        return (
+            "it is a PF of AMD's gim, whose configuration space is corrupt "
+            'after a reset through VFIO'
+        )
+    if function.virtfns:
+        return f'{len(function.virtfns)} virtual functions of it are enabled'
+    return vfio.why_not(machine, [f.address for f in gpu.functions])
 
 
-def _withheld(share: model.Share) -> Iterator[str]:
-    """Tell which VFs can't be had, those with one reason together."""
-    by_reason: dict[str, list[model.Device]] = {}
-    for vf, reason in share.withheld.items():
-        by_reason.setdefault(reason, []).append(vf)
-    for reason, vfs in by_reason.items():
-        others = f' and {len(vfs) - 1} other VFs' if len(vfs) > 1 else ''
-        yield f'not {vfs[0]}{others}: {reason}'
-
-
-def _why_not(gpu: model.Gpu) -> str | None:
-    """Tell why nothing can be had of a card, if nothing can."""
-    if offers.can_give(gpu):
-        return None
-    return '; '.join(reasons(gpu)) or None
+def _is_named(gpu: model.Gpu, globs: Sequence[str]) -> bool:
+    return any(
+        fnmatch.fnmatchcase(str(gpu.address), glob.lower()) for glob in globs
+    )

@@ -19,9 +19,9 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
@@ -171,7 +171,7 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
             Maybe(function and len(function.virtfns)),
             *_offers(gpu),
             _sets(in_sets.get(gpu.address, ())),
-            Lines(not_offered.reasons(gpu) + not_in_sets.get(gpu.address, [])),
+            Lines(reasons_.reasons(gpu) + not_in_sets.get(gpu.address, [])),
         )
     for address, reason in host.unreadable.items():
         yield (

@@ -29,6 +29,7 @@ from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import effects
 from nova_gpuvirt.scheduler import nearness
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import state
 from nova_gpuvirt.scheduler import view as view_
@@ -77,7 +78,7 @@ class _Asked:
     """One request, which looks at one host after the other."""
 
     def __init__(
-        self, policy: candidate_order.Policy, spec_obj: objects.RequestSpec
+        self, policy: policy_.Policy, spec_obj: objects.RequestSpec
     ) -> None:
         self._policy = policy
         self._spec = spec_obj

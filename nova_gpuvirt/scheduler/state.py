@@ -17,6 +17,7 @@ from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import fleet as fleet_
 from nova_gpuvirt.scheduler import handed_out
 from nova_gpuvirt.scheduler import nearness
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import view as view_
 
 CONF = nova.conf.CONF
@@ -37,9 +38,9 @@ def view(host_state: host_manager.HostState) -> view_.View | None:
     return fleet().view(host_state.uuid, stats.get(summary.KEY))
 
 
-def policy() -> candidate_order.Policy:
+def policy() -> policy_.Policy:
     """Read what choices shall spare."""
-    return candidate_order.Policy(CONF.gpuvirt.policy)
+    return policy_.Policy(CONF.gpuvirt.policy)
 
 
 def pending(view: view_.View) -> view_.Parts:
@@ -50,11 +51,11 @@ def pending(view: view_.View) -> view_.Parts:
 
 
 def scorer(
-    policy: candidate_order.Policy,
+    policy: policy_.Policy,
     view: view_.View,
     host_state: host_manager.HostState,
     wanted: tuple[int, int],
-) -> candidate_order.Scorer:
+) -> policy_.Scorer:
     """Score the choices that a request has on a host.
 
     :param wanted: the CPUs and the MiB that the request takes
@@ -62,7 +63,7 @@ def scorer(
     vcpus = host_state.vcpus_total * host_state.cpu_allocation_ratio
     memory = host_state.total_usable_ram_mb * host_state.ram_allocation_ratio
     used = host_state.total_usable_ram_mb - host_state.free_ram_mb
-    return candidate_order.Scorer(
+    return policy_.Scorer(
         policy,
         view,
         (vcpus - host_state.vcpus_used, memory - used),

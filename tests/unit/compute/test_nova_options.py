@@ -13,9 +13,9 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.compute import nova_options
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -179,7 +179,7 @@ class UnreadableTest(NovaOptionsTestCase):
         vf = str(self.card().virtfns[0])
         self.simulated.break_file(vf, 'vendor', None)
         self.assertEqual(set(), self.vfs())
-        self.assertIn(vf, '; '.join(not_offered.reasons(self.card())))
+        self.assertIn(vf, '; '.join(reasons_.reasons(self.card())))
 
 
 class TypeTest(NovaOptionsTestCase):

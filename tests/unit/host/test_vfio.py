@@ -7,8 +7,8 @@ import fixtures
 import testtools
 
 from nova_gpuvirt import gpus
-from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -44,7 +44,7 @@ class VfioTest(testtools.TestCase):
         return ' '.join(
             reason
             for gpu in found
-            for reason in not_offered.reasons(gpu)
+            for reason in reasons_.reasons(gpu)
             if 'ASPEED' not in reason
         )
 

@@ -7,10 +7,10 @@ import uuid
 
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
-from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import fleet
 from nova_gpuvirt.scheduler import handed_out
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import view as view_
 from tests.unit.scheduler import worlds
 
@@ -89,10 +89,8 @@ def costs(view, number):
     """What requests of some shapes cost on a host, one after the other."""
     found = {}
     for vcpus in range(number, number + 20):
-        for policy in candidate_order.Policy:
-            scorer = candidate_order.Scorer(
-                policy, view, (64, 1 << 18), (vcpus, 2048)
-            )
+        for policy in policy_.Policy:
+            scorer = policy_.Scorer(policy, view, (64, 1 << 18), (vcpus, 2048))
             for card in view.summary.cards:
                 part = candidate.Part(card.provider, 'CUSTOM_1', 1)
                 # Twice of one card is looked up otherwise than once.

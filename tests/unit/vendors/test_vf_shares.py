@@ -7,9 +7,9 @@ import fixtures
 import testtools
 
 from nova_gpuvirt import gpus
-from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -74,7 +74,7 @@ class QuotasTest(testtools.TestCase):
                 'alder-lake', functions=functions, parameters=parameters
             )
             (gpu,) = self.gpus.survey(refresh=True).gpus
-            self.assertIn(reason, ' '.join(not_offered.reasons(gpu)))
+            self.assertIn(reason, ' '.join(reasons_.reasons(gpu)))
 
     def test_vf_whose_part_can_not_be_told_is_withheld_alone(self):
         self.start('b60')
@@ -82,7 +82,7 @@ class QuotasTest(testtools.TestCase):
         self.host.break_file('0000:17:00.0', quota, None)
         self.assertEqual({'4096m': 3}, self.quotas())
         reasons = [
-            r for g in self.gpus.survey().gpus for r in not_offered.reasons(g)
+            r for g in self.gpus.survey().gpus for r in reasons_.reasons(g)
         ]
         (reason,) = [r for r in reasons if 'vf4' in r]
         self.assertIn('not 0000:17:00.4: ', reason)

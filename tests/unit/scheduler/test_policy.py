@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
-from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import host_value
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import view
 from tests.unit.scheduler import worlds
 
@@ -40,7 +40,7 @@ class ScorerTest(unittest.TestCase):
     def costs(self, policy, *seen, rc=A):
         """The costs of each card of these hosts."""
         return [
-            candidate_order.Scorer(policy, host, LEFT, WANTED).cost(
+            policy_.Scorer(policy, host, LEFT, WANTED).cost(
                 host.step((candidate.Part(provider, rc, 1),))
             )
             for host in seen
@@ -53,26 +53,26 @@ class ScorerTest(unittest.TestCase):
 
     def test_pack_takes_the_fullest_host_then_the_fullest_card(self):
         hosts = self.host(4, 0, 0), self.host(2, 4, 4)
-        self.assertIn(self.best(candidate_order.Policy.PACK, *hosts), (4, 5))
+        self.assertIn(self.best(policy_.Policy.PACK, *hosts), (4, 5))
 
     def test_spread_takes_the_emptiest_host_then_the_emptiest_card(self):
         hosts = self.host(4, 1, 0), self.host(2, 4, 4)
-        self.assertEqual(2, self.best(candidate_order.Policy.SPREAD, *hosts))
+        self.assertEqual(2, self.best(policy_.Policy.SPREAD, *hosts))
 
     def test_fit_keeps_whole_cards_for_those_who_want_them(self):
         requests = {summary.Request(8, 8192, ((orc.PGPU, 1),)): 10}
         host = self.host(0, 3, requests=requests)
-        self.assertEqual(1, self.best(candidate_order.Policy.FIT, host))
+        self.assertEqual(1, self.best(policy_.Policy.FIT, host))
 
     def test_fit_keeps_room_for_the_size_that_is_typical(self):
         # With one more of A, the second card has no room for B.
         requests = {summary.Request(8, 8192, ((B, 1),)): 10}
         host = self.host(5, 4, requests=requests)
-        self.assertEqual(0, self.best(candidate_order.Policy.FIT, host))
+        self.assertEqual(0, self.best(policy_.Policy.FIT, host))
 
     def test_fit_takes_the_fuller_host_if_all_else_is_the_same(self):
         hosts = self.host(0, 0, 0), self.host(0, 0)
-        costs = self.costs(candidate_order.Policy.FIT, *hosts)
+        costs = self.costs(policy_.Policy.FIT, *hosts)
         self.assertAlmostEqual(costs[0], costs[3], places=5)
         self.assertGreater(costs[0], costs[3])
 
@@ -91,16 +91,14 @@ class ScorerTest(unittest.TestCase):
             - host_value.Worth(after.demand, after.usable, *then).now
             - (seen.unused - after.unused) / summary.CARD
         )
-        scorer = candidate_order.Scorer(
-            candidate_order.Policy.FIT, seen, left, wanted
-        )
+        scorer = policy_.Scorer(policy_.Policy.FIT, seen, left, wanted)
         self.assertAlmostEqual(lost, scorer.cost(seen.step(parts)), places=4)
 
     @hypothesis.given(st.data())
     def test_what_was_found_for_a_request_is_not_used_for_another(self, data):
         seen = data.draw(worlds.views())
         parts = data.draw(worlds.choices(seen))
-        policies = st.sampled_from(candidate_order.Policy)
+        policies = st.sampled_from(policy_.Policy)
         asked = data.draw(
             st.lists(
                 st.tuples(policies, st.integers(0, 64), st.integers(0, 9)),
@@ -112,7 +110,7 @@ class ScorerTest(unittest.TestCase):
             left = vcpus, 1 << 16
             fresh = view.View(seen.summary, seen.demand)
             costs = [
-                candidate_order.Scorer(policy, host, left, (wanted, 512)).cost(
+                policy_.Scorer(policy, host, left, (wanted, 512)).cost(
                     host.step(parts)
                 )
                 for host in (seen, fresh)
