@@ -12,7 +12,8 @@ BENCH ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
-# The tests of `make lab-test`: a regular expression, all by default.
+# The tests of `make test-functional` and `make lab-test`: a regular
+# expression, all by default.
 TESTS ?=
 # How many tests run at once.
 JOBS ?= $(shell nproc)
@@ -58,7 +59,7 @@ venv: ## make .venv, with all that is needed, and nova-gpuvirt in it
 	@tools/venv.sh $(VENV) $(NOVA)
 
 demo: venv ## boot two servers on a simulated GPU host (SIMULATE=t4)
-	@$(BIN)python -m nova_gpuvirt.testing.demo $(SIMULATE)
+	@$(BIN)python -m nova_gpuvirt.simulation.demo $(SIMULATE)
 
 test: lint test-unit test-devstack test-functional test-dozen ## run all of these
 
@@ -66,8 +67,9 @@ test-unit: venv ## run the tests that need no Nova
 	$(STESTR) --test-path ./tests/unit run $(RUN_OPTIONS)
 	$(CHECK)
 
-test-functional: venv ## run real Nova and Placement on simulated hosts
-	$(STESTR) --test-path ./tests/functional run $(RUN_OPTIONS)
+test-functional: venv ## run real Nova on simulated hosts (TESTS=test_boot)
+	$(STESTR) --test-path ./tests/functional run $(RUN_OPTIONS) \
+		$(if $(TESTS),'$(TESTS)')
 	$(CHECK)
 
 test-dozen: venv ## run a dozen of Nova's own tests on our driver
@@ -137,11 +139,12 @@ lab-tempest: venv ## run our tests of tempest on it
 lab-stop: ## end the virtual GPU host; what it was made from stays in .lab
 	@test ! -e $(BIN)python || $(BIN)python -m lab.host stop
 
-lint: venv ## check style, types and requirements.txt
+lint: venv ## check style, types, requirements.txt and architecture
 	$(BIN)ruff check
 	$(BIN)ruff format --check
 	$(BIN)mypy
 	$(BIN)deptry nova_gpuvirt
+	$(BIN)lint-imports --no-cache --no-logo
 
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix

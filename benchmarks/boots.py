@@ -44,14 +44,14 @@ _HOST = 'host1'
 _VGPU = {'resources:CUSTOM_VGPU_NVIDIA_T4_1Q': '1'}
 # What our driver does in a boot, and what of it waits for others.
 _PARTS = {
-    'nova_gpuvirt.reporter.Reporter._report': 'report',
-    'nova_gpuvirt.building.Building._check': 'check',
+    'nova_gpuvirt.compute.reports.reporter.Reporter._report': 'report',
+    'nova_gpuvirt.compute.building.Building._check': 'check',
     'nova_gpuvirt.gpus.Gpus.attach': 'vGPU',
     'nova_gpuvirt.guest.wire': 'wiring',
 }
 _WAITS = {
-    'nova_gpuvirt.ledger.Ledger.renew': 'report',
-    'nova_gpuvirt.hypervisor.Hypervisor.create_mdev': 'vGPU',
+    'nova_gpuvirt.compute.claims.ledger.Ledger.renew': 'report',
+    'nova_gpuvirt.host.hypervisor.Hypervisor.create_mdev': 'vGPU',
 }
 
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import fixtures
 
-from nova_gpuvirt.testing import cloud
-from nova_gpuvirt.testing import description
-from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.simulation import cloud
+from nova_gpuvirt.simulation import description
+from nova_gpuvirt.simulation import hosts
 
 
 class Cloud(cloud.Cloud):
@@ -33,7 +33,7 @@ class Cloud(cloud.Cloud):
     def start(self, name: str, host: description.Host) -> Any:
         """Start nova-compute on a host and return its driver."""
         with fixtures.MonkeyPatch(
-            'nova_gpuvirt.testing.hosts.HOSTS',
+            'nova_gpuvirt.simulation.hosts.HOSTS',
             {**hosts.HOSTS, name: lambda: host},
         ):
             self.start_gpu_host(name, name)

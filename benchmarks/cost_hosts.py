@@ -17,7 +17,7 @@ from nova import objects
 from nova.scheduler import host_manager
 
 from benchmarks import scheduling
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import cards
 
 CARDS = 8

@@ -20,15 +20,15 @@ from benchmarks import command
 from benchmarks import hosts
 from benchmarks import table
 from benchmarks import timing
-from nova_gpuvirt import discovery
 from nova_gpuvirt import gpus
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import machine
-from nova_gpuvirt import nvidia_vfs
-from nova_gpuvirt import pciids
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import wishes
-from nova_gpuvirt.testing import powers
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.vendors import nvidia_vfs
 
 _MS = 1000
 # What the design asks for: at most twice the peer's time.
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> table.Table:
             machine.Machine(
                 seen, names, hypervisor.Absent(), powers.Powers(host).run
             ),
-            wishes.Wishes(),
+            operator_choices.Choices(),
         )
         own.survey(refresh=True)
         contestants = {

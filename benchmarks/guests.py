@@ -15,7 +15,7 @@ from nova import context as nova_context
 from nova import objects
 
 from nova_gpuvirt import model
-from nova_gpuvirt import vgpu
+from nova_gpuvirt.cards import vgpu
 
 _COPIED = (
     *('user_id', 'project_id', 'host', 'node', 'compute_id', 'image_ref'),

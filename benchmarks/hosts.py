@@ -9,17 +9,17 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
-from nova_gpuvirt.testing import description
-from nova_gpuvirt.testing import mdev
-from nova_gpuvirt.testing import nvidia
-from nova_gpuvirt.testing import nvidia_smi
-from nova_gpuvirt.testing import simulated
-from nova_gpuvirt.testing import vendor_vfio
-from nova_gpuvirt.testing.hosts import l40s
-from nova_gpuvirt.testing.hosts import parts
-from nova_gpuvirt.testing.hosts import pci_ids
-from nova_gpuvirt.testing.hosts import t4
-from nova_gpuvirt.testing.hosts import vgpu_cards
+from nova_gpuvirt.simulation import description
+from nova_gpuvirt.simulation import simulated
+from nova_gpuvirt.simulation.commands import nvidia_smi
+from nova_gpuvirt.simulation.drivers import mdev
+from nova_gpuvirt.simulation.drivers import nvidia
+from nova_gpuvirt.simulation.drivers import vendor_vfio
+from nova_gpuvirt.simulation.hosts import l40s
+from nova_gpuvirt.simulation.hosts import parts
+from nova_gpuvirt.simulation.hosts import pci_ids
+from nova_gpuvirt.simulation.hosts import t4
+from nova_gpuvirt.simulation.hosts import vgpu_cards
 
 _BUSES = tuple(f'0000:{bus:02x}' for bus in range(0x11, 0x11 + 8 * 0x10, 0x10))
 _CPUS = ('0-31,64-95', '32-63,96-127')

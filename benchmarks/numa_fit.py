@@ -21,7 +21,7 @@ from benchmarks import bounded
 from benchmarks import command
 from benchmarks import table
 from benchmarks import timing
-from nova_gpuvirt import numa
+from nova_gpuvirt.numa import fit
 
 _NODES = 16
 _CPUS = 8
@@ -67,7 +67,7 @@ def _row(
     limits = objects.NUMATopologyLimits(
         cpu_allocation_ratio=1.0, ram_allocation_ratio=1.0
     )
-    ours = functools.partial(numa.fit, host, guest, {3}, limits)
+    ours = functools.partial(fit.fit, host, guest, {3}, limits)
 
     def theirs() -> int:
         fitted = hardware.numa_fit_instance_to_host(

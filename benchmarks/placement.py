@@ -14,7 +14,7 @@ from placement import deploy
 from placement.db.sqlalchemy import models
 from placement.tests.functional.fixtures import placement as placement_
 
-from nova_gpuvirt.testing import simulated
+from nova_gpuvirt.simulation import simulated
 
 SET = 'CUSTOM_GPU_SET_8'
 # Of one host: what a server with eight cards has, with room to spare.

@@ -29,11 +29,11 @@ from benchmarks import command
 from benchmarks import hosts
 from benchmarks import patching
 from benchmarks import table
-from nova_gpuvirt.testing.hosts import none
+from nova_gpuvirt.simulation.hosts import none
 
 _CLIENT = 'nova.scheduler.client.report.SchedulerReportClient'
 _TRACKER = 'nova.compute.resource_tracker.ResourceTracker'
-_REPORT = 'nova_gpuvirt.reporter.Reporter._report'
+_REPORT = 'nova_gpuvirt.compute.reports.reporter.Reporter._report'
 _PROFILE = 'nvidia-t4-1q'
 _FLAVORS = {
     'no-gpus': {},

@@ -15,7 +15,7 @@ from nova.scheduler import host_manager
 
 from benchmarks import scheduling
 from benchmarks import trace
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 
 _MILLIONTHS = summary.CARD // trace.CARD
 

@@ -11,7 +11,7 @@ _ID = r'req-[0-9a-f-]{36}'
 _PLACEMENT = re.compile(
     rf'placement\.requestlog \[({_ID}) {_ID} [^]]*\] \S+ "([^"]*)"'
 )
-# nova_gpuvirt.timed, at level DEBUG.
+# nova_gpuvirt.compute.timed, at level DEBUG.
 _STEP = re.compile(
     rf'\[[^]]*\b({_ID})\b[^]]*\] nova_gpuvirt\S* took (\d+\.\d+) s\b'
 )

@@ -12,11 +12,11 @@ from oslo_config import cfg
 
 from nova_gpuvirt import backends
 from nova_gpuvirt import exception
-from nova_gpuvirt import machine
 from nova_gpuvirt import model
-from nova_gpuvirt import summary
-from nova_gpuvirt import vgpu
-from nova_gpuvirt import wishes as wishes_
+from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import vgpu
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.model import summary
 
 _GROUP = 'gpuvirt'
 
@@ -220,7 +220,7 @@ def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:
     return root
 
 
-def wishes(conf: cfg.ConfigOpts) -> wishes_.Wishes:
+def choices(conf: cfg.ConfigOpts) -> operator_choices_.Choices:
     """Read what the operator wants.
 
     :raises InvalidOption: when a value can't be meant
@@ -234,7 +234,7 @@ def wishes(conf: cfg.ConfigOpts) -> wishes_.Wishes:
                 found=repr(','.join(conf.gpuvirt[option])),
                 remedy='see `nova-gpuvirt discover` for the profiles',
             )
-    return wishes_.Wishes(
+    return operator_choices_.Choices(
         kinds=tuple(_kind(word) for word in conf.gpuvirt.kinds),
         exclude=tuple(conf.gpuvirt.exclude),
         profiles=tuple(conf.gpuvirt.profiles),

@@ -1,4 +1,4 @@
-"""The GPUs of one host: found, reported, attached, released, repaired."""
+"""The cards of one host: found, and reported."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from nova_gpuvirt import backends
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import identity
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import offers
-from nova_gpuvirt import partitions
-from nova_gpuvirt import placement
-from nova_gpuvirt import refusals
-from nova_gpuvirt import topology
-from nova_gpuvirt import wishes as wishes_
+from nova_gpuvirt.backends import partitions
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import exclusion
+from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import reasons
+from nova_gpuvirt.cards import topology
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.placement import identity
+from nova_gpuvirt.placement import providers as providers_
 
 LOG = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def _as_it_is(gpu: model.Gpu) -> model.Gpu:
 
 
 class Gpus:
-    """The GPUs of a host, and the backends that serve them.
+    """The cards of a host, and the backends that serve them.
 
     :param withhold: refuses a card that guests may not have for a reason
         that does not lie in the card
@@ -41,27 +40,27 @@ class Gpus:
     def __init__(
         self,
         machine: machine_.Machine,
-        wishes: wishes_.Wishes,
+        choices: operator_choices_.Choices,
         withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
     ) -> None:
         self._machine = machine
-        self._wishes = wishes
+        self._choices = choices
         self._withhold = withhold
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
-        self._reported: Mapping[model.Device, placement.Provider] = {}
+        self._reported: Mapping[model.Device, providers_.Provider] = {}
         # What the cards are that something was claimed of by then.
         self._claimed: Mapping[model.Device, frozenset[str]] = {}
-        self._refusals = refusals.Refusals()
-        self._partitions = partitions.Partitions(machine)
+        self._reasons = reasons.Log()
+        self.partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
-        self._backends = {
+        self.backends = {
             backend.kind: backend(machine) for backend in backends.BACKENDS
         }
 
     def survey(self, *, refresh: bool = False) -> discovery.Host:
-        """Find the GPUs as they are now, and what each can give.
+        """Find the cards as they are now, and what each can give.
 
         :param refresh: whether to ask what takes long to answer too, which
             must not be done under a lock of Nova's
@@ -112,9 +111,9 @@ class Gpus:
             if refresh:
                 for gpu in gpus:
                     self._learn_hive(gpu)
-                self._partitions.refresh(gpus)
+                self.partitions.refresh(gpus)
             return topology.fabrics(
-                gpus, self._hives, self._partitions.view(gpus)
+                gpus, self._hives, self.partitions.view(gpus)
             )
         except Exception as error:
             LOG.warning('The sets of cards could not be told: %s', error)
@@ -130,22 +129,22 @@ class Gpus:
 
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
         if gpu.refusal is not None:
-            return self._wishes.narrow(gpu)
+            return self._choices.narrow(gpu)
         if refresh:
             self._refresh(gpu)
         try:
-            for backend in self._backends.values():
+            for backend in self.backends.values():
                 gpu = backend.discover(gpu)
-            gpu = self._withhold(self._wishes.narrow(gpu))
+            gpu = self._withhold(self._choices.narrow(gpu))
             return identity.hold(gpu, self._claimed)
         except Exception as error:  # one bad card never hides the good ones
-            return self._wishes.narrow(
+            return self._choices.narrow(
                 dataclasses.replace(gpu, refusal=str(error), shares=())
             )
 
     def _refresh(self, gpu: model.Gpu) -> None:
         """Ask again; what is not answered stays as it was."""
-        for backend in self._backends.values():
+        for backend in self.backends.values():
             try:
                 backend.refresh(gpu)
             except Exception as error:
@@ -159,11 +158,11 @@ class Gpus:
     def report(
         self,
         node: str,
-        known: Mapping[model.Device, placement.Known],
+        known: Mapping[model.Device, providers_.Known],
         *,
         everything: bool = True,
-    ) -> tuple[placement.Provider | placement.SetProvider, ...]:
-        """Tell what Placement shall know of this host's GPUs.
+    ) -> tuple[providers_.Provider | providers_.SetProvider, ...]:
+        """Tell what Placement shall know of this host's cards.
 
         :param known: what it knows already, and the claims, by card
         :param everything: whether to look at every card, and not only at
@@ -174,13 +173,13 @@ class Gpus:
             host = self.survey()
         else:
             host = self._look_at_changed(self._seen, known)
-        self._refusals.tell(host, known.keys())
-        providers = placement.providers(
+        self._reasons.tell(host, known.keys())
+        providers = providers_.providers(
             node,
             host.gpus,
             host.unreadable.keys(),
             known,
-            self._wishes.default_profile,
+            self._choices.default_profile,
             host.fabrics,
             self._reported,
         )
@@ -188,20 +187,20 @@ class Gpus:
         self._reported = {
             provider.card.device: provider
             for provider in providers
-            if isinstance(provider, placement.Provider)
+            if isinstance(provider, providers_.Provider)
         }
         return providers
 
     def _look_at_changed(
         self,
         seen: discovery.Host,
-        known: Mapping[model.Device, placement.Known],
+        known: Mapping[model.Device, providers_.Known],
     ) -> discovery.Host:
         """Look at the cards whose claims changed since the last report.
 
         :param seen: the host at that report
         """
-        claims = offers.by_card(
+        claims = exclusion.by_card(
             {device: before.claims for device, before in known.items()},
             {gpu.address for gpu in seen.gpus},
         )
@@ -237,140 +236,8 @@ class Gpus:
         provider = self._reported.get(device)
         return provider.card.taken if provider else ()
 
-    def attach(
-        self, instance: str, claims: Collection[model.Claim]
-    ) -> tuple[guest_device.GuestDevice, ...]:
-        """Make an instance's devices ready and describe them for its guest.
-
-        :raises PrepareFailed: when one can't be; none is left half-made
-        """
-        if not claims:
-            return ()
-        gpus = self._look(_devices(claims)).gpus
-        devices: list[guest_device.GuestDevice] = []
-        made: list[model.Claim] = []
-        try:
-            for claim in sorted(claims, key=lambda c: c.identifier):
-                found = _find(gpus, claim, instance)
-                for gpu, slot in found:
-                    if self._backend(slot).prepare(gpu, slot, instance):
-                        made.append(claim)
-                if self._join(claim, instance):
-                    made.append(claim)
-                for gpu, slot in found:
-                    devices.extend(
-                        self._backend(slot).guest_devices(gpu, slot, instance)
-                    )
-        except Exception:
-            self.release(instance, made)
-            raise
-        return tuple(devices)
-
-    def _join(self, claim: model.Claim, instance: str) -> bool:
-        cards = _cards(claim.slot)
-        return bool(cards) and self._partitions.prepare(cards, instance)
-
-    def release(self, instance: str, claims: Iterable[model.Claim]) -> None:
-        """Take an instance's devices back.
-
-        What can't be taken back now is left to the next periodic update,
-        with a warning: a server must not become undeletable for it.
-        """
-        for claim in claims:
-            slot = claim.slot
-            if slot is None:
-                LOG.warning('Can not release %s: unknown', claim.identifier)
-                continue
-            try:
-                for part in slot.parts:
-                    self._backend(part).release(part, instance)
-                if cards := _cards(slot):
-                    self._partitions.release(cards)
-            except Exception as error:
-                LOG.warning('Could not release %s: %s', slot, error)
-
-    def leftovers(
-        self, claimed: Collection[model.Slot]
-    ) -> tuple[backends.base.Leftover, ...]:
-        """Find the devices that were made for slots which nobody claims."""
-        found: list[backends.base.Leftover] = []
-        gpus = self.survey(refresh=True).gpus
-        try:
-            found.extend(self._partitions.leftovers(gpus, claimed))
-        except Exception as error:
-            LOG.warning('Partitions that nobody claims stay: %s', error)
-        for gpu in gpus:
-            for backend in self._backends.values():
-                try:
-                    found.extend(backend.leftovers(gpu, claimed))
-                except Exception as error:
-                    LOG.warning(
-                        '%s: what nobody claims of it stays for now: %s',
-                        gpu.address,
-                        error,
-                    )
-        return tuple(found)
-
-    def discard(self, leftovers: Iterable[backends.base.Leftover]) -> None:
-        """Take leftovers back, as far as nothing uses them any more."""
-        for leftover in leftovers:
-            try:
-                if cards := _cards(leftover.slot):
-                    self._partitions.release(cards)
-                else:
-                    self._backend(leftover.slot).discard(leftover)
-            except Exception as error:
-                LOG.warning('Could not discard %s: %s', leftover.slot, error)
-            else:
-                LOG.warning(
-                    'Discarded %s, which stood for %s and for no instance',
-                    leftover.device,
-                    leftover.slot,
-                )
-
-    def _backend(self, slot: model.Slot) -> backends.base.Backend:
-        try:
-            return self._backends[slot.kind]
-        except KeyError:
-            raise exception.PrepareFailed(
-                str(slot),
-                wanted=f'a backend for {slot.kind!r}',
-                found=', '.join(self._backends),
-                remedy='see that this nova-gpuvirt is not older than the one '
-                'that made the claim',
-            ) from None
-
 
 def _devices(claims: Iterable[model.Claim]) -> set[model.Device]:
     """List the cards and VFs that claims are on."""
     slots = (slot for claim in claims if (slot := claim.slot) is not None)
     return {part.device for slot in slots for part in slot.parts}
-
-
-def _find(
-    gpus: Collection[model.Gpu], claim: model.Claim, instance: str
-) -> list[tuple[model.Gpu, model.Slot]]:
-    """Find the cards of a claim, each with its slot: of a set several."""
-    slot = claim.slot
-    found = []
-    for part in (None,) if slot is None else slot.parts:
-        gpu = next((g for g in gpus if part and g.holds(part.device)), None)
-        if part is None or gpu is None or gpu.refusal is not None:
-            raise exception.PrepareFailed(
-                claim.identifier,
-                wanted=f'it for instance {instance}',
-                found=(gpu and gpu.refusal)
-                or f'no such GPU or VF on this host: {part and part.device}',
-                remedy='see `nova-gpuvirt discover` on this host',
-            )
-        found.append((gpu, part))
-    return found
-
-
-def _cards(slot: model.Slot | None) -> list[model.PciAddress]:
-    """List the whole cards on PCI that a slot takes."""
-    return [
-        part.device
-        for part in (slot.wholes if slot else ())
-        if isinstance(part.device, model.PciAddress)
-    ]

@@ -12,7 +12,7 @@ from oslo_privsep import capabilities
 from oslo_privsep import priv_context
 
 from nova_gpuvirt import model
-from nova_gpuvirt import rootonly
+from nova_gpuvirt.host import rootonly
 
 context = priv_context.PrivContext(
     'nova_gpuvirt',
@@ -50,6 +50,6 @@ def set_vgpu_type(address: str, number: int) -> None:
 
 
 @context.entrypoint
-def holders(address: str) -> Sequence[int]:
+def openers(address: str) -> Sequence[int]:
     """List the processes that have a function open through VFIO."""
-    return rootonly.holders(_ROOT, model.PciAddress.parse(address))
+    return rootonly.openers(_ROOT, model.PciAddress.parse(address))

@@ -2,6 +2,6 @@
 
 import tempfile
 
-from nova_gpuvirt.testing import simulated
+from nova_gpuvirt.simulation import simulated
 
 tempfile.tempdir = simulated.memory()

@@ -13,13 +13,13 @@ import re
 import os_traits as traits
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import kernel
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import sharing
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import kernel
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.model import guest_device
 
 # virgl forwards OpenGL up to 4.3 (QEMU docs/system/devices/virtio/
 # virtio-gpu.rst); what the host's own driver can may be less.
@@ -68,7 +68,7 @@ class ApiForwarding(base.Backend):
         )
         share = model.Share(
             self.kind,
-            sharing.INDEPENDENT,
+            part_rules.INDEPENDENT,
             gpu.address,
             (session,) if count else (),
             per_guest=1,

@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Collection
 from typing import ClassVar
 
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.model import guest_device
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import profiles as profiles_
-from nova_gpuvirt import sharing
-from nova_gpuvirt import sysfs as sysfs_
-from nova_gpuvirt import vgpu
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import profiles as profiles_
+from nova_gpuvirt.cards import vgpu
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import sysfs as sysfs_
+from nova_gpuvirt.model import guest_device
 
 LOG = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Mdev(base.Backend):
             vgpus,
             # NVIDIA allows one vGPU of a card per guest; Nova's
             # virtual-gpu.rst asks for several from several providers.
-            per_guest=1 if rule is sharing.EQUAL_SIZE else None,
+            per_guest=1 if rule is part_rules.EQUAL_SIZE else None,
         )
         return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 
@@ -190,7 +190,7 @@ class Mdev(base.Backend):
         parent = self._sysfs.mdev_parent(mdev)
         if parent is None:
             return
-        holder = self._machine.hypervisor.holder(mdev)
+        holder = self._machine.hypervisor.guest_with(mdev)
         if holder is not None:
             raise exception.ReleaseFailed(
                 parent,

@@ -7,15 +7,12 @@ their drivers when it ends (``managed='yes'``), so nothing is written here.
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
-from collections.abc import Sequence
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import not_offered
+from nova_gpuvirt.model import guest_device
 
 _INTEL = 0x8086
 # Where Intel's integrated GPU is, on the host as in a guest.
@@ -30,7 +27,7 @@ class Passthrough(base.Backend):
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Tell why a card can't be given whole, if it can't."""
         return dataclasses.replace(
-            gpu, whole_refusal=_refusal(self._machine, gpu)
+            gpu, whole_refusal=not_offered.whole(self._machine, gpu)
         )
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
@@ -65,25 +62,3 @@ class Passthrough(base.Backend):
             )
             for f in functions
         )
-
-
-def _refusal(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
-    function = gpu.function
-    if function is None:
-        return 'it is no PCI card'
-    if function.boot_vga and not _is_named(gpu, machine.boot_vga):
-        return "it is the firmware's boot VGA"
-    if function.driver == 'gim':
-        return (
-            "it is a PF of AMD's gim, whose configuration space is corrupt "
-            'after a reset through VFIO'
-        )
-    if function.virtfns:
-        return f'{len(function.virtfns)} virtual functions of it are enabled'
-    return vfio.why_not(machine, [f.address for f in gpu.functions])
-
-
-def _is_named(gpu: model.Gpu, globs: Sequence[str]) -> bool:
-    return any(
-        fnmatch.fnmatchcase(str(gpu.address), glob.lower()) for glob in globs
-    )

@@ -10,17 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import kernel
 from nova_gpuvirt import model
-from nova_gpuvirt import nvidia_vfs
-from nova_gpuvirt import profiles
-from nova_gpuvirt import quotas
-from nova_gpuvirt import sharing
-from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.host import kernel
+from nova_gpuvirt.host import vfio
+from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.vendors import nvidia_vfs
+from nova_gpuvirt.vendors import vf_shares
 
 # The driver on VFIO that knows how to migrate a VF of a host's driver
 # (kernel drivers/vfio/pci/xe/Kconfig).
@@ -37,10 +37,10 @@ class Sriov(base.Backend):
         function = gpu.function
         if function is None or function.vendor_id == model.NVIDIA:
             return gpu
-        refusal = quotas.why_none(self._sysfs, function)
+        refusal = vf_shares.why_none(self._sysfs, function)
         if not function.virtfns and refusal is None:
             return gpu
-        parts = quotas.Quotas(self._sysfs, function)
+        parts = vf_shares.Quotas(self._sysfs, function)
         by_quota: dict[str, list[model.PciAddress]] = {}
         withheld: dict[model.Device, str] = {}
         for number, vf in enumerate(function.virtfns):
@@ -56,7 +56,7 @@ class Sriov(base.Backend):
                 withheld[vf] = why
         share = model.Share(
             self.kind,
-            sharing.INDEPENDENT,
+            part_rules.INDEPENDENT,
             profiles=tuple(
                 _profile(gpu, quota, vfs)
                 for quota, vfs in sorted(by_quota.items())
@@ -119,6 +119,6 @@ def _profile(
         type_id=quota,
         available=len(vfs),
         max_instances=len(vfs),
-        framebuffer_mib=quotas.mib(quota),
+        framebuffer_mib=vf_shares.mib(quota),
         places=tuple(vfs),
     )

@@ -13,17 +13,18 @@ import dataclasses
 import logging
 from collections.abc import Collection
 
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
-from nova_gpuvirt import machine as machine_
 from nova_gpuvirt import model
-from nova_gpuvirt import nvidia_smi
-from nova_gpuvirt import nvidia_vfs
-from nova_gpuvirt import processes
-from nova_gpuvirt import sharing
-from nova_gpuvirt import vfio
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import processes
+from nova_gpuvirt.host import vfio
+from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.vendors import nvidia_smi
+from nova_gpuvirt.vendors import nvidia_vfs
 
 LOG = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class VendorVfio(base.Backend):
             )
         traits = gpu.traits
         if card is not None and card.compute_capability is not None:
-            traits |= {nvidia_vfs.cuda_trait(card.compute_capability)}
+            traits |= {trait_names.cuda(card.compute_capability)}
         return dataclasses.replace(
             gpu, shares=(*gpu.shares, share), traits=traits
         )
@@ -213,7 +214,7 @@ class VendorVfio(base.Backend):
             leftover
             for leftover in super().leftovers(gpu, claimed)
             if leftover.slot.device not in share.excluded
-            and self._holder(_vf(leftover.slot)) is None
+            and self._opener(_vf(leftover.slot)) is None
         )
 
     def discard(self, leftover: base.Leftover) -> None:
@@ -226,7 +227,7 @@ class VendorVfio(base.Backend):
         current = nvidia_vfs.current(self._sysfs, vf)
         if not current:
             return
-        holder = self._holder(vf)
+        holder = self._opener(vf)
         if holder is not None:
             raise _kept(
                 vf, f'that {holder} has it', 'it is taken away when that ends'
@@ -246,9 +247,9 @@ class VendorVfio(base.Backend):
             )
         LOG.info('Took the vGPU of type %s from %s', current, vf)
 
-    def _holder(self, vf: model.PciAddress) -> str | None:
+    def _opener(self, vf: model.PciAddress) -> str | None:
         try:
-            return self._machine.holder(vf)
+            return self._machine.opener(vf)
         except OSError as error:
             raise _kept(vf, f'no answer who has it: {error}', '') from error
 
@@ -278,7 +279,7 @@ def _without_vfs(gpu: model.Gpu) -> model.Gpu:
         f'installed and {_DAEMON} runs'
     )
     share = model.Share(
-        VendorVfio.kind, sharing.ONE_AT_A_TIME, refusal=refusal
+        VendorVfio.kind, part_rules.ONE_AT_A_TIME, refusal=refusal
     )
     return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 

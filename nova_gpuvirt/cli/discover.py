@@ -14,22 +14,23 @@ import os_resource_classes as orc
 from cliff import columns
 from cliff import lister
 
-from nova_gpuvirt import commands
-from nova_gpuvirt import discovery
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import machine
 from nova_gpuvirt import model
-from nova_gpuvirt import offers
-from nova_gpuvirt import pciids
-from nova_gpuvirt import refusals
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import topology
-from nova_gpuvirt import wishes
-from nova_gpuvirt.testing import hosts
-from nova_gpuvirt.testing import powers
-from nova_gpuvirt.testing import simulated
+from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import reasons as reasons_
+from nova_gpuvirt.cards import topology
+from nova_gpuvirt.host import commands
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import simulated
 
 _COLUMNS = (
     'Address',
@@ -140,7 +141,9 @@ class Discover(lister.Lister):
                 hypervisor.Absent(),
                 run,
             )
-            found = gpus.Gpus(seen, wishes.Wishes()).survey(refresh=True)
+            found = gpus.Gpus(seen, operator_choices.Choices()).survey(
+                refresh=True
+            )
             if not found.gpus:
                 self.app.stderr.write(_why_none(tree, found))
         return _COLUMNS, _rows(found)
@@ -168,7 +171,7 @@ def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
             Maybe(function and len(function.virtfns)),
             *_offers(gpu),
             _sets(in_sets.get(gpu.address, ())),
-            Lines(refusals.reasons(gpu) + not_in_sets.get(gpu.address, [])),
+            Lines(reasons_.reasons(gpu) + not_in_sets.get(gpu.address, [])),
         )
     for address, reason in host.unreadable.items():
         yield (
@@ -192,7 +195,7 @@ def _sets(found: Iterable[model.CardSet]) -> Sets:
 
 def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
     """Fill the columns from PGPU to Sessions."""
-    default = offers.default_profile(gpu, ())
+    default = default_profile.of(gpu, ())
     free = {
         offer.resource_class: offer.count
         for offer in offers.offers(gpu, (), default)

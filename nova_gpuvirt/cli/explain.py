@@ -22,7 +22,7 @@ from cliff import lister
 from nova_gpuvirt import exception
 from nova_gpuvirt.cli import discover
 from nova_gpuvirt.explain import cloud as cloud_
-from nova_gpuvirt.explain import fleet as fleet_
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import verdict
 from nova_gpuvirt.explain import wanted as wanted_
 
@@ -177,8 +177,8 @@ def _wanted_by(flavor: Mapping[str, Any]) -> wanted_.Wanted:
 
 
 def _chosen(
-    fleet: fleet_.Fleet, names: Sequence[str]
-) -> tuple[fleet_.Host, ...]:
+    fleet: hosts_.Fleet, names: Sequence[str]
+) -> tuple[hosts_.Host, ...]:
     """Choose the hosts of these names, or all.
 
     :raises InvalidOption: when there is no such host

@@ -9,7 +9,7 @@ import pathlib
 from cliff import command
 
 from nova_gpuvirt import exception
-from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.simulation import hosts
 
 
 class Simulate(command.Command):

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
-from nova_gpuvirt.explain import fleet as fleet_
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import wanted as wanted_
-
-_PROFILE = 'CUSTOM_GPU_PROFILE_'
+from nova_gpuvirt.model import trait_names
 
 
 class Rank(enum.IntEnum):
@@ -38,7 +37,7 @@ class Change:
     text: str
 
 
-def enable(service: fleet_.Service) -> Change:
+def enable(service: hosts_.Service) -> Change:
     """Enable a host for the scheduler."""
     return Change(
         Rank.SERVICE,
@@ -46,7 +45,7 @@ def enable(service: fleet_.Service) -> Change:
     )
 
 
-def start(service: fleet_.Service) -> Change:
+def start(service: hosts_.Service) -> Change:
     """Start a host's nova-compute."""
     return Change(
         Rank.SERVICE,
@@ -56,7 +55,7 @@ def start(service: fleet_.Service) -> Change:
 
 
 def room(
-    host: fleet_.Host, rc: str, count: int, stock: fleet_.Stock
+    host: hosts_.Host, rc: str, count: int, stock: hosts_.Stock
 ) -> Change | None:
     """Give a host as much as is wanted, or want no more than it has."""
     most = min(stock.left, stock.max_unit)
@@ -81,7 +80,7 @@ def amount(rc: str, count: int) -> Change:
 
 def correct(what: str, name: str, names: frozenset[str]) -> Change | None:
     """Correct a name in the flavor that nothing has."""
-    found = fleet_.near(name, names)
+    found = hosts_.near(name, names)
     if not found:
         return None
     return Change(
@@ -105,12 +104,12 @@ def bring_back(where: str) -> Change:
 
 
 def move(
-    card: fleet_.Provider,
+    card: hosts_.Provider,
     where: str,
     rc: str,
     count: int,
-    holders: Sequence[fleet_.Holder],
-    fleet: fleet_.Fleet,
+    holders: Sequence[hosts_.Holder],
+    fleet: hosts_.Fleet,
 ) -> Change | None:
     """Move the one server whose place would be enough.
 
@@ -141,10 +140,10 @@ def move(
 
 
 def _stays(
-    card: fleet_.Provider,
+    card: hosts_.Provider,
     rc: str,
-    holders: Sequence[fleet_.Holder],
-    moved: fleet_.Holder,
+    holders: Sequence[hosts_.Holder],
+    moved: hosts_.Holder,
 ) -> bool:
     """Tell whether a class means the same when a server is gone.
 
@@ -158,7 +157,7 @@ def _stays(
     )
 
 
-def _aliases(card: fleet_.Provider, rc: str) -> frozenset[str]:
+def _aliases(card: hosts_.Provider, rc: str) -> frozenset[str]:
     """List the classes of the profile that a class stands for."""
     default = {*filter(None, map(class_of, card.traits))}
     if rc == orc.VGPU or rc in default:
@@ -167,7 +166,7 @@ def _aliases(card: fleet_.Provider, rc: str) -> frozenset[str]:
 
 
 def another_class(
-    card: fleet_.Provider, where: str, rc: str, count: int
+    card: hosts_.Provider, where: str, rc: str, count: int
 ) -> Change | None:
     """Ask for what a card has left: the largest of its profiles."""
     if rc not in (orc.PGPU, orc.VGPU) and not rc.startswith(model.VGPU_CLASS):
@@ -191,13 +190,13 @@ def another_class(
 
 def class_of(trait: str) -> str | None:
     """Name the class of the profile that a trait says VGPU is."""
-    if not trait.startswith(_PROFILE):
+    if not trait.startswith(trait_names.PROFILE):
         return None
-    return model.VGPU_CLASS + trait.removeprefix(_PROFILE)
+    return model.VGPU_CLASS + trait.removeprefix(trait_names.PROFILE)
 
 
 def by_profile(
-    card: fleet_.Provider, where: str, ask: wanted_.Group, trait: str
+    card: hosts_.Provider, where: str, ask: wanted_.Group, trait: str
 ) -> Change | None:
     """Ask for a profile by its class, where VGPU stands for another."""
     other = class_of(trait)

@@ -19,9 +19,9 @@ import novaclient.exceptions
 import openstack.config.cloud_region
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import placement
-from nova_gpuvirt.explain import fleet as fleet_
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import wanted as wanted_
+from nova_gpuvirt.placement import providers as providers_
 
 # Placement's: allocation candidates in one tree, with any suffix.
 _PLACEMENT = '1.36'
@@ -86,7 +86,7 @@ class Cloud:
             remedy='see "openstack flavor list --all"',
         )
 
-    def fleet(self) -> fleet_.Fleet:
+    def fleet(self) -> hosts_.Fleet:
         """Read all hosts that have GPUs of ours in Placement."""
         servers = _all(
             self._nova.servers,
@@ -99,10 +99,10 @@ class Cloud:
             hosts = pool.map(
                 lambda tree: self._host(tree, services, names), self._trees()
             )
-            return fleet_.Fleet(tuple(sorted(hosts, key=lambda h: h.name)))
+            return hosts_.Fleet(tuple(sorted(hosts, key=lambda h: h.name)))
 
     def candidates(
-        self, wanted: wanted_.Wanted, hosts: Iterable[fleet_.Host]
+        self, wanted: wanted_.Wanted, hosts: Iterable[hosts_.Host]
     ) -> dict[str, list[_Json]]:
         """Ask Placement how it would place a request on each host.
 
@@ -110,7 +110,7 @@ class Cloud:
         :raises Refused: with its reason, when it can't take the request
         """
 
-        def ask(host: fleet_.Host) -> tuple[str, list[_Json]]:
+        def ask(host: hosts_.Host) -> tuple[str, list[_Json]]:
             query = wanted.query_in(host.uuid)
             try:
                 answer = self._get(f'/allocation_candidates?{query}')
@@ -121,10 +121,10 @@ class Cloud:
         with futures.ThreadPoolExecutor(_WORKERS) as pool:
             return dict(pool.map(ask, hosts))
 
-    def _services(self) -> dict[str, fleet_.Service]:
+    def _services(self) -> dict[str, hosts_.Service]:
         """Read the nova-computes, by the UUID of their compute node."""
         return {
-            each.id: fleet_.Service(
+            each.id: hosts_.Service(
                 each.service['host'],
                 each.state == 'up',
                 each.status == 'enabled',
@@ -144,19 +144,19 @@ class Cloud:
             tree
             for tree in trees.values()
             if any(
-                placement.address_of(tree[0]['name'], p['name']) for p in tree
+                providers_.address_of(tree[0]['name'], p['name']) for p in tree
             )
         ]
 
     def _host(
         self,
         tree: list[_Json],
-        services: Mapping[str, fleet_.Service],
+        services: Mapping[str, hosts_.Service],
         names: Mapping[str, str],
-    ) -> fleet_.Host:
+    ) -> hosts_.Host:
         node = tree[0]['name']
         providers = [self._provider(node, each, names) for each in tree]
-        return fleet_.Host(
+        return hosts_.Host(
             node,
             tuple(p for p in providers if p.device is None),
             tuple(
@@ -170,29 +170,29 @@ class Cloud:
 
     def _provider(
         self, node: str, provider: _Json, names: Mapping[str, str]
-    ) -> fleet_.Provider:
+    ) -> hosts_.Provider:
         path = f'/resource_providers/{provider["uuid"]}'
         inventories = self._get(f'{path}/inventories')['inventories']
         usages = self._get(f'{path}/usages')['usages']
-        device = placement.address_of(node, provider['name'])
-        holders: tuple[fleet_.Holder, ...] = ()
+        device = providers_.address_of(node, provider['name'])
+        holders: tuple[hosts_.Holder, ...] = ()
         if device is not None and any(usages.values()):
             allocations = self._get(f'{path}/allocations')['allocations']
             holders = tuple(
-                fleet_.Holder(
+                hosts_.Holder(
                     names.get(consumer, f'consumer {consumer}'),
                     allocation['resources'],
                     consumer in names,
                 )
                 for consumer, allocation in allocations.items()
             )
-        return fleet_.Provider(
+        return hosts_.Provider(
             provider['uuid'],
             provider['name'],
             None if device is None else str(device),
             frozenset(self._get(f'{path}/traits')['traits']),
             {
-                rc: fleet_.Stock(**inventory, used=usages.get(rc, 0))
+                rc: hosts_.Stock(**inventory, used=usages.get(rc, 0))
                 for rc, inventory in inventories.items()
             },
             tuple(sorted(holders, key=str)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from nova_gpuvirt.explain import changes
-from nova_gpuvirt.explain import fleet as fleet_
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import wanted as wanted_
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import rules
@@ -23,7 +23,7 @@ class Obstacle:
     change: changes.Change | None = None
 
 
-def of_service(host: fleet_.Host) -> Iterator[Obstacle]:
+def of_service(host: hosts_.Host) -> Iterator[Obstacle]:
     """List what keeps Nova's scheduler from a host altogether."""
     service = host.service
     if service is None:
@@ -39,7 +39,7 @@ def of_service(host: fleet_.Host) -> Iterator[Obstacle]:
 
 
 def of_host(
-    host: fleet_.Host, wanted: wanted_.Wanted, fleet: fleet_.Fleet
+    host: hosts_.Host, wanted: wanted_.Wanted, fleet: hosts_.Fleet
 ) -> Iterator[Obstacle]:
     """List what a host lacks, besides GPUs."""
     traits = frozenset(t for p in host.providers for t in p.traits)
@@ -54,7 +54,7 @@ def of_host(
             yield _forbidden(trait)
 
 
-def _amount(host: fleet_.Host, rc: str, count: int) -> Iterator[Obstacle]:
+def _amount(host: hosts_.Host, rc: str, count: int) -> Iterator[Obstacle]:
     stocks = [p.stocks[rc] for p in host.providers if rc in p.stocks]
     if not stocks:
         # Disks may be another provider's, which hosts share.
@@ -71,7 +71,7 @@ def _amount(host: fleet_.Host, rc: str, count: int) -> Iterator[Obstacle]:
     yield from _units(stock, rc, count)
 
 
-def _units(stock: fleet_.Stock, rc: str, count: int) -> Iterator[Obstacle]:
+def _units(stock: hosts_.Stock, rc: str, count: int) -> Iterator[Obstacle]:
     """Judge an amount by the limits of an inventory."""
     if stock.max_unit < count <= stock.left:
         yield Obstacle(
@@ -90,11 +90,11 @@ def _units(stock: fleet_.Stock, rc: str, count: int) -> Iterator[Obstacle]:
 
 
 def of_card(
-    host: fleet_.Host,
-    card: fleet_.Provider,
+    host: hosts_.Host,
+    card: hosts_.Provider,
     ask: wanted_.Group,
     view: view_.View,
-    fleet: fleet_.Fleet,
+    fleet: hosts_.Fleet,
 ) -> Iterator[Obstacle]:
     """List why a card can't give what is asked of one card.
 
@@ -133,11 +133,11 @@ def of_card(
 
 
 def _of_traits(
-    host: fleet_.Host,
-    card: fleet_.Provider,
+    host: hosts_.Host,
+    card: hosts_.Provider,
     ask: wanted_.Group,
     where: str,
-    fleet: fleet_.Fleet,
+    fleet: hosts_.Fleet,
 ) -> Iterator[Obstacle]:
     traits = card.traits
     if not ask.suffix:
@@ -152,7 +152,7 @@ def _of_traits(
         yield _forbidden(trait)
 
 
-def _missing(where: str, trait: str, fleet: fleet_.Fleet) -> Obstacle:
+def _missing(where: str, trait: str, fleet: hosts_.Fleet) -> Obstacle:
     if trait in fleet.traits or changes.class_of(trait) in fleet.classes:
         return Obstacle(f'no {trait}', changes.leave_out(trait, where))
     return Obstacle(
@@ -166,12 +166,12 @@ def _forbidden(trait: str) -> Obstacle:
 
 
 def _of_amounts(
-    card: fleet_.Provider,
+    card: hosts_.Provider,
     where: str,
     parts: view_.Parts,
     view: view_.View,
-    holders: Sequence[fleet_.Holder],
-    fleet: fleet_.Fleet,
+    holders: Sequence[hosts_.Holder],
+    fleet: hosts_.Fleet,
 ) -> Iterator[Obstacle]:
     for part in parts:
         rc, count = part.resource_class, part.units
@@ -190,11 +190,11 @@ def _of_amounts(
             yield from _units(card.stocks[rc], rc, count)
 
 
-def _held(holders: Iterable[fleet_.Holder]) -> str:
+def _held(holders: Iterable[hosts_.Holder]) -> str:
     names = ', '.join(map(str, holders))
     return f'held: {names}' if names else 'no server holds any of it'
 
 
-def _bare(reason: str, card: fleet_.Provider) -> str:
+def _bare(reason: str, card: hosts_.Provider) -> str:
     """Leave out of a rule's reason which card it is."""
     return reason.removeprefix(f'{card.device} ')

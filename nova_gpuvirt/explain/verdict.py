@@ -11,7 +11,7 @@ from typing import Any
 
 from nova_gpuvirt import model
 from nova_gpuvirt.explain import changes
-from nova_gpuvirt.explain import fleet as fleet_
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import obstacles
 from nova_gpuvirt.explain import views
 from nova_gpuvirt.explain import wanted as wanted_
@@ -39,8 +39,8 @@ class Row:
 
 
 def rows(
-    fleet: fleet_.Fleet,
-    hosts: Iterable[fleet_.Host],
+    fleet: hosts_.Fleet,
+    hosts: Iterable[hosts_.Host],
     wanted: wanted_.Wanted,
     candidates: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> tuple[Row, ...]:
@@ -87,9 +87,9 @@ class _Case:
 
     def __init__(
         self,
-        fleet: fleet_.Fleet,
+        fleet: hosts_.Fleet,
         wanted: wanted_.Wanted,
-        host: fleet_.Host,
+        host: hosts_.Host,
         candidates: Sequence[Mapping[str, Any]],
     ) -> None:
         self._host = host
@@ -175,7 +175,7 @@ class _Case:
                 None if fits else self._change_of(card),
             )
 
-    def _reasons(self, card: fleet_.Provider) -> tuple[str, ...]:
+    def _reasons(self, card: hosts_.Provider) -> tuple[str, ...]:
         found = [cards[card.uuid] for cards in self._found]
         if not all(found):
             return ('nothing of its own: see the host',)
@@ -197,7 +197,7 @@ class _Case:
             return self._of_host[0].change
         return None
 
-    def _change_of(self, card: fleet_.Provider) -> changes.Change | None:
+    def _change_of(self, card: hosts_.Provider) -> changes.Change | None:
         """Find what would let this card take one of what is asked for."""
         if self._of_host:
             return None

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
-from nova_gpuvirt import summary
-from nova_gpuvirt import traits
-from nova_gpuvirt.explain import fleet
+from nova_gpuvirt.explain import hosts
+from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import view
 
 _NO_DEMAND = demand.Demand({}, ())
 
 
-def view_of(host: fleet.Host) -> view.View:
+def view_of(host: hosts.Host) -> view.View:
     """Look at a host."""
     cards = [c for c in host.cards if not c.is_fabric]
     fabrics = [c for c in host.cards if c.is_fabric]
@@ -37,7 +37,7 @@ def view_of(host: fleet.Host) -> view.View:
     )
 
 
-def _card(card: fleet.Provider) -> summary.Card:
+def _card(card: hosts.Provider) -> summary.Card:
     stocks = {r: s for r, s in card.stocks.items() if r != orc.PGPU}
     whole = card.stocks.get(orc.PGPU)
     limits = [
@@ -68,9 +68,9 @@ def _card(card: fleet.Provider) -> summary.Card:
     )
 
 
-def _health(card: fleet.Provider) -> summary.Health:
-    if traits.QUARANTINED in card.traits:
+def _health(card: hosts.Provider) -> summary.Health:
+    if trait_names.QUARANTINED in card.traits:
         return summary.Health.QUARANTINED
-    if traits.MISSING in card.traits:
+    if trait_names.MISSING in card.traits:
         return summary.Health.MISSING
     return summary.Health.OK

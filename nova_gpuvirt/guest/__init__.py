@@ -7,11 +7,11 @@ from collections.abc import Collection
 
 from nova.virt.libvirt import config as vconfig
 
-from nova_gpuvirt import guest_device
 from nova_gpuvirt.guest import address_space
 from nova_gpuvirt.guest import graphics
 from nova_gpuvirt.guest import override
 from nova_gpuvirt.guest import pci
+from nova_gpuvirt.model import guest_device
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

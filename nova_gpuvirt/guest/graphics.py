@@ -10,9 +10,9 @@ from lxml import etree
 from nova.virt.libvirt import config as vconfig
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
 from nova_gpuvirt import model
 from nova_gpuvirt.guest import override
+from nova_gpuvirt.model import guest_device
 
 # libvirt's own name for the first video device of a guest.
 _VIDEO_ALIAS = 'video0'

@@ -10,10 +10,10 @@ from lxml import etree
 from nova.virt.libvirt import config as vconfig
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import guest_device
 from nova_gpuvirt.guest import graphics
 from nova_gpuvirt.guest import mirror
 from nova_gpuvirt.guest import override
+from nova_gpuvirt.model import guest_device
 
 # On a machine with plain PCI: the first slot behind those that QEMU's chip
 # sets and libvirt give away from below.

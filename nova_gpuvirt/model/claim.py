@@ -1,4 +1,4 @@
-"""What an instance can hold of a GPU, and what it holds."""
+"""What an instance can hold of a card, and what it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GPU: its functions, and the ways to cut it into parts."""
+"""A card: its functions, and the shares that cut it into parts."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class PciFunction:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Gpu:
-    """One physical GPU: its functions, and what can be had of it.
+    """A card, one physical GPU: its functions, and what can be had of it.
 
     `function` is None for a renderer that is no PCI card; it has a
     `render_node`. `companions` are the other functions that go with a card

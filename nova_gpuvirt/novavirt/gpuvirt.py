@@ -1,3 +1,3 @@
 """Load the driver as ``gpuvirt.GpuLibvirtDriver``; see `nova_gpuvirt`."""
 
-from nova_gpuvirt.driver import GpuLibvirtDriver  # noqa: F401
+from nova_gpuvirt.compute.driver import GpuLibvirtDriver  # noqa: F401

@@ -10,7 +10,7 @@ import dataclasses
 
 import os_resource_classes as orc
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 
 
 def room(card: summary.Card, resource_class: str) -> int:

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import os_resource_classes as orc
 
-from nova_gpuvirt import summary
-from nova_gpuvirt.scheduler import steps as steps_
+from nova_gpuvirt.model import summary
+from nova_gpuvirt.scheduler import effects as effects_
 
 # Of the typical requests, those that weigh most are looked at.
 MOST = 64
@@ -71,10 +71,10 @@ class Demand:
             for i, (rc, count) in enumerate(self.units)
             if rc == orc.PGPU and count > 1
         )
-        self._states: dict[tuple[object, ...], steps_.State] = {}
-        self._together: dict[tuple[steps_.Step, ...], steps_.Step] = {}
+        self._states: dict[tuple[object, ...], effects_.State] = {}
+        self._together: dict[tuple[effects_.Effect, ...], effects_.Effect] = {}
 
-    def state(self, card: summary.Card) -> steps_.State:
+    def state(self, card: summary.Card) -> effects_.State:
         """Find the state that a card is in."""
         key = (
             card.layout,
@@ -88,16 +88,16 @@ class Demand:
         if known is None:
             if len(self._states) >= _STATES:
                 self._states.clear()
-            known = self._states[key] = steps_.State(card, self.units)
+            known = self._states[key] = effects_.State(card, self.units)
         return known
 
-    def together(self, steps: tuple[steps_.Step, ...]) -> steps_.Step:
+    def together(self, steps: tuple[effects_.Effect, ...]) -> effects_.Effect:
         """Take all of these at once, each of another card."""
         known = self._together.get(steps)
         if known is None:
             if len(self._together) >= _STATES:
                 self._together.clear()
-            known = self._together[steps] = steps_.Step(
+            known = self._together[steps] = effects_.Effect(
                 sum(s.unused for s in steps) / max(1, len(steps)),
                 sum(s.taken for s in steps),
                 tuple(map(sum, zip(*(s.change for s in steps), strict=True)))
@@ -106,7 +106,7 @@ class Demand:
             )
         return known
 
-    def usable(self, states: Iterable[steps_.State]) -> list[int]:
+    def usable(self, states: Iterable[effects_.State]) -> list[int]:
         """Add up what can be used of the cards of one host, by unit."""
         usable = [*map(sum, zip(*(s.usable for s in states), strict=True))]
         for i, least in self.many:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import operator
 import random
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -27,11 +26,12 @@ from nova.scheduler import utils
 from nova_gpuvirt import exception
 from nova_gpuvirt import extra_specs
 from nova_gpuvirt.scheduler import candidate
-from nova_gpuvirt.scheduler import numa
+from nova_gpuvirt.scheduler import candidate_order
+from nova_gpuvirt.scheduler import effects
+from nova_gpuvirt.scheduler import nearness
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import rules
-from nova_gpuvirt.scheduler import scoring
 from nova_gpuvirt.scheduler import state
-from nova_gpuvirt.scheduler import steps
 from nova_gpuvirt.scheduler import view as view_
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class _Asked:
     """One request, which looks at one host after the other."""
 
     def __init__(
-        self, policy: scoring.Policy, spec_obj: objects.RequestSpec
+        self, policy: policy_.Policy, spec_obj: objects.RequestSpec
     ) -> None:
         self._policy = policy
         self._spec = spec_obj
@@ -151,7 +151,9 @@ class _Asked:
             return False
         if self._numa_policy is None:
             return False
-        near = numa.nearness(self._numa_policy, view, host_state, self._spec)
+        near = nearness.nearness(
+            self._numa_policy, view, host_state, self._spec
+        )
         pending = state.pending(view)
         now = view.with_taken(pending)
         scorer = state.scorer(self._policy, now, host_state, self._wanted)
@@ -168,7 +170,7 @@ class _Asked:
             is_far = near is not None and near.is_far(parts)
             cost = scorer.cost(now.step(parts) if pending else step)
             ranked.append(
-                state.Ranked(
+                candidate_order.Ranked(
                     takers,
                     is_far,
                     cost,
@@ -177,8 +179,9 @@ class _Asked:
                     each,
                 )
             )
-        ranked.sort(key=_RANK)
-        state.GpuHostState.of(host_state, view, near, ranked)
+        state.GpuHostState.of(
+            host_state, view, near, candidate_order.in_order(ranked)
+        )
         return bool(ranked)
 
     def _tell(
@@ -200,14 +203,13 @@ _NO_SCREEN = (
     'its console can not show the screen of these: leave gpuvirt_display out '
     'of flavor and image, or ask for a vGPU that has one'
 )
-_RANK = operator.itemgetter(0, 1, 2, 3, 4)
 
 
 def _refusal(
     view: view_.View,
-    near: numa.Nearness | None,
+    near: nearness.Nearness | None,
     parts: view_.Parts,
-    step: steps.Step,
+    step: effects.Effect,
 ) -> str | None:
     """Tell why a choice can't be had, None where it can."""
     # The rules would find the step again, for each candidate of each host.

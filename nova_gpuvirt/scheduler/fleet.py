@@ -1,4 +1,4 @@
-"""The GPUs of all hosts, as their summaries tell of them."""
+"""The cards of all hosts, as their summaries tell of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Mapping
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import demand as demand_
 from nova_gpuvirt.scheduler import view as view_
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 
 # A host tells of a claim within seconds, or the build has failed.

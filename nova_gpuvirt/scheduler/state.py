@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import NamedTuple
 
 import nova.conf
 from nova.scheduler import host_manager
 from nova.virt import hardware
 
 from nova_gpuvirt import conf
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
+from nova_gpuvirt.scheduler import candidate_order
 from nova_gpuvirt.scheduler import fleet as fleet_
 from nova_gpuvirt.scheduler import handed_out
-from nova_gpuvirt.scheduler import numa
-from nova_gpuvirt.scheduler import scoring
+from nova_gpuvirt.scheduler import nearness
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import view as view_
 
 CONF = nova.conf.CONF
@@ -39,9 +38,9 @@ def view(host_state: host_manager.HostState) -> view_.View | None:
     return fleet().view(host_state.uuid, stats.get(summary.KEY))
 
 
-def policy() -> scoring.Policy:
+def policy() -> policy_.Policy:
     """Read what choices shall spare."""
-    return scoring.Policy(CONF.gpuvirt.policy)
+    return policy_.Policy(CONF.gpuvirt.policy)
 
 
 def pending(view: view_.View) -> view_.Parts:
@@ -52,11 +51,11 @@ def pending(view: view_.View) -> view_.Parts:
 
 
 def scorer(
-    policy: scoring.Policy,
+    policy: policy_.Policy,
     view: view_.View,
     host_state: host_manager.HostState,
     wanted: tuple[int, int],
-) -> scoring.Scorer:
+) -> policy_.Scorer:
     """Score the choices that a request has on a host.
 
     :param wanted: the CPUs and the MiB that the request takes
@@ -64,29 +63,12 @@ def scorer(
     vcpus = host_state.vcpus_total * host_state.cpu_allocation_ratio
     memory = host_state.total_usable_ram_mb * host_state.ram_allocation_ratio
     used = host_state.total_usable_ram_mb - host_state.free_ram_mb
-    return scoring.Scorer(
+    return policy_.Scorer(
         policy,
         view,
         (vcpus - host_state.vcpus_used, memory - used),
         wanted,
     )
-
-
-class Ranked(NamedTuple):
-    """A candidate that can be had, and how good it is: less is better.
-
-    :ivar takers: who has had it a moment ago, 0 if it is not taken by that
-    :ivar is_far: whether the guest can't be near the cards
-    :ivar apart: the NUMA nodes and switches that several cards are at
-    :ivar chance: what decides between candidates that cost the same
-    """
-
-    takers: int
-    is_far: bool
-    cost: float
-    apart: int
-    chance: float
-    candidate: Mapping[str, Any]
 
 
 class GpuHostState(host_manager.HostState):
@@ -104,16 +86,16 @@ class GpuHostState(host_manager.HostState):
 
     gpus: view_.View
     numa_topology: Any
-    near: numa.Nearness | None
-    ranked: Sequence[Ranked]
+    near: nearness.Nearness | None
+    ranked: Sequence[candidate_order.Ranked]
 
     @classmethod
     def of(
         cls,
         host_state: host_manager.HostState,
         view: view_.View,
-        near: numa.Nearness | None,
-        ranked: Sequence[Ranked],
+        near: nearness.Nearness | None,
+        ranked: Sequence[candidate_order.Ranked],
     ) -> None:
         """Make one of Nova's host state."""
         host_state.__class__ = cls
@@ -122,7 +104,7 @@ class GpuHostState(host_manager.HostState):
         host_state.ranked = ranked
         host_state.allocation_candidates = [r.candidate for r in ranked]
 
-    def first(self) -> Ranked | None:
+    def first(self) -> candidate_order.Ranked | None:
         """Find the first candidate that other filters have left."""
         for ranked in self.ranked:
             if ranked.candidate is self.allocation_candidates[0]:

@@ -1,4 +1,4 @@
-"""The GPUs of one host, as the scheduler sees them for one request."""
+"""The cards of one host, as the scheduler sees them for one request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import os_resource_classes as orc
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import demand as demand_
-from nova_gpuvirt.scheduler import steps as steps_
-from nova_gpuvirt.scheduler import worth as worth_
+from nova_gpuvirt.scheduler import effects as effects_
+from nova_gpuvirt.scheduler import host_value as host_value_
 
 Parts = tuple[candidate.Part, ...]
 
@@ -41,11 +41,11 @@ class View:
         self.providers: dict[str, object] = {**self.cards, **self.sets}
         self.unused = sum(c.unused for c in told.cards)
         self._worth: tuple[float, float, float] | None = None
-        self._rare: dict[Parts, steps_.Step] = {}
-        self._costs: dict[Hashable, dict[steps_.Step, float]] = {}
+        self._rare: dict[Parts, effects_.Effect] = {}
+        self._costs: dict[Hashable, dict[effects_.Effect, float]] = {}
 
     @functools.cached_property
-    def states(self) -> Mapping[str, steps_.State]:
+    def states(self) -> Mapping[str, effects_.State]:
         """The states of the cards, by provider."""
         return {
             provider: self.demand.state(card)
@@ -61,11 +61,13 @@ class View:
         """Tell what the host is worth with so many CPUs and MiB left."""
         known = self._worth
         if known is None or known[:2] != (vcpus, memory_mb):
-            found = worth_.Worth(self.demand, self.usable, vcpus, memory_mb)
+            found = host_value_.Worth(
+                self.demand, self.usable, vcpus, memory_mb
+            )
             known = self._worth = vcpus, memory_mb, found.now
         return known[2]
 
-    def costs(self, request: Hashable) -> dict[steps_.Step, float]:
+    def costs(self, request: Hashable) -> dict[effects_.Effect, float]:
         """Give the costs that were found for requests of one shape.
 
         They are to be added to.
@@ -114,7 +116,7 @@ class View:
         touched = [c for part in parts for c, _, _ in self.touched(part)]
         return len({(card.numa_node, card.switch) for card in touched})
 
-    def step(self, parts: Parts) -> steps_.Step:
+    def step(self, parts: Parts) -> effects_.Effect:
         """Find what a choice does to the host's cards."""
         states = self.states
         try:
@@ -134,7 +136,7 @@ class View:
             known = self._rare[parts] = self._one_by_one(parts)
         return known
 
-    def _one_by_one(self, parts: Parts) -> steps_.Step:
+    def _one_by_one(self, parts: Parts) -> effects_.Effect:
         """Find it where parts are of the same card, or of a set."""
         now: dict[str, summary.Card] = {}
         steps = []

@@ -8,9 +8,9 @@ from nova.compute import vm_states
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_gpuvirt import model
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import vgpu
-from nova_gpuvirt.testing import fabric_manager
+from nova_gpuvirt.cards import vgpu
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.simulation.commands import fabric_manager
 
 _VFIO = 'vfio-pci'
 _POWER = {

@@ -7,8 +7,9 @@ import uuid
 import fixtures
 from nova import context as nova_context
 from nova import objects
+from nova.scheduler.client import report
 
-from nova_gpuvirt.testing import cloud
+from nova_gpuvirt.simulation import cloud
 from tests.functional import agreement
 
 VGPU = {'resources:VGPU': '1'}
@@ -23,6 +24,30 @@ CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
 
 class GpuTestCase(cloud.Cloud):
     """A cloud in which every side has to agree."""
+
+    def setUp(self):
+        super().setUp()
+        self._ensure_each_class_once()
+
+    def _ensure_each_class_once(self):
+        """Ask Placement once for a class, as it forgets none meanwhile.
+
+        Nova asks for each class of a card with each of its inventories.
+        """
+        original = report.SchedulerReportClient._ensure_resource_classes
+        known = set()
+
+        def ensure(client, context, names):
+            original(client, context, set(names) - known)
+            known.update(names)
+
+        self.useFixture(
+            fixtures.MockPatchObject(
+                report.SchedulerReportClient,
+                '_ensure_resource_classes',
+                ensure,
+            )
+        )
 
     def flavor(self, spec):
         """Create a small flavor with these extra specs."""

@@ -114,13 +114,16 @@ class CardSwapTest(base.GpuTestCase):
     def test_other_card_is_not_attached(self):
         server = self._stop_server(self.boot(base.PGPU))
         (claim,) = self.claims(server)
-        gpus = self.computes['host1'].driver._gpus
+        driver = self.computes['host1'].driver
         self.swap(str(claim.slot.device))
         for _ in range(2):
             error = self.assertRaises(
-                exception.PrepareFailed, gpus.attach, server['id'], [claim]
+                exception.PrepareFailed,
+                driver._handover.attach,
+                server['id'],
+                [claim],
             )
             self.assertIn('was claimed of 10de:1eb8', str(error))
             self.run_periodic()
-            (gpu,) = gpus.of_claims([claim])
+            (gpu,) = driver._gpus.of_claims([claim])
             self.assertIn('was claimed of 10de:1eb8', gpu.refusal)

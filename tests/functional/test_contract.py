@@ -39,7 +39,7 @@ from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
 
 import nova_gpuvirt
-from nova_gpuvirt import driver
+from nova_gpuvirt.compute import driver
 
 _LIBVIRT = libvirt_driver.LibvirtDriver
 
@@ -152,9 +152,9 @@ class DriverTest(unittest.TestCase):
     def test_our_attributes_are_not_nova_s(self):
         source = inspect.getsource(libvirt_driver)
         for name in (
-            *('self._admission', 'self._gate', 'self._gpus'),
+            *('self._admission', 'self._gate', 'self._gpus', 'self._handover'),
             *('self._ledger', 'self._machine', 'self._nova_options'),
-            *('self._reporter', 'self._numa_claims', 'self._tracker'),
+            *('self._reporter', 'self._pinning', 'self._tracker'),
         ):
             self.assertNotIn(name, source)
 

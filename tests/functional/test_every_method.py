@@ -18,8 +18,8 @@ from nova.tests.fixtures import neutron
 from nova.tests.functional.api import client
 from nova.virt import driver as virt_driver
 
-from nova_gpuvirt import driver
-from nova_gpuvirt.testing import errors
+from nova_gpuvirt.compute import driver
+from nova_gpuvirt.simulation.libvirt import errors
 from tests.functional import base
 
 _IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
@@ -232,7 +232,7 @@ class EveryMethod:
     def failed_boot(self):
         error = errors.error(fakelibvirt.VIR_ERR_INTERNAL_ERROR, 'no memory')
         with fixtures.MockPatch(
-            'nova_gpuvirt.testing.domain.Domain.createWithFlags',
+            'nova_gpuvirt.simulation.libvirt.domain.Domain.createWithFlags',
             side_effect=error,
         ):
             failed = super().boot(self.SPEC, expected_state='ERROR')

@@ -7,7 +7,7 @@ import fixtures
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt import vgpu
+from nova_gpuvirt.cards import vgpu
 from tests.functional import base
 
 _CARD = '0000:3b:00.0'

@@ -171,7 +171,8 @@ class HostBootTest(GateCase):
         super().setUp()
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova_gpuvirt.allocations._PATIENCE_SECONDS', 0.0
+                'nova_gpuvirt.compute.claims.allocations._PATIENCE_SECONDS',
+                0.0,
             )
         )
         self.flags(resume_guests_state_on_host_boot=True)

@@ -2,7 +2,7 @@
 
 import fixtures
 
-from nova_gpuvirt.testing import domain
+from nova_gpuvirt.simulation.libvirt import domain
 from tests.functional import base
 from tests.functional import test_snapshots
 

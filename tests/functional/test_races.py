@@ -6,7 +6,7 @@ so a race is made by a second request at the chosen moment of the first.
 
 import fixtures
 
-from nova_gpuvirt import young_claims
+from nova_gpuvirt.compute.claims import unsaved
 from tests.functional import base
 
 _IMAGE_COMES = 'nova.virt.libvirt.driver.LibvirtDriver._create_image'
@@ -112,7 +112,7 @@ class RaceTest(base.GpuTestCase):
         self,
     ):
         self.useFixture(
-            fixtures.MockPatchObject(young_claims.YoungClaims, 'heal')
+            fixtures.MockPatchObject(unsaved.UnsavedClaims, 'heal')
         )
         self.start_gpu_host('host1', 'gvtg')
         server = self.boot(base.VGPU)

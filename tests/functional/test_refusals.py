@@ -6,8 +6,8 @@ import fixtures
 from lxml import etree
 from nova.tests.functional.api import client
 
-from nova_gpuvirt import admission
 from nova_gpuvirt import exception
+from nova_gpuvirt.compute.claims import admission
 from tests.functional import base
 
 _IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'

@@ -6,7 +6,7 @@ import fixtures
 from nova import context as nova_context
 from nova import objects
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import handed_out
 from nova_gpuvirt.scheduler import state
 from tests.functional import base

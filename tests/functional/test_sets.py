@@ -8,7 +8,7 @@ from nova import context
 from nova import exception as nova_exception
 from nova.scheduler.client import report
 
-from nova_gpuvirt.testing import fabric_manager
+from nova_gpuvirt.simulation.commands import fabric_manager
 from tests.functional import base
 
 SET_2 = {'resources:CUSTOM_GPU_SET_2': '1'}
@@ -288,7 +288,7 @@ class PartitionTest(SetTestCase):
         self.start_gpu_host('host1', 'hgx-h100')
         server = self.boot(SET_4)
         with fixtures.MonkeyPatch(
-            'nova_gpuvirt.partitions.Partitions.release',
+            'nova_gpuvirt.backends.partitions.Partitions.release',
             lambda *_: None,
         ):
             self._delete_server(server)
@@ -372,7 +372,7 @@ class PartitionTest(SetTestCase):
         self.start_gpu_host('host1', 'hgx-h100')
         asked = []
         with fixtures.MonkeyPatch(
-            'nova_gpuvirt.fabric_manager.FabricManager.partitions',
+            'nova_gpuvirt.vendors.fabric_manager.FabricManager.partitions',
             lambda *_: asked.append(1),
         ):
             compute = self.computes['host1']

@@ -11,10 +11,10 @@ import fixtures
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 
-from nova_gpuvirt.testing import errors
+from nova_gpuvirt.simulation.libvirt import errors
 from tests.functional import base
 
-_DOMAIN = 'nova_gpuvirt.testing.domain.Domain'
+_DOMAIN = 'nova_gpuvirt.simulation.libvirt.domain.Domain'
 # The fake of Glance takes every image for an old backup.
 _BACKUP = {'name': 'snap', 'backup_type': 'daily', 'rotation': 99}
 _SHOWN = {'hw:gpuvirt_display': 'true'}

@@ -2,8 +2,8 @@
 
 import errno
 
-from nova_gpuvirt import nvidia_vfs
-from nova_gpuvirt import sysfs
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.vendors import nvidia_vfs
 from tests.functional import base
 
 _CARD = '0001:c8:00.0'

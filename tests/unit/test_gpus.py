@@ -9,16 +9,17 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import machine
+from nova_gpuvirt import handover
 from nova_gpuvirt import model
-from nova_gpuvirt import pciids
-from nova_gpuvirt import placement
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import traits
-from nova_gpuvirt import vgpu
-from nova_gpuvirt import wishes
-from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import vgpu
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import providers
+from nova_gpuvirt.simulation import hosts
 
 _CARD = '0000:3b:00.0'
 _INSTANCE = str(uuid.uuid4())
@@ -46,7 +47,7 @@ class Libvirt(hypervisor.Absent):
     def remove_mdev(self, parent, mdev):
         self._host.write(f'/sys/bus/mdev/devices/{mdev}/remove', '1')
 
-    def holder(self, mdev):
+    def guest_with(self, mdev):
         return self.guests.get(str(mdev))
 
 
@@ -63,8 +64,9 @@ class GpusTestCase(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), self.libvirt
             ),
-            wishes.Wishes(),
+            operator_choices.Choices(),
         )
+        self.handover = handover.Handover(self.gpus)
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def claim(self, index=0, profile='nvidia-t4-8q', card=_CARD):
@@ -133,24 +135,24 @@ class VgpuTest(GpusTestCase):
         claim = self.claim()
         mdev = str(vgpu.uuid_of(claim.slot, _INSTANCE))
         for _ in range(2):
-            (device,) = self.gpus.attach(_INSTANCE, [claim])
+            (device,) = self.handover.attach(_INSTANCE, [claim])
             self.assertEqual(mdev, str(device.uuid))
             self.assertEqual({mdev}, self.mdevs())
         for _ in range(2):
-            self.gpus.release(_INSTANCE, [claim])
+            self.handover.release(_INSTANCE, [claim])
             self.assertEqual(self.before, self.host.snapshot())
 
     def test_release_leaves_the_vgpu_of_another_instance(self):
-        self.gpus.attach(_INSTANCE, [self.claim()])
-        self.gpus.release(str(uuid.uuid4()), [self.claim()])
+        self.handover.attach(_INSTANCE, [self.claim()])
+        self.handover.release(str(uuid.uuid4()), [self.claim()])
         self.assertEqual(1, len(self.mdevs()))
 
     def test_what_was_made_goes_when_the_next_can_not_be_made(self):
-        self.gpus.attach(_INSTANCE, [self.claim(0)])
+        self.handover.attach(_INSTANCE, [self.claim(0)])
         before = self.host.snapshot()
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim(0), self.claim(1), self.claim(2, 'nvidia-t4-4q')],
         )
@@ -160,19 +162,19 @@ class VgpuTest(GpusTestCase):
 
     def test_vgpu_that_a_guest_has_is_not_removed(self):
         claim = self.claim()
-        self.gpus.attach(_INSTANCE, [claim])
+        self.handover.attach(_INSTANCE, [claim])
         (mdev,) = self.mdevs()
         self.libvirt.guests[mdev] = 'the-guest'
-        self.gpus.release(_INSTANCE, [claim])
+        self.handover.release(_INSTANCE, [claim])
         self.assertEqual({mdev}, self.mdevs())
         self.assertIn('the running guest the-guest has it', self.log.output)
 
     def test_leftovers_are_those_that_nobody_claims(self):
         claims = [self.claim(0), self.claim(1)]
-        self.gpus.attach(_INSTANCE, claims)
-        left = self.gpus.leftovers([claims[0].slot])
+        self.handover.attach(_INSTANCE, claims)
+        left = self.handover.leftovers([claims[0].slot])
         self.assertEqual([claims[1].slot], [x.slot for x in left])
-        self.gpus.discard(left)
+        self.handover.discard(left)
         self.assertEqual(1, len(self.mdevs()))
 
     def test_error_that_nobody_thought_of_leaves_nothing_half_made(self):
@@ -185,21 +187,23 @@ class VgpuTest(GpusTestCase):
 
         self.libvirt.create_mdev = create_one
         claims = [self.claim(0), self.claim(1)]
-        self.assertRaises(RuntimeError, self.gpus.attach, _INSTANCE, claims)
+        self.assertRaises(
+            RuntimeError, self.handover.attach, _INSTANCE, claims
+        )
         self.assertEqual(self.before, self.host.snapshot())
 
     def test_release_goes_on_after_any_error(self):
         claims = [self.claim(0), self.claim(1)]
-        self.gpus.attach(_INSTANCE, claims)
+        self.handover.attach(_INSTANCE, claims)
         self.host.fail('*/remove', errno.EIO)
-        self.gpus.release(_INSTANCE, claims)
+        self.handover.release(_INSTANCE, claims)
         self.assertEqual(1, len(self.mdevs()))
         self.assertIn('Could not release', self.log.output)
 
     def test_profile_that_is_gone_is_named(self):
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim(profile='nvidia-t4-3q')],
         )
@@ -210,7 +214,7 @@ class VgpuTest(GpusTestCase):
         self.libvirt.create_mdev = lambda *_: None
         error = self.assertRaises(
             exception.PrepareFailed,
-            self.gpus.attach,
+            self.handover.attach,
             _INSTANCE,
             [self.claim()],
         )
@@ -225,7 +229,7 @@ class CardTest(GpusTestCase):
         self.card = model.Claim('PGPU', 'passthrough:0000:01:00.0')
 
     def test_every_function_goes_into_one_slot(self):
-        devices = self.gpus.attach(_INSTANCE, [self.card])
+        devices = self.handover.attach(_INSTANCE, [self.card])
         self.assertEqual(
             [f'0000:01:00.{n}' for n in range(4)],
             [str(d.host) for d in devices],
@@ -233,35 +237,44 @@ class CardTest(GpusTestCase):
         self.assertEqual({'0000:01:00.0'}, {d.slot for d in devices})
         self.assertEqual([0, 1, 2, 3], [d.function for d in devices])
         self.assertTrue(all(d.managed for d in devices))
-        self.gpus.release(_INSTANCE, [self.card])
+        self.handover.release(_INSTANCE, [self.card])
         self.assertEqual(self.before, self.host.snapshot())
 
     def test_card_that_may_not_be_given_any_more(self):
         boot_vga = model.Claim('PGPU', 'passthrough:0000:00:02.0')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [boot_vga]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [boot_vga],
         )
         self.assertIn('boot VGA', str(error))
 
     def test_card_that_is_gone_or_sick(self):
         self.host.break_file('0000:01:00.0', 'resource', '?')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [self.card],
         )
         self.assertIn('resource', str(error))
         self.host.unplug('0000:01:00.0')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [self.card]
+            exception.PrepareFailed,
+            self.handover.attach,
+            _INSTANCE,
+            [self.card],
         )
-        self.assertIn('no such GPU', str(error))
+        self.assertIn('no such card', str(error))
 
     def test_claim_of_another_version_is_refused_and_never_dropped(self):
         strange = model.Claim('VGPU', 'vf:0000:01:00.4@nvidia-l40s-8q')
         error = self.assertRaises(
-            exception.PrepareFailed, self.gpus.attach, _INSTANCE, [strange]
+            exception.PrepareFailed, self.handover.attach, _INSTANCE, [strange]
         )
         self.assertIn('vf:0000:01:00.4', str(error))
-        self.gpus.release(_INSTANCE, [strange])
+        self.handover.release(_INSTANCE, [strange])
         self.assertIn('vf:0000:01:00.4', self.log.output)
 
 
@@ -277,16 +290,16 @@ class ReportTest(GpusTestCase):
         address = model.PciAddress.parse(_CARD)
         self.host.unplug(_CARD)
         for _ in range(3):
-            self.gpus.report('node1', {address: placement.UNKNOWN})
+            self.gpus.report('node1', {address: providers.UNKNOWN})
         self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
         self.host.plug(_CARD)
-        self.gpus.report('node1', {address: placement.UNKNOWN})
+        self.gpus.report('node1', {address: providers.UNKNOWN})
         self.assertIn(f'{_CARD} is offered again', self.log.output)
 
     def of_card(self, *claims):
         """Report a card in whose place another model was claimed of."""
         other = 'CUSTOM_GPU_ID_10DE_2331'
-        known = placement.Known({}, {other}, frozenset(claims))
+        known = providers.Known({}, {other}, frozenset(claims))
         found = self.gpus.report(
             'node1', {model.PciAddress.parse(_CARD): known}
         )
@@ -297,7 +310,7 @@ class ReportTest(GpusTestCase):
         claim = self.claim()
         provider, is_other = self.of_card(claim)
         self.assertTrue(is_other)
-        self.assertIn(traits.QUARANTINED, provider.traits)
+        self.assertIn(trait_names.QUARANTINED, provider.traits)
         self.assertEqual({'VGPU': {claim}}, provider.resources)
         (gpu,) = self.gpus.look_at([claim])
         self.assertIn('claimed of 10de:2331', gpu.refusal)

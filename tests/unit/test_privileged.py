@@ -65,11 +65,11 @@ class DaemonTest(testtools.TestCase):
             FileNotFoundError, privileged.set_vgpu_type, _NOWHERE, 1
         )
         self.assertEqual(errno.ENOENT, error.errno)
-        self.assertRaises(FileNotFoundError, privileged.holders, _NOWHERE)
+        self.assertRaises(FileNotFoundError, privileged.openers, _NOWHERE)
 
     def test_only_addresses_and_known_files_are_taken(self):
         for address in ('..', f'{_NOWHERE}/../x', ''):
-            self.assertRaises(ValueError, privileged.holders, address)
+            self.assertRaises(ValueError, privileged.openers, address)
         self.assertRaises(
             AssertionError, privileged.read, _NOWHERE, 'reset_gpu'
         )

@@ -12,16 +12,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from nova_gpuvirt import gpus
-from nova_gpuvirt import hypervisor
-from nova_gpuvirt import machine
 from nova_gpuvirt import model
-from nova_gpuvirt import pciids
-from nova_gpuvirt import placement
-from nova_gpuvirt import sysfs
-from nova_gpuvirt import traits
-from nova_gpuvirt import wishes
-from nova_gpuvirt.testing import hosts
-from nova_gpuvirt.testing import powers
+from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import providers
+from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import powers
 
 _NODE = 'node1'
 _KINDS = ('t4', 'l40s', 'a16', 'gvtg', 'mi300x-hive', 'hgx-h100', 'mixed')
@@ -70,18 +70,18 @@ class Reports:
                 hypervisor.Absent(),
                 powers.Powers(host).run,
             ),
-            wishes.Wishes(),
+            operator_choices.Choices(),
         )
         self.gpus.survey(refresh=True)
         self.report()
 
     def report(self, **kwargs):
         self.providers = {
-            placement.address_of(_NODE, p.name): p
+            providers.address_of(_NODE, p.name): p
             for p in self.gpus.report(_NODE, self.known, **kwargs)
         }
         self.known = {
-            device: placement.Known(
+            device: providers.Known(
                 provider.inventories,
                 provider.traits,
                 self.claims(device),
@@ -97,7 +97,7 @@ class Reports:
     def claim(self, device, claims):
         """Let a provider have these claims."""
         before = self.known[device]
-        self.known[device] = placement.Known(
+        self.known[device] = providers.Known(
             before.inventories, before.traits, frozenset(claims)
         )
 
@@ -195,10 +195,10 @@ class LookTest(testtools.TestCase):
         _, *words = next(f for f in free if f[0] == str(first))
         self.reports.claim(first, {model.Claim(*words)})
         told = self.reports.report(everything=False)
-        self.assertIn(traits.MISSING, told[first].traits)
-        self.assertNotIn(traits.MISSING, told[second].traits)
+        self.assertIn(trait_names.MISSING, told[first].traits)
+        self.assertNotIn(trait_names.MISSING, told[second].traits)
         told = self.reports.report()
-        self.assertIn(traits.MISSING, told[second].traits)
+        self.assertIn(trait_names.MISSING, told[second].traits)
 
     def test_without_a_change_nothing_is_looked_at(self):
         before = dict(self.reports.providers)
@@ -210,7 +210,7 @@ class LookTest(testtools.TestCase):
     def test_a_trait_that_others_gave_is_seen_at_once(self):
         card = self.cards[0]
         before = self.reports.known[card]
-        self.reports.known[card] = placement.Known(
+        self.reports.known[card] = providers.Known(
             before.inventories, {*before.traits, 'CUSTOM_THEIRS'}, ()
         )
         told = self.reports.report(everything=False)

@@ -16,9 +16,9 @@ import unittest
 import fixtures
 from nova.virt.libvirt import driver as libvirt_driver
 
-from nova_gpuvirt import driver
 from nova_gpuvirt import novavirt
-from nova_gpuvirt.testing import hosts
+from nova_gpuvirt.compute import driver
+from nova_gpuvirt.simulation import hosts
 
 _BASELINE = bool(os.environ.get('NOVA_GPUVIRT_BASELINE'))
 _DRIVER = (

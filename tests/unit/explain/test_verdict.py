@@ -9,30 +9,31 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from nova_gpuvirt import model
-from nova_gpuvirt import offers
-from nova_gpuvirt import placement
+from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt.cards import offers
 from nova_gpuvirt.explain import changes
-from nova_gpuvirt.explain import fleet
+from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import obstacles
 from nova_gpuvirt.explain import verdict
 from nova_gpuvirt.explain import wanted
-from nova_gpuvirt.testing import mdev
-from tests.unit import test_offers
+from nova_gpuvirt.placement import providers
+from nova_gpuvirt.simulation.drivers import mdev
+from tests.unit.cards import test_offers
 from tests.unit.explain import test_wanted
 
-UP = fleet.Service('host1')
-ROOT = fleet.Provider(
-    'root', 'host1', stocks={'VCPU': fleet.Stock(8, max_unit=8)}
+UP = hosts_.Service('host1')
+ROOT = hosts_.Provider(
+    'root', 'host1', stocks={'VCPU': hosts_.Stock(8, max_unit=8)}
 )
 
 
 def host(*cards, name='host1', service=UP, root=ROOT):
     root = dataclasses.replace(root, uuid=f'{name}-root', name=name)
-    return fleet.Host(name, (root,), cards, service)
+    return hosts_.Host(name, (root,), cards, service)
 
 
 def card(device='0000:3b:00.0', holders=(), traits=(), **stocks):
-    return fleet.Provider(
+    return hosts_.Provider(
         f'uuid-{device}',
         f'host1_gpuvirt_{device}',
         device,
@@ -66,15 +67,15 @@ def candidates(hosts, asked):
 
 def rows(asked, *hosts, found=None):
     found = candidates(hosts, asked) if found is None else found
-    return verdict.rows(fleet.Fleet(hosts), hosts, asked, found)
+    return verdict.rows(hosts_.Fleet(hosts), hosts, asked, found)
 
 
 TWO_SMALL = (
-    fleet.Holder('one', {'CUSTOM_VGPU_2Q': 1}),
-    fleet.Holder('two', {'CUSTOM_VGPU_2Q': 1}),
+    hosts_.Holder('one', {'CUSTOM_VGPU_2Q': 1}),
+    hosts_.Holder('two', {'CUSTOM_VGPU_2Q': 1}),
 )
-GONE = fleet.Stock(1, 1)
-SMALL = fleet.Stock(8, used=2, max_unit=1)
+GONE = hosts_.Stock(1, 1)
+SMALL = hosts_.Stock(8, used=2, max_unit=1)
 
 
 class RealCardTest(unittest.TestCase):
@@ -90,8 +91,8 @@ class RealCardTest(unittest.TestCase):
 
     def reported(self, gpu, claims):
         """A fleet of one host with this card, each claim by its server."""
-        known = placement.Known({}, (), tuple(claims.values()))
-        (provider,) = placement.providers(
+        known = providers.Known({}, (), tuple(claims.values()))
+        (provider,) = providers.providers(
             'host1', [gpu], (), {test_offers.ADDRESS: known}
         )
         used = [c.resource_class for c in claims.values()]
@@ -99,12 +100,12 @@ class RealCardTest(unittest.TestCase):
             card(
                 str(test_offers.ADDRESS),
                 [
-                    fleet.Holder(name, {c.resource_class: 1})
+                    hosts_.Holder(name, {c.resource_class: 1})
                     for name, c in claims.items()
                 ],
                 provider.traits,
                 **{
-                    rc: fleet.Stock(**inventory, used=used.count(rc))
+                    rc: hosts_.Stock(**inventory, used=used.count(rc))
                     for rc, inventory in provider.inventories.items()
                 },
             )
@@ -112,7 +113,7 @@ class RealCardTest(unittest.TestCase):
 
     def free(self, gpu, claims):
         held = tuple(claims.values())
-        default = offers.default_profile(gpu, held)
+        default = default_profile.of(gpu, held)
         return offers.offers(gpu, held, default)
 
     @settings(deadline=None)
@@ -159,9 +160,9 @@ class ChangeTest(unittest.TestCase):
 
     def test_vgpu_of_the_default_profile_goes_by_either_class(self):
         full = card(
-            holders=[fleet.Holder(n, {'VGPU': 1}) for n in ('one', 'two')],
+            holders=[hosts_.Holder(n, {'VGPU': 1}) for n in ('one', 'two')],
             traits=['CUSTOM_A', 'CUSTOM_GPU_PROFILE_8Q', 'CUSTOM_Z'],
-            VGPU=fleet.Stock(2, used=2),
+            VGPU=hosts_.Stock(2, used=2),
             CUSTOM_VGPU_8Q=GONE,
         )
         (row,) = rows(ask(CUSTOM_VGPU_8Q=1), host(full))
@@ -174,28 +175,28 @@ class ChangeTest(unittest.TestCase):
         self.assertIsNone(row.change)
         self.assertIn('held: one', row.reasons[0])
         self.assertIn('no single change', verdict.last_word('big', [row]))
-        down = fleet.Service('host1', is_up=False, is_enabled=False)
-        for row in rows(asked, host(card(PGPU=fleet.Stock(1)), service=down)):
+        down = hosts_.Service('host1', is_up=False, is_enabled=False)
+        for row in rows(asked, host(card(PGPU=hosts_.Stock(1)), service=down)):
             self.assertFalse(row.fits)
             self.assertIsNone(row.change)
-        down = fleet.Service('host1', is_up=False)
+        down = hosts_.Service('host1', is_up=False)
         held = card(holders=TWO_SMALL[:1], PGPU=GONE)
         for row in rows(asked, host(held, service=down)):
             self.assertIsNone(row.change)
 
     def test_consumer_that_is_no_server_can_not_be_moved(self):
-        migration = fleet.Holder('consumer 1', {'PGPU': 1}, is_server=False)
+        migration = hosts_.Holder('consumer 1', {'PGPU': 1}, is_server=False)
         (row,) = rows(ask(PGPU=1), host(card(holders=[migration], PGPU=GONE)))
         self.assertIsNone(row.change)
         self.assertIn('consumer 1 (PGPU=1)', row.reasons[0])
 
     def test_cheapest_change_of_the_fleet_is_the_last_word(self):
-        server = fleet.Holder('vm', {'PGPU': 1})
+        server = hosts_.Holder('vm', {'PGPU': 1})
         full = host(card(holders=[server], PGPU=GONE))
         off = host(
-            card('0000:5e:00.0', PGPU=fleet.Stock(1)),
+            card('0000:5e:00.0', PGPU=hosts_.Stock(1)),
             name='host2',
-            service=fleet.Service('host2', is_enabled=False),
+            service=hosts_.Service('host2', is_enabled=False),
         )
         last = verdict.last_word('big', rows(ask(PGPU=1), full, off))
         self.assertIn('set --enable host2', last)
@@ -204,9 +205,9 @@ class ChangeTest(unittest.TestCase):
 
     def test_servers_that_could_make_room_on_the_host(self):
         root = dataclasses.replace(
-            ROOT, stocks={'VCPU': fleet.Stock(8, used=8, max_unit=8)}
+            ROOT, stocks={'VCPU': hosts_.Stock(8, used=8, max_unit=8)}
         )
-        there = host(card(PGPU=fleet.Stock(1)), root=root)
+        there = host(card(PGPU=hosts_.Stock(1)), root=root)
         answers = rows(ask(PGPU=1), there, found={})
         self.assertEqual(
             ('0 of 8 VCPU are left, 1 are wanted',), answers[0].reasons
@@ -226,8 +227,8 @@ class GroupsTest(unittest.TestCase):
 
     def test_group_that_no_card_fits_is_named(self):
         there = host(
-            card('a', traits=['CUSTOM_A'], PGPU=fleet.Stock(1)),
-            card('b', traits=['CUSTOM_B'], PGPU=fleet.Stock(1)),
+            card('a', traits=['CUSTOM_A'], PGPU=hosts_.Stock(1)),
+            card('b', traits=['CUSTOM_B'], PGPU=hosts_.Stock(1)),
         )
         asked = ask(*self.groups('CUSTOM_A', 'CUSTOM_C'))
         whole, a, b = rows(asked, there, found={})
@@ -236,9 +237,9 @@ class GroupsTest(unittest.TestCase):
         self.assertEqual(2, len(b.reasons))
 
     def test_one_change_is_of_a_card_that_the_others_do_not_need(self):
-        server = fleet.Holder('vm', {'PGPU': 1})
+        server = hosts_.Holder('vm', {'PGPU': 1})
         asked = ask(*self.groups('CUSTOM_A', 'CUSTOM_A'))
-        free = card('a', traits=['CUSTOM_A'], PGPU=fleet.Stock(1))
+        free = card('a', traits=['CUSTOM_A'], PGPU=hosts_.Stock(1))
         held = card('b', [server], ['CUSTOM_A'], PGPU=GONE)
         whole, a, b = rows(asked, host(free, held), found={})
         self.assertIn('server vm', b.change.text)
@@ -246,7 +247,7 @@ class GroupsTest(unittest.TestCase):
         self.assertIsNone(b.change)
 
     def test_one_card_is_not_changed_for_two_groups(self):
-        there = host(card('a', traits=['CUSTOM_A'], PGPU=fleet.Stock(1)))
+        there = host(card('a', traits=['CUSTOM_A'], PGPU=hosts_.Stock(1)))
         other = host(card('b', traits=['CUSTOM_B'], PGPU=GONE), name='host2')
         asked = ask(*self.groups('CUSTOM_A', 'CUSTOM_B'))
         for row in rows(asked, there, other, found={}):
@@ -271,11 +272,11 @@ class GroupsTest(unittest.TestCase):
 
 class SetsTest(unittest.TestCase):
     def test_who_has_a_card_of_a_set(self):
-        server = fleet.Holder('vm', {'PGPU': 1})
+        server = hosts_.Holder('vm', {'PGPU': 1})
         asked = ask(CUSTOM_GPU_SET_2=1)
         there = host(
-            card('a', [server], PGPU=fleet.Stock(1, used=1)),
-            card('b', PGPU=fleet.Stock(1)),
+            card('a', [server], PGPU=hosts_.Stock(1, used=1)),
+            card('b', PGPU=hosts_.Stock(1)),
             card('fabric0', CUSTOM_GPU_SET_2=GONE),
         )
         (row,) = rows(asked, there)
@@ -287,8 +288,8 @@ class SetsTest(unittest.TestCase):
         )
 
     def test_who_has_the_set_of_a_card(self):
-        server = fleet.Holder('vm', {'CUSTOM_GPU_SET_2': 1})
-        taken = fleet.Stock(1, used=1)
+        server = hosts_.Holder('vm', {'CUSTOM_GPU_SET_2': 1})
+        taken = hosts_.Stock(1, used=1)
         there = host(
             card('a', PGPU=GONE),
             card('fabric0', [server], CUSTOM_GPU_SET_2=taken),
@@ -304,23 +305,23 @@ class LimitsTest(unittest.TestCase):
         return row.reasons, row.change and row.change.text
 
     def test_amounts_that_the_inventory_does_not_allow(self):
-        reasons, change = self.reasons(fleet.Stock(8, max_unit=2), 4)
+        reasons, change = self.reasons(hosts_.Stock(8, max_unit=2), 4)
         self.assertEqual(
             ('gives 2 of its parts to one guest, 4 are wanted',), reasons
         )
         self.assertEqual('ask for 2 of VGPU in one group', change)
-        reasons, change = self.reasons(fleet.Stock(8, min_unit=2), 1)
+        reasons, change = self.reasons(hosts_.Stock(8, min_unit=2), 1)
         self.assertEqual('ask for 2 of VGPU in one group', change)
-        reasons, _ = self.reasons(fleet.Stock(8, step_size=2), 3)
+        reasons, _ = self.reasons(hosts_.Stock(8, step_size=2), 3)
         self.assertEqual(
             ('VGPU is given in steps of 2, 3 are wanted',), reasons
         )
 
     def test_disk_may_be_another_providers(self):
         asked = ask(VGPU=1, DISK_GB=1)
-        there = host(card(VGPU=fleet.Stock(2)))
+        there = host(card(VGPU=hosts_.Stock(2)))
         self.assertEqual(
-            [], [*obstacles.of_host(there, asked, fleet.Fleet((there,)))]
+            [], [*obstacles.of_host(there, asked, hosts_.Fleet((there,)))]
         )
 
 
@@ -332,7 +333,7 @@ class NamesTest(unittest.TestCase):
     def test_name_that_looks_like_another(self):
         there = card(
             traits=['CUSTOM_GPU_VENDOR_NVIDIA', 'CUSTOM_GPU_VENDOR_INTEL'],
-            PGPU=fleet.Stock(1),
+            PGPU=hosts_.Stock(1),
         )
         asked = ask(
             wanted.Group(
@@ -348,9 +349,9 @@ class NamesTest(unittest.TestCase):
         trait = 'CUSTOM_GPU_PROFILE_2Q'
         there = card(
             traits=['CUSTOM_GPU_PROFILE_8Q'],
-            VGPU=fleet.Stock(2),
-            CUSTOM_VGPU_2Q=fleet.Stock(8),
-            CUSTOM_VGPU_8Q=fleet.Stock(2),
+            VGPU=hosts_.Stock(2),
+            CUSTOM_VGPU_2Q=hosts_.Stock(8),
+            CUSTOM_VGPU_8Q=hosts_.Stock(2),
         )
         asked = ask(wanted.Group('1', {'VGPU': 1}, frozenset([trait])))
         change = self.change(asked, there)
@@ -362,14 +363,14 @@ class NamesTest(unittest.TestCase):
         st.text('ABC_', min_size=1, max_size=9),
     )
     def test_name_that_is_there_is_the_nearest(self, names, name):
-        near = fleet.near(name, names | {name}).split(', ')
+        near = hosts_.near(name, names | {name}).split(', ')
         self.assertIn(name, near)
         self.assertLessEqual({*near}, names | {name})
 
 
 class LastWordTest(unittest.TestCase):
     def test_where_it_fits(self):
-        there = host(card('a', VGPU=fleet.Stock(2)), card('b', VGPU=GONE))
+        there = host(card('a', VGPU=hosts_.Stock(2)), card('b', VGPU=GONE))
         answers = rows(ask(VGPU=1), there)
         self.assertEqual(
             'small fits: 1 card of 1 host.',

@@ -51,14 +51,14 @@ _LIBVIRT = """\
 
 def _nova(request, message, level='DEBUG'):
     return (
-        f'2026-11-24 15:45:45.628 30173 {level} nova_gpuvirt.timed'
+        f'2026-11-24 15:45:45.628 30173 {level} nova_gpuvirt.compute.timed'
         f' [None {request} {_WHO}] {message}\n'
     )
 
 
 _AT = 'wrapper /opt/nova/lib/python3.13/site-packages/timeutils.py:425'
-_DRIVER = 'nova_gpuvirt.building.Building'
-_REPORTER = 'nova_gpuvirt.reporter.Reporter'
+_DRIVER = 'nova_gpuvirt.compute.building.Building'
+_REPORTER = 'nova_gpuvirt.compute.reports.reporter.Reporter'
 _NOVA = ''.join(
     (
         _nova(_BOOT, f'{_DRIVER}._check took 0.250 s {_AT}'),

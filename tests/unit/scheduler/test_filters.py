@@ -34,7 +34,7 @@ class FilterTest(unittest.TestCase):
             ('state.scorer', mock.Mock()),
             ('state.GpuHostState.of', None),
             ('candidate.parts', (part,)),
-            ('numa.nearness', None),
+            ('nearness.nearness', None),
         ):
             self.patched(name, return_value=made)
         self.of_build = self.patched(

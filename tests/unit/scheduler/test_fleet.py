@@ -4,7 +4,7 @@ import unittest
 
 import os_resource_classes as orc
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import fleet
 from tests.unit.scheduler import worlds
 

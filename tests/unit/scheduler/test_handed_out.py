@@ -7,7 +7,7 @@ import uuid
 import hypothesis
 from hypothesis import strategies as st
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import handed_out
 from tests.unit.scheduler import worlds

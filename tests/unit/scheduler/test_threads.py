@@ -5,12 +5,12 @@ import threading
 import unittest
 import uuid
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import fleet
 from nova_gpuvirt.scheduler import handed_out
-from nova_gpuvirt.scheduler import scoring
+from nova_gpuvirt.scheduler import policy as policy_
 from nova_gpuvirt.scheduler import view as view_
 from tests.unit.scheduler import worlds
 
@@ -89,8 +89,8 @@ def costs(view, number):
     """What requests of some shapes cost on a host, one after the other."""
     found = {}
     for vcpus in range(number, number + 20):
-        for policy in scoring.Policy:
-            scorer = scoring.Scorer(policy, view, (64, 1 << 18), (vcpus, 2048))
+        for policy in policy_.Policy:
+            scorer = policy_.Scorer(policy, view, (64, 1 << 18), (vcpus, 2048))
             for card in view.summary.cards:
                 part = candidate.Part(card.provider, 'CUSTOM_1', 1)
                 # Twice of one card is looked up otherwise than once.

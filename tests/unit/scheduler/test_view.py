@@ -6,7 +6,7 @@ import hypothesis
 import os_resource_classes as orc
 from hypothesis import strategies as st
 
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import view

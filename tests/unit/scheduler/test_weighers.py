@@ -11,7 +11,7 @@ from nova.scheduler import host_manager
 from nova.scheduler import weights
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import summary
+from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import fleet

@@ -11,7 +11,7 @@ from tempest.api.compute import base
 from tempest.common import waiters
 from tempest.lib import exceptions as lib_exc
 
-from nova_gpuvirt import placement
+from nova_gpuvirt.placement import providers as providers_
 from nova_gpuvirt.tempest_plugin import inventory
 from nova_gpuvirt.tempest_plugin import request
 
@@ -122,7 +122,7 @@ class GpuTest(base.BaseV2ComputeAdminTest):
         return {
             uuid: node
             for uuid, node in nodes.items()
-            if placement.address_of(node, names[uuid]) is not None
+            if providers_.address_of(node, names[uuid]) is not None
         }
 
     def left(self) -> dict[str, dict[str, int]]:

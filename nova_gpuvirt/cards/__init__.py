@@ -1,0 +1,1 @@
+"""What a host's cards are, and what is left of them."""

@@ -1,0 +1,1 @@
+"""Nova's compute side of ours."""

@@ -1,0 +1,1 @@
+"""What instances have claimed here, and whether they may."""

@@ -1,0 +1,110 @@
+"""The compute driver: Nova's libvirt driver, with the host's GPUs.
+
+Each override calls Nova's own method and one thing of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import exception as nova_exception
+from nova import objects
+from nova import version
+from nova.compute import provider_tree as provider_tree_
+from oslo_log import log as logging
+
+from nova_gpuvirt import exception
+from nova_gpuvirt.cards import offers
+from nova_gpuvirt.compute import building
+from nova_gpuvirt.compute import saving
+from nova_gpuvirt.compute import timed
+
+LOG = logging.getLogger(__name__)
+
+# The major releases of Nova on which all tests are run.
+TESTED_RELEASES = ('33', '34')
+
+
+class GpuLibvirtDriver(building.Building, saving.Saving):
+    """Nova's libvirt driver, that also gives the host's GPUs to guests."""
+
+    def init_host(self, host: str) -> None:
+        """Refuse to start where Nova would take what is ours for its own."""
+        super().init_host(host)
+        release = version.version_string().partition('.')[0]
+        if release not in TESTED_RELEASES:
+            LOG.warning(
+                'nova-gpuvirt was tested with Nova %s, and this is %s: run '
+                'its contract tests before you rely on it',
+                ' and '.join(TESTED_RELEASES),
+                release,
+            )
+        found = self._gpus.survey(refresh=True)
+        try:
+            self._nova_options.check(found.gpus)
+        except exception.InvalidOption as error:
+            raise nova_exception.InvalidConfiguration(str(error)) from error
+        for gpu in found.gpus:
+            if offers.offers_anything(gpu):
+                LOG.info('GPU %s: %s %s', gpu.address, gpu.vendor, gpu.model)
+
+    # What Placement is told
+
+    def update_provider_tree(
+        self,
+        provider_tree: provider_tree_.ProviderTree,
+        nodename: str,
+        allocations: Any = None,
+    ) -> None:
+        """Add our providers."""
+        super().update_provider_tree(provider_tree, nodename, allocations)
+        self._reporter.report(provider_tree, nodename)
+
+    def get_available_resource(self, nodename: str) -> Any:
+        """Discard leftovers first; no lock of Nova's is held here."""
+        try:
+            self._reconcile()
+        except Exception:
+            LOG.exception('The leftovers of %s stay for now', nodename)
+        try:
+            self._look_again()
+        except Exception:
+            LOG.exception('Not all guests of %s are looked at again', nodename)
+        self._reporter.prepare(nodename)
+        resources = super().get_available_resource(nodename)
+        resources['stats'] |= self._reporter.stats
+        return resources
+
+    def _look_again(self) -> None:
+        self._late_unplugs.look()
+        if self._ledger.ready:
+            self._gate.look_again()
+
+    @timed.step
+    def _reconcile(self) -> None:
+        # Before the first update every device looks like a leftover.
+        if not self._ledger.ready:
+            return
+        # What the last update did not know may have been claimed since. The
+        # database is read after the devices, and a claim is saved before its
+        # device is made: so what is found here and not there is nobody's.
+        leftovers = self._handover.leftovers(self._ledger.last_slots)
+        if leftovers:
+            claimed = self._ledger.slots_in_database()
+            places = {slot.place for slot in claimed}
+            self._handover.discard(
+                x for x in leftovers if x.slot.place not in places
+            )
+
+    def check_can_live_migrate_source(
+        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
+    ) -> Any:
+        """Refuse for every GPU: Nova claims none on the other side."""
+        claims = self._ledger.claims(instance)
+        if claims:
+            raise nova_exception.MigrationPreCheckError(
+                reason=f'it has {claims[0].resource_class}; migrate it cold'
+            )
+        return super().check_can_live_migrate_source(
+            context, instance, *args, **kw
+        )

@@ -1,0 +1,126 @@
+"""What the compute driver is made of, before it overrides anything."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from collections.abc import Collection
+from typing import Any
+
+import nova.conf
+from nova import exception as nova_exception
+from nova import objects
+from nova.virt.libvirt import driver as libvirt_driver
+
+from nova_gpuvirt import conf
+from nova_gpuvirt import exception
+from nova_gpuvirt import extra_specs
+from nova_gpuvirt import gpus
+from nova_gpuvirt import handover
+from nova_gpuvirt import privileged
+from nova_gpuvirt.compute import gate
+from nova_gpuvirt.compute import late_unplugs
+from nova_gpuvirt.compute import nova_options
+from nova_gpuvirt.compute.claims import admission
+from nova_gpuvirt.compute.claims import allocations
+from nova_gpuvirt.compute.claims import ledger
+from nova_gpuvirt.compute.claims import pinning
+from nova_gpuvirt.compute.reports import reporter
+from nova_gpuvirt.host import commands
+from nova_gpuvirt.host import hypervisor
+from nova_gpuvirt.host import machine
+from nova_gpuvirt.host import pciids
+from nova_gpuvirt.host import rootonly
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.model import guest_device
+
+CONF = nova.conf.CONF
+
+conf.register_opts(CONF)
+
+
+class Parts(libvirt_driver.LibvirtDriver):
+    """Nova's libvirt driver, and beside it what knows of GPUs."""
+
+    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+        super().__init__(virtapi, read_only)
+        try:
+            root = conf.sysfs_root(CONF)
+            choices = conf.choices(CONF)
+            boot_vga = conf.boot_vga(CONF)
+            gpu_modules = conf.gpu_modules(CONF)
+        except exception.InvalidOption as error:
+            raise nova_exception.InvalidConfiguration(str(error)) from error
+        self._machine = machine.Machine(
+            sysfs.Sysfs(root, _rootly(root)),
+            pciids.PciIds((root, pathlib.Path('/'))),
+            hypervisor.Hypervisor(lambda: self._host.get_connection()),
+            commands.of(root),
+            CONF.gpuvirt.api_sessions,
+            CONF.gpuvirt.api_vulkan,
+            boot_vga,
+            CONF.gpuvirt.fabric_manager,
+            gpu_modules,
+        )
+        self._nova_options = nova_options.NovaOptions(
+            CONF, self._machine.sysfs
+        )
+        self._gpus = gpus.Gpus(
+            self._machine, choices, self._nova_options.withhold
+        )
+        self._handover = handover.Handover(self._gpus)
+        self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
+        self._ledger = ledger.Ledger(CONF.host, self._tracker)
+        self._admission = admission.Admission(self._ledger, self._has_guest)
+        self._gate = gate.Gate(
+            self._ledger,
+            self._admission,
+            self._gpus,
+            allocations.Allocations(lambda: virtapi.reportclient),
+        )
+        self._late_unplugs = late_unplugs.LateUnplugs(
+            lambda instance: self._host.get_guest(instance)
+        )
+        self._pinning = pinning.Pinning(CONF.host, self._tracker, self._places)
+        self._reporter = reporter.Reporter(
+            self._gpus,
+            self._ledger,
+            self._tracker,
+            has_console=CONF.vnc.enabled or CONF.spice.enabled,
+        )
+
+    def _has_guest(self, instance: str) -> bool:
+        """Tell whether libvirt knows a guest of an instance, by its UUID.
+
+        Nova's own way takes an error of libvirt for a no.
+        """
+        try:
+            self._host.get_guest(objects.Instance(uuid=instance))
+        except nova_exception.InstanceNotFound:
+            return False
+        return True
+
+    def _places(self, instance: objects.Instance) -> pinning.Places:
+        """Tell where the cards are that an instance has claimed."""
+        claims = self._ledger.claims(instance)
+        return pinning.places(self._gpus.of_claims(claims), claims)
+
+    def _attach(
+        self, instance: objects.Instance
+    ) -> Collection[guest_device.GuestDevice]:
+        """Make an instance's devices ready."""
+        return self._handover.attach(
+            instance.uuid, self._ledger.claims(instance)
+        )
+
+    @staticmethod
+    def _shows(instance: objects.Instance) -> bool:
+        """Tell whether its console shall show the screen of a vGPU."""
+        return extra_specs.wants_display(
+            instance.flavor.extra_specs, instance.system_metadata
+        )
+
+
+def _rootly(root: pathlib.Path) -> rootonly.Rootly | None:
+    """Tell who may change a host: nobody may change a copy of one."""
+    return privileged if root == pathlib.Path('/') else None

@@ -1,0 +1,1 @@
+"""What a host tells Placement and the scheduler of its cards."""

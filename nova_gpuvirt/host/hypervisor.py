@@ -1,0 +1,187 @@
+"""What is asked of libvirt beside the guests' own XML.
+
+No libvirt module is imported here: Nova owns the connection, and in its
+tests another module stands in for libvirt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import uuid
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+
+_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_NO_DOMAIN = 42  # VIR_ERR_NO_DOMAIN
+_QEMU_WITH_VENUS = 9_002_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Renderer:
+    """What QEMU and libvirt can forward: OpenGL (virgl), Vulkan (venus)."""
+
+    virgl: bool
+    venus: bool
+
+
+class Hypervisor:
+    """A host's libvirt.
+
+    :param connect: returns an open `virConnect` whenever it is called
+    """
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+
+    def create_mdev(
+        self, parent: model.PciAddress, type_id: str, mdev: uuid.UUID
+    ) -> None:
+        """Create an mdev, for as long as the host runs.
+
+        Nothing is defined: Nova builds each guest anew after a reboot of
+        the host, and its vGPUs with it.
+
+        :raises PrepareFailed: when libvirt or the driver refuses
+        """
+        device = ElementTree.Element('device')
+        ElementTree.SubElement(device, 'parent').text = parent.nodedev
+        mdev_xml = ElementTree.SubElement(device, 'capability', type='mdev')
+        ElementTree.SubElement(mdev_xml, 'type', id=type_id)
+        ElementTree.SubElement(mdev_xml, 'uuid').text = str(mdev)
+        try:
+            self._connect().nodeDeviceCreateXML(
+                ElementTree.tostring(device, encoding='unicode'), 0
+            )
+        except Exception as error:
+            raise exception.PrepareFailed(
+                str(parent),
+                wanted=f'a vGPU of type {type_id} as {mdev}',
+                found=f'that libvirt refuses: {error}',
+                remedy='compare `nova-gpuvirt discover` with the claims, and '
+                "look for the driver's reason in the kernel log",
+            ) from error
+
+    def remove_mdev(self, parent: str, mdev: uuid.UUID) -> None:
+        """Remove an mdev.
+
+        :param parent: the mdev's parent, as sysfs names it
+        :raises ReleaseFailed: when libvirt or the driver refuses
+        """
+        name = f'mdev_{mdev}'.replace('-', '_')
+        try:
+            connection = self._connect()
+            # Since libvirt 7.7 the name ends with the parent's address.
+            full = next(
+                (
+                    n
+                    for n in connection.listDevices('mdev', 0)
+                    if n.startswith(name)
+                ),
+                name,
+            )
+            connection.nodeDeviceLookupByName(full).destroy()
+        except Exception as error:
+            raise exception.ReleaseFailed(
+                parent,
+                wanted=f'to remove the vGPU {mdev}',
+                found=f'that libvirt refuses: {error}',
+                remedy='it is tried again with each periodic update',
+            ) from error
+
+    def guest_with(self, device: uuid.UUID | model.PciAddress) -> str | None:
+        """Name the running guest that has a device, None where none has.
+
+        :raises ReleaseFailed: when libvirt doesn't answer
+        """
+        try:
+            for domain in self._connect().listAllDomains(_ACTIVE):
+                try:
+                    xml = domain.XMLDesc(0)
+                except Exception as error:
+                    if _is_about_a_guest_that_ended(error):
+                        continue
+                    raise
+                if device in _hostdevs(xml):
+                    return str(domain.UUIDString())
+        except Exception as error:
+            raise exception.ReleaseFailed(
+                str(device),
+                wanted='to know that no guest has it',
+                found=f'no answer from libvirt: {error}',
+                remedy='it is tried again with each periodic update',
+            ) from error
+        return None
+
+    def version(self) -> int:
+        """Give libvirt's version, 10.2.0 as 10002000.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        return int(self._connect().getLibVersion())
+
+    def renderer(self) -> Renderer:
+        """Tell how guests of this host can draw with the host's GPUs.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        connection = self._connect()
+        capabilities = ElementTree.fromstring(
+            connection.getDomainCapabilities(
+                None, platform.machine(), None, None, 0
+            )
+        )
+        words = {
+            f'{kind}:{value.text}'
+            for kind in ('graphics', 'video')
+            for value in capabilities.iterfind(f'devices/{kind}/enum/value')
+        }
+        return Renderer(
+            virgl={'graphics:egl-headless', 'video:virtio'} <= words,
+            venus=connection.getVersion() >= _QEMU_WITH_VENUS,
+        )
+
+
+class Absent(Hypervisor):
+    """The libvirt of a host that is only looked at: what it can is assumed."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def version(self) -> int:
+        """Assume one that knows all kinds of GPU."""
+        return 10_000_000
+
+    def renderer(self) -> Renderer:
+        """Assume what every QEMU of a distribution can."""
+        return Renderer(virgl=True, venus=False)
+
+
+def _is_about_a_guest_that_ended(error: Exception) -> bool:
+    code = getattr(error, 'get_error_code', lambda: None)()
+    return bool(code == _NO_DOMAIN)
+
+
+def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:
+    """Read which of the host's devices a guest has."""
+    found: set[uuid.UUID | model.PciAddress] = set()
+    for address in ElementTree.fromstring(xml).iterfind(
+        'devices/hostdev/source/address'
+    ):
+        name = address.get('uuid')
+        if name is not None:
+            found.add(uuid.UUID(name))
+        elif address.get('slot') is not None:
+            found.add(
+                model.PciAddress(
+                    *(
+                        int(address.get(part, '0'), 16)
+                        for part in ('domain', 'bus', 'slot', 'function')
+                    )
+                )
+            )
+    return found

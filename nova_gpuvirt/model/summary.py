@@ -1,0 +1,314 @@
+"""What a host tells the scheduler of its cards: one short text.
+
+The text stands under `KEY` in the compute node's ``stats``, a TEXT column of
+Nova's database, which the scheduler reads for each request anyway. It is JSON
+without names of fields: 8 cards of 10 profiles take less than 8 KiB. Hosts
+may be upgraded after the scheduler, which reads version 1 as well. Others are
+not read at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import os_resource_classes as orc
+
+KEY = 'gpuvirt'
+VERSION = 2
+
+# A card's parts are measured in millionths of the card.
+CARD = 1_000_000
+
+
+class Sharing(enum.Enum):
+    """What the parts of one card take from each other.
+
+    One size at a time, a common budget, or nothing at all.
+    """
+
+    EQUAL = 'e'
+    MIXED = 'm'
+    INDEPENDENT = 'i'
+
+
+class Health(enum.Enum):
+    """Why nothing can be had of a card, if so."""
+
+    OK = ''
+    QUARANTINED = 'q'
+    MISSING = 'm'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """A profile that cards can be cut to.
+
+    `size` is what one takes of a card, in millionths, and `sharing` how
+    those of one card do. `has_screen` is whether the guest's console can show
+    it; a host of the first version does not tell, and may. `way` numbers the
+    ways in which a card's parts reach guests, as mdevs or as sessions.
+    """
+
+    resource_class: str
+    size: int
+    sharing: Sharing
+    has_screen: bool = True
+    way: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """What a model of card can be cut to.
+
+    `per_guest` is how many parts of one card a guest may have in each way,
+    None for as many as fit. `index` is where the part of a class stands.
+    """
+
+    model: str
+    parts: tuple[Part, ...] = ()
+    per_guest: tuple[int | None, ...] = (None,)
+    index: Mapping[str, int] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )
+    _hash: int = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[str, int] = {}
+        for i, part in enumerate(self.parts):
+            index.setdefault(part.resource_class, i)
+        object.__setattr__(self, 'index', index)
+        value = hash((self.model, self.parts, self.per_guest))
+        object.__setattr__(self, '_hash', value)
+
+    def __hash__(self) -> int:
+        """Answer at once: the scheduler asks for each card and request."""
+        return self._hash
+
+    def limit(self, part: int) -> int | None:
+        """Tell how many such parts of one card a guest may have, if not all.
+
+        :param part: its index
+        """
+        return self.per_guest[self.parts[part].way]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """One card, as it can be had now.
+
+    `numa_node` and `switch` (the PCIe root port or switch above it) tell
+    where it is; None where the host has none. `whole` is whether it is free
+    as a whole, None where it is not offered so. `unused` are the millionths
+    that no part has. `left` counts what is left of each part of the layout,
+    and `vgpu` is the index of the part that the class VGPU stands for.
+    """
+
+    provider: str
+    device: str
+    layout: Layout
+    numa_node: int | None = None
+    switch: str | None = None
+    health: Health = Health.OK
+    whole: bool | None = None
+    unused: int = CARD
+    left: tuple[int, ...] = ()
+    vgpu: int | None = None
+
+    def part(self, resource_class: str) -> int | None:
+        """Find the index of the part that a class stands for."""
+        if resource_class == orc.VGPU:
+            return self.vgpu
+        return self.layout.index.get(resource_class)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sets:
+    """The sets of one fabric: by class, the free ones, by cards' indexes."""
+
+    provider: str
+    free: Mapping[str, tuple[tuple[int, ...], ...]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """The shape of a request: CPUs, memory in MiB, and units of GPUs."""
+
+    vcpus: int
+    memory_mb: int
+    units: tuple[tuple[str, int], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Summary:
+    """All that a host tells.
+
+    `running` counts the instances with GPUs that the host has, by shape.
+    `arrived` are the marks of instances that have claimed here in the last
+    minute, newest last.
+    """
+
+    cards: tuple[Card, ...]
+    sets: tuple[Sets, ...] = ()
+    running: tuple[tuple[Request, int], ...] = ()
+    arrived: tuple[str, ...] = ()
+
+
+# A fleet has thousands of hosts and few layouts: each is kept once.
+_KNOWN: dict[Layout, Layout] = {}
+
+
+class Unreadable(ValueError):
+    """A text that this version can't read."""
+
+
+def mark(instance: str) -> str:
+    """Name an instance in few letters: by the first 8 of its UUID.
+
+    Of those that arrive on a host in one minute hardly two are named alike.
+    """
+    return instance[:8]
+
+
+def dump(summary: Summary) -> str:
+    """Write a summary as text."""
+    layouts = list(dict.fromkeys(card.layout for card in summary.cards))
+    body = [
+        VERSION,
+        [_layout_out(layout) for layout in layouts],
+        [
+            _card_out(card, layouts.index(card.layout))
+            for card in summary.cards
+        ],
+        [[s.provider, dict(s.free)] for s in summary.sets],
+        [
+            [count, r.vcpus, r.memory_mb, dict(r.units)]
+            for r, count in summary.running
+        ],
+        summary.arrived,
+    ]
+    return json.dumps(body, separators=(',', ':'))
+
+
+def load(text: str) -> Summary:
+    """Read a summary from its text.
+
+    :raises Unreadable: when it is none, or of a version that is not known
+    """
+    try:
+        version, *body = json.loads(text)
+        if version == 1:
+            body = _of_version_1(*body)
+        elif version != VERSION:
+            raise Unreadable(
+                f'wanted a summary of version 1 or {VERSION}, '
+                f'found {version!r}'
+            )
+        layouts, cards, sets, running, arrived = body
+        known = [_layout_in(*layout) for layout in layouts]
+        return Summary(
+            tuple(_card_in(known, *card) for card in cards),
+            tuple(
+                Sets(
+                    provider,
+                    {rc: tuple(map(tuple, each)) for rc, each in free.items()},
+                )
+                for provider, free in sets
+            ),
+            tuple(
+                (Request(vcpus, memory, tuple(units.items())), count)
+                for count, vcpus, memory, units in running
+            ),
+            tuple(arrived),
+        )
+    except Unreadable:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Unreadable(f'{text[:80]!r} is no summary: {error}') from error
+
+
+def _of_version_1(
+    layouts: list[Any],
+    cards: list[list[Any]],
+    sets: list[list[Any]],
+    running: list[Any],
+) -> list[Any]:
+    """Turn the body of a text of version 1 into one of this version.
+
+    Cards and sets had counts of their claims, last. Nobody can tell whose
+    these were. A card had one limit for all of its parts.
+    """
+    return [
+        [[*layout, [limit]] for *layout, limit in layouts],
+        [card[:-1] for card in cards],
+        [each[:-1] for each in sets],
+        running,
+        [],
+    ]
+
+
+def _layout_out(layout: Layout) -> list[object]:
+    parts = [
+        [p.resource_class, p.size, p.sharing.value, p.has_screen, p.way]
+        for p in layout.parts
+    ]
+    return [layout.model, parts, layout.per_guest]
+
+
+def _layout_in(
+    model: str, parts: list[tuple[Any, ...]], per_guest: list[int | None]
+) -> Layout:
+    layout = Layout(
+        model,
+        tuple(
+            Part(rc, size, Sharing(how), *more)
+            for rc, size, how, *more in parts
+        ),
+        tuple(per_guest),
+    )
+    return _KNOWN.setdefault(layout, layout)
+
+
+def _card_out(card: Card, layout: int) -> list[object]:
+    return [
+        card.provider,
+        card.device,
+        layout,
+        card.numa_node,
+        card.switch,
+        card.health.value,
+        card.whole,
+        card.unused,
+        card.left,
+        card.vgpu,
+    ]
+
+
+def _card_in(
+    layouts: list[Layout],
+    provider: str,
+    device: str,
+    layout: int,
+    numa_node: int | None,
+    switch: str | None,
+    health: str,
+    whole: bool | None,
+    unused: int,
+    left: list[int],
+    vgpu: int | None,
+) -> Card:
+    return Card(
+        provider,
+        device,
+        layouts[layout],
+        numa_node,
+        switch,
+        Health(health),
+        whole,
+        unused,
+        tuple(left),
+        vgpu,
+    )

@@ -1,0 +1,52 @@
+"""The names of the traits that are ours: all of them are made here.
+
+A name is data in Placement and in flavors: none ever changes.
+"""
+
+from __future__ import annotations
+
+import os_traits
+
+MISSING = 'CUSTOM_GPU_MISSING'
+QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
+MIG_BACKED = 'CUSTOM_GPU_MIG_BACKED'
+
+# The beginnings of those that say which card it is, and of what VGPU is.
+ID = 'CUSTOM_GPU_ID_'
+MODEL = 'CUSTOM_GPU_MODEL_'
+VENDOR = 'CUSTOM_GPU_VENDOR_'
+PROFILE = 'CUSTOM_GPU_PROFILE_'
+
+# The beginnings of every trait that is ours to set and to take away.
+OURS = (
+    ID,
+    MODEL,
+    VENDOR,
+    PROFILE,
+    'CUSTOM_GPU_CUDA_COMPUTE_CAPABILITY_',
+    'CUSTOM_GPU_FABRIC_',
+    'CUSTOM_GPU_FRAMEBUFFER_',
+    'CUSTOM_GPU_FRAME_RATE_LIMIT_',
+    'CUSTOM_GPU_KIND_',
+    'HW_GPU_API_',
+    'HW_GPU_CUDA_COMPUTE_CAPABILITY_',
+    'HW_GPU_MAX_DISPLAY_HEADS_',
+    'HW_GPU_RESOLUTION_',
+    MISSING,
+    QUARANTINED,
+    MIG_BACKED,
+)
+
+
+def custom(what: str, value: str) -> str:
+    """Name a property of a card: ``CUSTOM_GPU_MODEL_TESLA_T4``."""
+    return str(os_traits.normalize_name(f'GPU_{what}_{value}'))
+
+
+def cuda(capability: str) -> str:
+    """Name a compute capability, ``7.5``, by the standard trait if any."""
+    name = f'GPU_CUDA_COMPUTE_CAPABILITY_V{capability.replace(".", "_")}'
+    standard = f'HW_{name}'
+    if standard in os_traits.get_traits('HW_GPU_CUDA_'):
+        return standard
+    return f'CUSTOM_{name}'

@@ -1,0 +1,1 @@
+"""Where a guest's cells can be, by Nova's own measure."""

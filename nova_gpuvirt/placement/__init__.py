@@ -1,0 +1,1 @@
+"""What Placement is told of each card. Pure."""

@@ -1,0 +1,370 @@
+"""What Placement is told of each card: one provider each. Pure.
+
+::
+
+    <node>                          Nova's own root provider
+     ├─ <node>_gpuvirt_0000:3b:00.0 PGPU, VGPU, CUSTOM_VGPU_NVIDIA_T4_2Q, …
+     ├─ <node>_gpuvirt_0000:86:00.0
+     └─ <node>_gpuvirt_fabric0      CUSTOM_GPU_SET_2, CUSTOM_GPU_SET_4, …
+
+An inventory's total is what is claimed plus what can be claimed now. Where
+that is nothing it is ``total=1, reserved=1``: Placement refuses to remove
+the class of an allocation, and an allocation may be under way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import types
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from collections.abc import Set
+
+from nova_gpuvirt import model
+from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt.cards import exclusion
+from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import topology
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import traits as traits_
+
+_INFIX = '_gpuvirt_'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """A card as it is now: what is left of it, and what is claimed.
+
+    `gpu` is None where nothing can be had of it: it is gone, or `is_sick`.
+    `default` is the profile that the class VGPU stands for. `taken` are the
+    claims on it, those on sets with it among them.
+    """
+
+    device: model.Device
+    gpu: model.Gpu | None
+    is_sick: bool
+    default: model.Profile | None
+    free: tuple[offers.Offer, ...]
+    taken: tuple[model.Claim, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Provider:
+    """One resource provider as it shall be.
+
+    `resources` holds, by class, the claims that exist and those that can be
+    made: what Nova's resource tracker hands out. `card` is what it stands
+    for.
+    """
+
+    name: str
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Set[str]
+    resources: Mapping[str, frozenset[model.Claim]]
+    card: Card
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetProvider:
+    """The provider of a fabric, as `Provider` is of a card.
+
+    `free` are the sets that can be claimed now, by class.
+    """
+
+    name: str
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Set[str]
+    resources: Mapping[str, frozenset[model.Claim]]
+    free: Mapping[str, tuple[model.CardSet, ...]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a provider from before: Placement's, and the claims."""
+
+    inventories: Mapping[str, Mapping[str, int | float]]
+    traits: Collection[str]
+    claims: Collection[model.Claim]
+
+
+UNKNOWN = Known({}, (), ())
+
+
+def provider_name(node: str, address: model.Device) -> str:
+    """Name the provider of a card, or of a fabric."""
+    return f'{node}{_INFIX}{address}'
+
+
+def address_of(node: str, provider: str) -> model.Device | None:
+    """Read what a provider is of from its name, None where it is not ours."""
+    prefix = node + _INFIX
+    if not provider.startswith(prefix):
+        return None
+    try:
+        return model.parse_device(provider.removeprefix(prefix))
+    except ValueError:
+        return None
+
+
+def providers(
+    node: str,
+    gpus: Iterable[model.Gpu],
+    unreadable: Collection[model.Device],
+    known: Mapping[model.Device, Known],
+    choices: Sequence[str] = (),
+    fabrics: Sequence[topology.Fabric] = (),
+    last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
+) -> tuple[Provider | SetProvider, ...]:
+    """Tell how every provider of ours shall be.
+
+    A card that is known and was not found keeps its provider and its claims,
+    with nothing left to claim and the trait that says why.
+
+    :param unreadable: functions that are there and can't be read
+    :param known: the providers that Placement has already, by card
+    :param choices: the operator's globs for the profile of VGPU
+    :param fabrics: the sets of cards
+    :param last: how those of cards were to be; one for which nothing changed
+        since is returned again
+    """
+    found = {gpu.address: gpu for gpu in gpus}
+    cards: set[model.Device] = {
+        a for a in known if not isinstance(a, model.FabricName)
+    }
+    claims = exclusion.by_card(
+        {a: k.claims for a, k in known.items()}, found.keys() | cards
+    )
+    cards |= {a for a, gpu in found.items() if offers.offers_anything(gpu)}
+    result: list[Provider | SetProvider] = [
+        *_of_fabrics(node, found, known, claims, fabrics)
+    ]
+    for address in sorted(cards, key=str):
+        gpu = found.get(address)
+        before = known.get(address, UNKNOWN)
+        provider = last.get(address)
+        if provider is None or not _stands(
+            provider, gpu, claims[address], before
+        ):
+            sick = gpu is not None or address in unreadable
+            card = _card(address, gpu, sick, claims[address], choices)
+            provider = _provider(provider_name(node, address), card, before)
+        result.append(provider)
+    return tuple(result)
+
+
+def _stands(
+    provider: Provider,
+    gpu: model.Gpu | None,
+    taken: Sequence[model.Claim],
+    known: Known,
+) -> bool:
+    """Tell whether a card's provider shall be as it was to be before."""
+    card = provider.card
+    return (
+        gpu is not None
+        and card.gpu is gpu
+        and card.taken == tuple(taken)
+        and known.inventories.keys() <= provider.inventories.keys()
+        and traits_.foreign(known.traits) == traits_.foreign(provider.traits)
+    )
+
+
+def _card(
+    address: model.Device,
+    gpu: model.Gpu | None,
+    is_sick: bool,
+    taken: Sequence[model.Claim],
+    choices: Sequence[str],
+) -> Card:
+    if gpu is None or gpu.refusal is not None:
+        return Card(address, None, is_sick, None, (), tuple(taken))
+    default = default_profile.of(gpu, taken, choices)
+    free = offers.offers(gpu, taken, default)
+    return Card(address, gpu, False, default, free, tuple(taken))
+
+
+def _of_fabrics(
+    node: str,
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Mapping[model.Device, Known],
+    claims: Mapping[model.Device, Collection[model.Claim]],
+    fabrics: Sequence[topology.Fabric],
+) -> Iterable[SetProvider]:
+    """Tell how the providers of sets shall be."""
+    named = fabric_names(fabrics, gpus, known)
+    for name in sorted({n for n in known if isinstance(n, model.FabricName)}):
+        named.setdefault(name, None)
+    for name, fabric in sorted(named.items()):
+        before = known.get(name, UNKNOWN)
+        free: dict[str, tuple[model.CardSet, ...]] = {}
+        if fabric is None or not topology.can_be(fabric, gpus):
+            traits = _why_no_sets(fabric, gpus, before)
+        else:
+            traits = traits_.of_fabric(fabric)
+            free = exclusion.free_sets(fabric, gpus, claims)
+        slots = [
+            offers.all_of(rc, [model.Slot(model.SET, s) for s in sets])
+            for rc, sets in free.items()
+        ]
+        inventories, resources = _units(slots, before)
+        yield SetProvider(
+            provider_name(node, name),
+            inventories,
+            traits_.foreign(before.traits) | traits,
+            resources,
+            free,
+        )
+
+
+def fabric_names(
+    fabrics: Iterable[topology.Fabric],
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Mapping[model.Device, Known],
+) -> dict[model.FabricName, topology.Fabric | None]:
+    """Name the fabrics, those that have a provider as they were named.
+
+    One of which no set can be had gets no provider, and keeps one. A provider
+    without a model's number, since it was created and its traits were not
+    written, is used for one that has none.
+    """
+    ours = {n: k for n, k in known.items() if isinstance(n, model.FabricName)}
+    names = {
+        trait: name
+        for name, before in ours.items()
+        for trait in traits_.ids_of(before.traits)
+    }
+    nameless = {
+        n: k.claims for n, k in ours.items() if n not in names.values()
+    }
+    taken = {name.number for name in ours}
+    result: dict[model.FabricName, topology.Fabric | None] = {}
+    for fabric in fabrics:
+        name = names.get(traits_.of_ids(fabric.ids))
+        can_be = bool(topology.can_be(fabric, gpus))
+        if name is None:
+            name = _nameless(fabric, nameless, claimed=not can_be)
+        if name is None:
+            if not can_be:
+                continue
+            number = next(n for n in itertools.count() if n not in taken)
+            taken.add(number)
+            name = model.FabricName(number)
+        nameless.pop(name, None)
+        result[name] = fabric
+    return result
+
+
+def _nameless(
+    fabric: topology.Fabric,
+    nameless: Mapping[model.FabricName, Collection[model.Claim]],
+    *,
+    claimed: bool,
+) -> model.FabricName | None:
+    """Choose for a fabric a provider that does not say whose it is.
+
+    Its claims do, if it has any.
+
+    :param claimed: whether only one with claims will do
+    """
+    fitting = [
+        (not claims, name)
+        for name, claims in nameless.items()
+        if (claims or not claimed)
+        and all(_is_set_of(fabric, claim) for claim in claims)
+    ]
+    return min(fitting)[1] if fitting else None
+
+
+def _is_set_of(fabric: topology.Fabric, claim: model.Claim) -> bool:
+    slot = claim.slot
+    return (
+        slot is not None
+        and slot.kind == model.SET
+        and all(whole.device in fabric.cards for whole in slot.wholes)
+    )
+
+
+def _why_no_sets(
+    fabric: topology.Fabric | None,
+    gpus: Mapping[model.Device, model.Gpu],
+    known: Known,
+) -> set[str]:
+    """Mark a provider that has no sets any more.
+
+    The model's number stays: the provider is found again by it.
+    """
+    traits = {t for t in known.traits if t.startswith(trait_names.ID)}
+    if fabric is not None:
+        traits.add(traits_.of_ids(fabric.ids))
+        sick = any(gpus[card].refusal is not None for card in fabric.cards)
+        return traits | (
+            {trait_names.QUARANTINED} if sick or fabric.reasons else set()
+        )
+    present = {
+        trait for gpu in gpus.values() for trait in traits_.of_card(gpu)
+    }
+    return traits if traits & present else traits | {trait_names.MISSING}
+
+
+def _provider(name: str, card: Card, known: Known) -> Provider:
+    inventories, resources = _units(card.free, known)
+    if card.gpu is not None:
+        own = traits_.of_provider(card.gpu, card.default)
+    else:
+        own = {
+            trait_names.QUARANTINED if card.is_sick else trait_names.MISSING
+        }
+        if card.taken:
+            # What it was claimed of, also for when another card is there.
+            own |= traits_.identity_of(known.traits)
+    traits = traits_.foreign(known.traits) | own
+    return Provider(name, inventories, traits, resources, card)
+
+
+def _units(
+    free: Iterable[offers.Offer], known: Known
+) -> tuple[
+    dict[str, dict[str, int | float]], dict[str, frozenset[model.Claim]]
+]:
+    """Tell a provider's inventories and resources, class by class.
+
+    A class that it has no more stays, empty: to remove it while an
+    allocation of it is under way would fail every update of the host.
+    """
+    claimed: dict[str, set[model.Claim]] = {}
+    for claim in known.claims:
+        claimed.setdefault(claim.resource_class, set()).add(claim)
+    by_class = {offer.resource_class: offer for offer in free}
+    resources = {}
+    inventories = {}
+    for rc in sorted({*by_class, *claimed, *known.inventories}):
+        offer = by_class.get(rc, offers.Offer(rc, (), 0))
+        made = frozenset(claimed.get(rc, ()))
+        resources[rc] = made | {
+            model.Claim(rc, str(slot)) for slot in offer.slots
+        }
+        count = len(made) + offer.count
+        inventories[rc] = _inventory(count, offer.per_guest)
+    return inventories, resources
+
+
+def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
+    total = max(count, 1)
+    return {
+        'total': total,
+        'reserved': 0 if count else 1,
+        'min_unit': 1,
+        'max_unit': min(total, per_guest or total),
+        'step_size': 1,
+        'allocation_ratio': 1.0,
+    }
+
+
+def classes(
+    providers: Iterable[Provider | SetProvider],
+) -> frozenset[str]:
+    """List the resource classes that the providers have."""
+    return frozenset(rc for p in providers for rc in p.inventories)

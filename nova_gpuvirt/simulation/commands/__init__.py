@@ -1,0 +1,1 @@
+"""The vendors' commands of a simulated host."""

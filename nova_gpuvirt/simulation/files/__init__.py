@@ -1,0 +1,1 @@
+"""Files that refuse what the kernel refuses."""

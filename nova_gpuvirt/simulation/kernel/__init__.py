@@ -1,0 +1,1 @@
+"""The kernel of a simulated host: its files, and what they do."""

@@ -1,0 +1,1 @@
+"""The libvirt of a simulated host."""

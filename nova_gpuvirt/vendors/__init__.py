@@ -1,0 +1,1 @@
+"""What one vendor's driver or command says."""

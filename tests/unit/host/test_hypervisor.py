@@ -1,0 +1,145 @@
+"""libvirt is asked in its own words, and its refusals are passed on."""
+
+import unittest
+import uuid
+from xml.etree import ElementTree
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt.host import hypervisor
+
+_CARD = model.PciAddress.parse('0000:3b:00.0')
+_MDEV = uuid.UUID('5f0b1f3e-2c6c-8a1e-9b0e-0d6b8a6a0001')
+_NAME = 'mdev_5f0b1f3e_2c6c_8a1e_9b0e_0d6b8a6a0001'
+
+
+class Device:
+    def __init__(self):
+        self.destroyed = False
+
+    def destroy(self):
+        self.destroyed = True
+
+
+class Domain:
+    def __init__(self, uuid_, xml):
+        self._uuid, self._xml = uuid_, xml
+
+    def UUIDString(self):  # noqa: N802
+        return self._uuid
+
+    def XMLDesc(self, flags):  # noqa: N802
+        return self._xml
+
+
+class Connection:
+    """A libvirt with these node devices and guests."""
+
+    def __init__(self, names=(), domains=()):
+        self.devices = {name: Device() for name in names}
+        self.domains = domains
+        self.created = []
+
+    def getDomainCapabilities(self, *args):  # noqa: N802
+        return self.capabilities
+
+    def getVersion(self):  # noqa: N802
+        return self.version
+
+    def nodeDeviceCreateXML(self, xml, flags):  # noqa: N802
+        self.created.append(xml)
+
+    def listDevices(self, cap, flags):  # noqa: N802
+        assert cap == 'mdev'
+        return list(self.devices)
+
+    def nodeDeviceLookupByName(self, name):  # noqa: N802
+        return self.devices[name]
+
+    def listAllDomains(self, flags):  # noqa: N802
+        return self.domains
+
+
+def _broken():
+    raise RuntimeError('libvirtd is gone')
+
+
+def _guest(source):
+    return (
+        f'<domain><devices><hostdev><source>{source}</source></hostdev>'
+        '</devices></domain>'
+    )
+
+
+def _capabilities(graphics, video):
+    return (
+        '<domainCapabilities><devices>'
+        f"<graphics><enum name='type'><value>{graphics}</value></enum>"
+        '</graphics>'
+        f"<video><enum name='modelType'><value>{video}</value></enum></video>"
+        '</devices></domainCapabilities>'
+    )
+
+
+class HypervisorTest(unittest.TestCase):
+    def test_mdev_is_described_as_libvirt_wants_it(self):
+        connection = Connection()
+        libvirt = hypervisor.Hypervisor(lambda: connection)
+        libvirt.create_mdev(_CARD, 'nvidia-222', _MDEV)
+        device = ElementTree.fromstring(connection.created[0])
+        self.assertEqual('pci_0000_3b_00_0', device.findtext('parent'))
+        capability = device.find('capability')
+        self.assertEqual('mdev', capability.get('type'))
+        self.assertEqual('nvidia-222', capability.find('type').get('id'))
+        self.assertEqual(str(_MDEV), capability.findtext('uuid'))
+
+    def test_mdev_is_found_by_old_and_new_names(self):
+        for name in (_NAME, _NAME + '_0000_3b_00_0'):
+            connection = Connection(['mdev_other', name])
+            libvirt = hypervisor.Hypervisor(lambda c=connection: c)
+            libvirt.remove_mdev(str(_CARD), _MDEV)
+            self.assertTrue(connection.devices[name].destroyed)
+            self.assertFalse(connection.devices['mdev_other'].destroyed)
+
+    def test_guest_that_has_an_mdev_is_named(self):
+        domains = [
+            Domain('one', '<domain><devices/></domain>'),
+            Domain('two', _guest(f"<address uuid='{_MDEV}'/>")),
+        ]
+        libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
+        self.assertEqual('two', libvirt.guest_with(_MDEV))
+        self.assertIsNone(libvirt.guest_with(uuid.uuid4()))
+
+    def test_guest_that_has_a_function_is_named(self):
+        source = (
+            "<address domain='0x0000' bus='0x3b' slot='0x00' function='0x0'/>"
+        )
+        domains = [Domain('one', _guest(source))]
+        libvirt = hypervisor.Hypervisor(lambda: Connection((), domains))
+        self.assertEqual('one', libvirt.guest_with(_CARD))
+        other = model.PciAddress.parse('0000:3b:00.1')
+        self.assertIsNone(libvirt.guest_with(other))
+
+    def test_capabilities_tell_what_can_be_drawn(self):
+        for words, version, expected in (
+            (('egl-headless', 'virtio'), 7_002_000, (True, False)),
+            (('egl-headless', 'virtio'), 10_000_000, (True, True)),
+            (('vnc', 'virtio'), 7_002_000, (False, False)),
+        ):
+            connection = Connection()
+            connection.capabilities = _capabilities(*words)
+            connection.version = version
+            libvirt = hypervisor.Hypervisor(lambda c=connection: c)
+            renderer = libvirt.renderer()
+            self.assertEqual(expected, (renderer.virgl, renderer.venus))
+
+    def test_silence_is_never_taken_for_a_yes(self):
+        libvirt = hypervisor.Hypervisor(_broken)
+        with self.assertRaisesRegex(exception.PrepareFailed, 'is gone'):
+            libvirt.create_mdev(_CARD, 'nvidia-222', _MDEV)
+        for ask in (
+            lambda: libvirt.remove_mdev(str(_CARD), _MDEV),
+            lambda: libvirt.guest_with(_MDEV),
+        ):
+            with self.assertRaisesRegex(exception.ReleaseFailed, 'is gone'):
+                ask()

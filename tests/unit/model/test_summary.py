@@ -1,0 +1,194 @@
+"""What a host tells survives its text, which is short."""
+
+import contextlib
+import json
+import unittest
+
+import hypothesis
+import os_resource_classes as orc
+from hypothesis import strategies as st
+
+from nova_gpuvirt.model import summary
+from tests.unit.scheduler import worlds
+
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 48)
+
+
+def large():
+    """Eight cards of ten profiles, with all that can be told of them."""
+    layout = summary.Layout(
+        'NVIDIA AD102GL [L40S]',
+        tuple(
+            summary.Part(
+                f'CUSTOM_VGPU_NVIDIA_RTX_PRO_6000_BLACKWELL_DC_{n}Q',
+                summary.CARD * n // 48,
+                summary.Sharing.MIXED,
+                n % 2 == 0,
+            )
+            for n in SIZES
+        ),
+        per_guest=(16,),
+    )
+    cards = tuple(
+        worlds.free(
+            layout,
+            numa_node=i // 4,
+            switch=f'0000:{i:02x}:01.0',
+            vgpu=5,
+        )
+        for i in range(8)
+    )
+    sets = summary.Sets(
+        cards[0].provider,
+        {
+            f'CUSTOM_GPU_SET_{n}': tuple(
+                tuple(range(first, first + n)) for first in range(0, 8, n)
+            )
+            for n in (2, 4, 8)
+        },
+    )
+    running = tuple(
+        (
+            summary.Request(
+                n, n << 14, ((layout.parts[i % 10].resource_class, n),)
+            ),
+            100 + n,
+        )
+        for i, n in enumerate(range(100, 116))
+    )
+    # As many as a host tells of.
+    arrived = tuple(f'{n:08x}' for n in range(64))
+    return summary.Summary(cards, (sets,), running, arrived)
+
+
+# What a host of version 1 told: its last numbers are counts of claims.
+VERSION_1 = (
+    '[1,[["T4",[["CUSTOM_VGPU_A",250000,"e"]],null]],'
+    '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3],0,7]],'
+    '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]},2]],'
+    '[[3,4,8192,{"VGPU":1}]]]'
+)
+
+
+class TextTest(unittest.TestCase):
+    @hypothesis.given(
+        worlds.hosts(), worlds.requests(), st.lists(st.uuids().map(str))
+    )
+    def test_a_text_says_all(self, told, running, arrived):
+        told = summary.Summary(
+            told.cards,
+            told.sets,
+            tuple(running.items()),
+            tuple(map(summary.mark, arrived)),
+        )
+        self.assertEqual(told, summary.load(summary.dump(told)))
+
+    def test_health_and_place_are_told(self):
+        card = worlds.free(
+            summary.Layout('T4'),
+            numa_node=1,
+            switch='0000:16:00.0',
+            health=summary.Health.QUARANTINED,
+        )
+        told = summary.Summary((card,))
+        self.assertEqual(told, summary.load(summary.dump(told)))
+
+    def test_eight_cards_of_ten_profiles_take_less_than_8_kib(self):
+        told = large()
+        text = summary.dump(told)
+        self.assertEqual(told, summary.load(text))
+        self.assertLess(len(text.encode()), 8 << 10)
+
+    def test_hosts_with_the_same_model_share_its_layout(self):
+        text = summary.dump(large())
+        one, other = summary.load(text), summary.load(text)
+        self.assertIs(one.cards[0].layout, other.cards[1].layout)
+
+    def test_version_1_is_read_without_its_counts(self):
+        layout = summary.Layout(
+            'T4',
+            (summary.Part('CUSTOM_VGPU_A', 250_000, summary.Sharing.EQUAL),),
+        )
+        card = summary.Card(
+            'card',
+            '0000:3b:00.0',
+            layout,
+            numa_node=1,
+            switch='0000:16:00.0',
+            whole=False,
+            unused=750_000,
+            left=(3,),
+            vgpu=0,
+        )
+        sets = summary.Sets('fabric', {'CUSTOM_GPU_SET_2': ((0, 1),)})
+        running = (summary.Request(4, 8192, (('VGPU', 1),)), 3)
+        self.assertEqual(
+            summary.Summary((card,), (sets,), (running,), ()),
+            summary.load(VERSION_1),
+        )
+
+    def test_other_versions_are_not_read(self):
+        body = json.loads(summary.dump(large()))
+        for version in (0, summary.VERSION + 1, None, '2'):
+            with self.assertRaisesRegex(
+                summary.Unreadable, f'version 1 or 2, found {version!r}'
+            ):
+                summary.load(json.dumps([version, *body[1:]]))
+
+    def test_no_text_is_taken_for_a_summary(self):
+        whole = summary.dump(large())
+        body = json.loads(whole)
+        for text in (
+            '',
+            'null',
+            '1',
+            '[]',
+            '{}',
+            '[1]',
+            '[1,[],[],[]]',
+            '[1,[],[],[],[],[]]',
+            '[1,[],[["u","d",0]],[],[]]',
+            '[1,[],[],[["u",[],0]],[]]',
+            '[2]',
+            '[2,[],[],[],[]]',
+            '[2,[["T4",[["A",1,"?"]],null]],[],[],[],[]]',
+            '[2,[],[["u","d",0]],[],[],[]]',
+            '[2,[],[],[["u",[]]],[],[]]',
+            '[2,[],[],[],[[1,2,3,[]]],[]]',
+            '[2,[],[],[],[],1]',
+            whole[:-1],
+            json.dumps([*body, []]),
+        ):
+            with (
+                self.subTest(text[:40]),
+                self.assertRaises(summary.Unreadable),
+            ):
+                summary.load(text)
+
+    @hypothesis.given(
+        st.recursive(
+            st.none() | st.integers() | st.text(max_size=3),
+            lambda inner: (
+                st.lists(inner, max_size=5)
+                | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+            ),
+        )
+    )
+    def test_reading_ends_in_a_summary_or_in_unreadable(self, body):
+        for each in (
+            body,
+            [1, body, body, [], body],
+            [2, body, body, [], body, body],
+        ):
+            with contextlib.suppress(summary.Unreadable):
+                told = summary.load(json.dumps(each))
+                self.assertIsInstance(told, summary.Summary)
+
+
+class CardTest(unittest.TestCase):
+    @hypothesis.given(worlds.a_card())
+    def test_a_part_is_found_by_its_class(self, card):
+        for i, part in enumerate(card.layout.parts):
+            self.assertEqual(i, card.part(part.resource_class))
+        self.assertEqual(card.vgpu, card.part(orc.VGPU))
+        self.assertIsNone(card.part('CUSTOM_OTHER'))
