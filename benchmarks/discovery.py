@@ -27,7 +27,7 @@ from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.vendors import nvidia_vfs
 
 _MS = 1000
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> table.Table:
         found = discovery.discover(seen, names).gpus
         own = gpus.Gpus(
             machine.Machine(
-                seen, names, hypervisor.Absent(), powers.Powers(host).run
+                seen, names, hypervisor.Absent(), root_.Root(host).run
             ),
             operator_choices.Choices(),
         )

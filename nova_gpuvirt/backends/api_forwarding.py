@@ -15,7 +15,7 @@ import os_traits as traits
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import machine as machine_
@@ -68,7 +68,7 @@ class ApiForwarding(base.Backend):
         )
         share = model.Share(
             self.kind,
-            part_rules.INDEPENDENT,
+            size_rules.INDEPENDENT,
             gpu.address,
             (session,) if count else (),
             per_guest=1,

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles as profiles_
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import sysfs as sysfs_
@@ -68,7 +68,7 @@ class Mdev(base.Backend):
             vgpus,
             # NVIDIA allows one vGPU of a card per guest; Nova's
             # virtual-gpu.rst asks for several from several providers.
-            per_guest=1 if rule is part_rules.EQUAL_SIZE else None,
+            per_guest=1 if rule is size_rules.EQUAL_SIZE else None,
         )
         return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 

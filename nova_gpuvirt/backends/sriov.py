@@ -14,8 +14,8 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import vfio
 from nova_gpuvirt.model import guest_device
@@ -56,7 +56,7 @@ class Sriov(base.Backend):
                 withheld[vf] = why
         share = model.Share(
             self.kind,
-            part_rules.INDEPENDENT,
+            size_rules.INDEPENDENT,
             profiles=tuple(
                 _profile(gpu, quota, vfs)
                 for quota, vfs in sorted(by_quota.items())

@@ -17,7 +17,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import processes
 from nova_gpuvirt.host import vfio
@@ -279,7 +279,7 @@ def _without_vfs(gpu: model.Gpu) -> model.Gpu:
         f'installed and {_DAEMON} runs'
     )
     share = model.Share(
-        VendorVfio.kind, part_rules.ONE_AT_A_TIME, refusal=refusal
+        VendorVfio.kind, size_rules.ONE_AT_A_TIME, refusal=refusal
     )
     return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 import os_traits as traits
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.model import trait_names
 
 _NVIDIA = re.compile(r'nvidia-\d+')
@@ -65,10 +65,10 @@ def rule(profiles: Collection[model.Profile]) -> model.Rule:
     of any other driver only its own numbers are known.
     """
     if any(_NVIDIA.fullmatch(p.type_id) for p in profiles):
-        return part_rules.EQUAL_SIZE
+        return size_rules.EQUAL_SIZE
     if all(p.needs for p in profiles):
-        return part_rules.APERTURE
-    return part_rules.PROPORTIONAL
+        return size_rules.APERTURE
+    return size_rules.PROPORTIONAL
 
 
 def nvidia_slug(name: str) -> str:

@@ -29,7 +29,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.simulation import simulated
 
 _COLUMNS = (
@@ -131,7 +131,7 @@ class Discover(lister.Lister):
                     )
                 )
                 host = hosts.simulated(parsed_args.simulate, root)
-                run: commands.Run = powers.Powers(host).run
+                run: commands.Run = root_.Root(host).run
             else:
                 run = commands.of(root)
             tree = sysfs.Sysfs(root)

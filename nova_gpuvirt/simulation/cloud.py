@@ -39,8 +39,8 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
 from nova_gpuvirt.simulation import quick
+from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.simulation import simulated
 from nova_gpuvirt.simulation.libvirt import connection as connection_
 
@@ -80,7 +80,7 @@ class Cloud(base.ServersTestBase):
         self.simulated: dict[str, simulated.SimulatedHost] = {}
         super().setUp()
         self._stand_in_for_disks()
-        self._give_powers()
+        self._give_root()
         self._let_hosts_know_their_names()
         self._bring_cpus_online()
 
@@ -163,14 +163,14 @@ class Cloud(base.ServersTestBase):
         novavirt.extend()
         self.flags(compute_driver='gpuvirt.GpuLibvirtDriver')
 
-    def _give_powers(self) -> None:
+    def _give_root(self) -> None:
         """Let what changes a host, and its commands, act on simulated ones."""
 
         def rootly(root: pathlib.Path) -> rootonly.Rootly:
-            return powers.Powers(self._simulated_at(root))
+            return root_.Root(self._simulated_at(root))
 
         def commands_of(root: pathlib.Path) -> commands.Run:
-            return powers.Powers(self._simulated_at(root)).run
+            return root_.Root(self._simulated_at(root)).run
 
         for name, stand_in in (
             ('compute.parts._rootly', rootly),
@@ -190,7 +190,7 @@ class Cloud(base.ServersTestBase):
             sysfs.Sysfs(root),
             pciids.PciIds([root]),
             hypervisor.Absent(),
-            powers.Powers(self.simulated[host]).run,
+            root_.Root(self.simulated[host]).run,
         )
         return gpus.Gpus(seen, operator_choices.Choices()).survey(refresh=True)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import fnmatch
 import os
 import pathlib
 import stat
@@ -16,6 +15,7 @@ import threading
 from collections.abc import Sequence
 
 from nova_gpuvirt.simulation import description
+from nova_gpuvirt.simulation import faults
 from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import kernel
@@ -32,13 +32,6 @@ def memory() -> str | None:
         return None
     status = os.statvfs(_MEMORY)
     return _MEMORY if status.f_bavail * status.f_frsize > _ENOUGH else None
-
-
-@dataclasses.dataclass(slots=True)
-class _Failure:
-    glob: str
-    number: int
-    times: int
 
 
 class SimulatedHost:
@@ -64,7 +57,7 @@ class SimulatedHost:
         self.root = self._folder.root
         self.description = host
         self._lock = threading.RLock()
-        self._failures: list[_Failure] = []
+        self._faults = faults.Faults()
         self._absent: set[str] = set()
         self._kernel = self._boot()
 
@@ -119,7 +112,7 @@ class SimulatedHost:
         :raises OSError: what `fail` asked for
         """
         with self._lock:
-            self._fail_if_asked(argv[0])
+            self._faults.strike(argv[0])
             command = self.description.commands.get(argv[0])
             if command is None:
                 raise refusal(errno.ENOENT, f'no command {argv[0]}')
@@ -151,7 +144,7 @@ class SimulatedHost:
         :param times: how many of them
         """
         with self._lock:
-            self._failures.append(_Failure(path_glob, number, times))
+            self._faults.add(path_glob, number, times)
 
     def unplug(self, address: str) -> None:
         """Take a function away, with its VFs, mdevs and all behind it.
@@ -281,7 +274,7 @@ class SimulatedHost:
 
     def _write(self, path: str, text: str) -> None:
         place = self._resolved(path)
-        self._fail_if_asked(path, f'/{place}')
+        self._faults.strike(path, f'/{place}')
         status = os.stat(self.root / place)
         if stat.S_ISDIR(status.st_mode):
             raise refusal(errno.EISDIR, 'a directory')
@@ -305,11 +298,3 @@ class SimulatedHost:
             raise refusal(errno.ENOENT, 'outside of the host')
         os.stat(f'{root}{path}')
         return os.path.relpath(real, root)
-
-    def _fail_if_asked(self, *paths: str) -> None:
-        for failure in self._failures:
-            if any(fnmatch.fnmatchcase(p, failure.glob) for p in paths):
-                failure.times -= 1
-                if failure.times < 1:
-                    self._failures.remove(failure)
-                raise refusal(failure.number, 'as asked for by fail')

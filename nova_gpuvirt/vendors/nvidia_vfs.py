@@ -14,8 +14,8 @@ from fractions import Fraction
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import sysfs as sysfs_
 from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.vendors import nvidia_smi
@@ -185,12 +185,12 @@ def _rule(
         return _in_gpu_instances(known, vfs, card)
     mig = any(trait_names.MIG_BACKED in p.traits for p in known.values())
     if mig or not named or (card is None and made):
-        return part_rules.ONE_AT_A_TIME, {}
+        return size_rules.ONE_AT_A_TIME, {}
     if card is not None and card.mixed_sizes:
         unused = 1 - sum(
             Fraction(1, p.max_instances) for p in made if p.max_instances
         )
-        return part_rules.MixedSizes(Fraction(unused)), {
+        return size_rules.MixedSizes(Fraction(unused)), {
             number: int(unused * (p.max_instances or 0))
             for number, p in known.items()
         }
@@ -202,7 +202,7 @@ def _rule(
             size = profile.framebuffer_mib
             most = min(largest // size, len(vfs)) if size else 1
         room[number] = max(most - len(made), 0)
-    return part_rules.EQUAL_SIZE, room
+    return size_rules.EQUAL_SIZE, room
 
 
 def _in_gpu_instances(
@@ -216,7 +216,7 @@ def _in_gpu_instances(
         for number, t in card.types.items()
         if t.gi_profile is not None and number in known
     }
-    rule = part_rules.GpuInstances(
+    rule = size_rules.GpuInstances(
         {known[n].slug: t.gi_profile or 0 for n, t in on_mig.items()}
     )
     room = dict.fromkeys(known, 0)

@@ -21,7 +21,7 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 
 _NODE = 'node1'
 _KINDS = ('t4', 'l40s', 'a16', 'gvtg', 'mi300x-hive', 'hgx-h100', 'mixed')
@@ -68,7 +68,7 @@ class Reports:
                 sysfs.Sysfs(host.root),
                 pciids.PciIds([host.root]),
                 hypervisor.Absent(),
-                powers.Powers(host).run,
+                root_.Root(host).run,
             ),
             operator_choices.Choices(),
         )

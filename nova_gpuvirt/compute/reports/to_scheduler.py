@@ -11,7 +11,7 @@ import os_resource_classes as orc
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.placement import providers as providers_
@@ -147,9 +147,9 @@ def _card(uuid: str, card: providers_.Card, has_console: bool) -> summary.Card:
 def _part(
     way: int, share: model.Share, profile: model.Profile, has_console: bool
 ) -> summary.Part:
-    if isinstance(share.rule, part_rules.EqualSize):
+    if isinstance(share.rule, size_rules.EqualSize):
         how = summary.Sharing.EQUAL
-    elif isinstance(share.rule, part_rules.Independent):
+    elif isinstance(share.rule, size_rules.Independent):
         how = summary.Sharing.INDEPENDENT
     else:
         how = summary.Sharing.MIXED

@@ -13,7 +13,7 @@ from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.cards import operator_choices
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -36,7 +36,7 @@ class Example(base.Backend):
             return gpu
         third = model.Profile('example-third', 'Third', 'third', 3)
         share = model.Share(
-            self.kind, part_rules.PROPORTIONAL, gpu.address, (third,)
+            self.kind, size_rules.PROPORTIONAL, gpu.address, (third,)
         )
         return dataclasses.replace(gpu, shares=(*gpu.shares, share))
 

@@ -16,7 +16,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.simulation.commands import fabric_manager
 
 # Places 1 and 3 of the board: partition 3.
@@ -45,7 +45,7 @@ class PartitionsTest(testtools.TestCase):
         self.calls = []
         self.deaf = False
         self.unwilling = False
-        power = powers.Powers(self.host)
+        power = root_.Root(self.host)
 
         def run(argv):
             self.calls.append(' '.join(argv))
@@ -136,7 +136,7 @@ class PartitionsTest(testtools.TestCase):
         self.assertNotIn('fmpm -d 3', self.calls)
 
     def test_nothing_is_joined_over_what_shares_its_cards(self):
-        powers.Powers(self.host).run(('fmpm', '-a', '1'))
+        root_.Root(self.host).run(('fmpm', '-a', '1'))
         error = self.assertRaises(
             exception.PrepareFailed, self.partitions.prepare, _PAIR, 'guest'
         )
@@ -233,7 +233,7 @@ class PartitionsTest(testtools.TestCase):
         self.assertEqual([], self.leftovers(gpus))
 
     def test_simulated_fabric_manager_refuses_as_the_real_one(self):
-        run = powers.Powers(self.host).run
+        run = root_.Root(self.host).run
         run(('fmpm', '-a', '1'))
         for argv, number in (
             (('-a', '1'), -7),

@@ -16,14 +16,14 @@ from nova_gpuvirt import model
 from nova_gpuvirt.backends import vendor_vfio
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import operator_choices
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root
 from nova_gpuvirt.simulation import simulated
 
 _CARD = model.PciAddress.parse('0001:c8:00.0')
@@ -66,7 +66,7 @@ class Libvirt(hypervisor.Absent):
         return self.found
 
 
-class Root(powers.Powers):
+class Root(root.Root):
     """A root who remembers what he wrote, and may be deaf."""
 
     def __init__(self, host):
@@ -273,7 +273,7 @@ class WithoutTypesTest(VendorVfioTestCase):
 
     def test_card_that_makes_mdevs_is_not_told_to_make_others(self):
         self.boot(_few_vfs(pf_driver=None))
-        mdevs = model.Share('mdev', part_rules.EQUAL_SIZE, _CARD)
+        mdevs = model.Share('mdev', size_rules.EQUAL_SIZE, _CARD)
         gpu = dataclasses.replace(self.found(), shares=(mdevs,))
         self.assertEqual((mdevs,), self.backend.discover(gpu).shares)
 

@@ -3,8 +3,8 @@
 import unittest
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import part_rules
 from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.model import trait_names
 
 _T4_1Q = (
@@ -106,17 +106,17 @@ class SharingTest(unittest.TestCase):
         nvidia = profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9)
         gvtg = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1)
         mtty = profiles.parse('mtty-2', 'Dual port serial', None, 12)
-        self.assertEqual(part_rules.EQUAL_SIZE, profiles.rule([nvidia]))
-        self.assertEqual(part_rules.APERTURE, profiles.rule([gvtg]))
-        self.assertEqual(part_rules.PROPORTIONAL, profiles.rule([mtty]))
+        self.assertEqual(size_rules.EQUAL_SIZE, profiles.rule([nvidia]))
+        self.assertEqual(size_rules.APERTURE, profiles.rule([gvtg]))
+        self.assertEqual(size_rules.PROPORTIONAL, profiles.rule([mtty]))
 
     def test_description_without_needs_is_shared_in_parts(self):
         silent = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', None, 1)
-        self.assertEqual(part_rules.PROPORTIONAL, profiles.rule([silent]))
+        self.assertEqual(size_rules.PROPORTIONAL, profiles.rule([silent]))
 
     def test_one_odd_type_does_not_undo_the_equal_size_rule(self):
         types = [
             profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
             profiles.parse('nvidia-223', None, None, 9),
         ]
-        self.assertEqual(part_rules.EQUAL_SIZE, profiles.rule(types))
+        self.assertEqual(size_rules.EQUAL_SIZE, profiles.rule(types))

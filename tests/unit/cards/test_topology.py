@@ -19,7 +19,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 
 
 def address(number):
@@ -246,7 +246,7 @@ class HostTest(testtools.TestCase):
     def survey(self, kind, **options):
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         host = hosts.simulated(kind, root)
-        power = powers.Powers(host)
+        power = root_.Root(host)
         seen = machine.Machine(
             sysfs.Sysfs(root, power),
             pciids.PciIds([root]),

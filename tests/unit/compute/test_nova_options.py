@@ -22,7 +22,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root
 
 # The card of domain-1 and two of its VFs, and one of the A40's.
 _CARD = '0001:c8:00.0'
@@ -69,10 +69,10 @@ class NovaOptionsTestCase(testtools.TestCase):
         folder = self.useFixture(fixtures.TempDir()).path
         self.simulated = hosts.simulated(kind, pathlib.Path(folder))
         seen = machine.Machine(
-            sysfs.Sysfs(folder, powers.Powers(self.simulated)),
+            sysfs.Sysfs(folder, root.Root(self.simulated)),
             pciids.PciIds([self.simulated.root]),
             NoGuests(),
-            powers.Powers(self.simulated).run,
+            root.Root(self.simulated).run,
         )
         self.options = nova_options.NovaOptions(conf, seen.sysfs)
         self.gpus = gpus.Gpus(

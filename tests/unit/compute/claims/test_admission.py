@@ -13,7 +13,7 @@ from nova import objects
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.compute.claims import admission
 from nova_gpuvirt.compute.claims import ledger
 from nova_gpuvirt.compute.claims import reported
@@ -214,7 +214,7 @@ class TogetherTest(AdmissionCase):
 
     def test_more_parts_of_a_card_than_one_guest_may_have(self):
         share = model.Share(
-            'mdev', part_rules.EQUAL_SIZE, _ADDRESS, per_guest=1
+            'mdev', size_rules.EQUAL_SIZE, _ADDRESS, per_guest=1
         )
         card = dataclasses.replace(_gpu(), shares=(share,))
         slots = [f'mdev:0000:3b:00.0/{n}@t4-1q' for n in (0, 1)]

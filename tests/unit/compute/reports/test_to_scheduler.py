@@ -25,7 +25,7 @@ from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import view
 from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import powers
+from nova_gpuvirt.simulation import root as root_
 from tests.unit.placement import test_providers
 
 RUNNING = {summary.Request(4, 8192, (('VGPU', 1),)): 3}
@@ -117,7 +117,7 @@ class HostTest(unittest.TestCase):
                 sysfs.Sysfs(root),
                 pciids.PciIds([root]),
                 hypervisor.Absent(),
-                powers.Powers(host).run,
+                root_.Root(host).run,
             )
             found = gpus.Gpus(seen, operator_choices.Choices())
             found.survey(refresh=True)

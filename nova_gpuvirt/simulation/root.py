@@ -1,4 +1,4 @@
-"""Who may change a simulated host, and who runs its commands."""
+"""The root of a simulated host: who changes it, and runs its commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nova_gpuvirt.simulation import simulated
 _DEVICES = '/sys/bus/pci/devices'
 
 
-class Powers:
+class Root:
     """The root of a simulated host.
 
     It reads what root reads, and what it writes the simulated kernel takes.

@@ -5,7 +5,7 @@ from collections import Counter
 from fractions import Fraction
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import part_rules
+from nova_gpuvirt.cards import size_rules
 
 
 def profile(slug, available, mib=1024, most=None, needs=()):
@@ -34,12 +34,12 @@ class UnknownTest(unittest.TestCase):
 
     def test_unknown_pending_part_leaves_nothing(self):
         for rule in (
-            part_rules.EQUAL_SIZE,
-            part_rules.APERTURE,
-            part_rules.PROPORTIONAL,
-            part_rules.ONE_AT_A_TIME,
-            part_rules.MixedSizes(Fraction(1)),
-            part_rules.GpuInstances({'small': 1, 'large': 2}),
+            size_rules.EQUAL_SIZE,
+            size_rules.APERTURE,
+            size_rules.PROPORTIONAL,
+            size_rules.ONE_AT_A_TIME,
+            size_rules.MixedSizes(Fraction(1)),
+            size_rules.GpuInstances({'small': 1, 'large': 2}),
         ):
             self.assertEqual(
                 {'small': 0, 'large': 0},
@@ -50,7 +50,7 @@ class UnknownTest(unittest.TestCase):
     def test_parts_that_take_nothing_from_each_other_stay(self):
         self.assertEqual(
             {'small': 8, 'large': 4},
-            left(part_rules.INDEPENDENT, self.PROFILES, 'unheard-of'),
+            left(size_rules.INDEPENDENT, self.PROFILES, 'unheard-of'),
         )
 
 
@@ -59,7 +59,7 @@ class IndependentTest(unittest.TestCase):
         self.assertEqual(
             {'a': 0, 'b': 2},
             left(
-                part_rules.INDEPENDENT,
+                size_rules.INDEPENDENT,
                 (profile('a', 1), profile('b', 2)),
                 *('a', 'a'),
             ),
@@ -74,7 +74,7 @@ class MixedSizesTest(unittest.TestCase):
     )
 
     def test_pending_parts_add_up(self):
-        rule = part_rules.MixedSizes(Fraction(1))
+        rule = size_rules.MixedSizes(Fraction(1))
         self.assertEqual(
             {'half': 1, 'quarter': 2, 'untold': 0},
             left(rule, self.PROFILES, 'half'),
@@ -85,19 +85,19 @@ class MixedSizesTest(unittest.TestCase):
         )
 
     def test_pending_part_of_a_size_that_nobody_told_takes_all(self):
-        rule = part_rules.MixedSizes(Fraction(1))
+        rule = size_rules.MixedSizes(Fraction(1))
         self.assertEqual(
             {'half': 0, 'quarter': 0, 'untold': 0},
             left(rule, self.PROFILES, 'untold'),
         )
 
     def test_drivers_word_is_the_most(self):
-        rule = part_rules.MixedSizes(Fraction(1))
+        rule = size_rules.MixedSizes(Fraction(1))
         profiles = (profile('half', 1, most=2), profile('full', 0, most=1))
         self.assertEqual({'half': 1, 'full': 0}, left(rule, profiles))
 
     def test_card_with_less_than_is_pending_has_none(self):
-        rule = part_rules.MixedSizes(Fraction(1, 4))
+        rule = size_rules.MixedSizes(Fraction(1, 4))
         self.assertEqual(
             {'half': 0, 'quarter': 0, 'untold': 0},
             left(rule, self.PROFILES, 'half'),
@@ -105,7 +105,7 @@ class MixedSizesTest(unittest.TestCase):
 
 
 class GpuInstancesTest(unittest.TestCase):
-    RULE = part_rules.GpuInstances({'1-10c': 19, '1-5c': 19, '3-40c': 9})
+    RULE = size_rules.GpuInstances({'1-10c': 19, '1-5c': 19, '3-40c': 9})
     PROFILES = (
         profile('1-10c', 3, 10240),
         profile('1-5c', 6, 5120),
@@ -135,16 +135,16 @@ class OneAtATimeTest(unittest.TestCase):
     def test_one_of_each_until_one_is_pending(self):
         profiles = (profile('a', 5), profile('b', 0))
         self.assertEqual(
-            {'a': 1, 'b': 0}, left(part_rules.ONE_AT_A_TIME, profiles)
+            {'a': 1, 'b': 0}, left(size_rules.ONE_AT_A_TIME, profiles)
         )
         self.assertEqual(
-            {'a': 0, 'b': 0}, left(part_rules.ONE_AT_A_TIME, profiles, 'b')
+            {'a': 0, 'b': 0}, left(size_rules.ONE_AT_A_TIME, profiles, 'b')
         )
 
 
 class ClashTest(unittest.TestCase):
     def test_two_sizes_clash_where_a_card_has_one(self):
         profiles = [profile('a', 1, 1024), profile('b', 1, 2048)]
-        self.assertIn('a, b', part_rules.EQUAL_SIZE.clash(profiles))
-        self.assertIsNone(part_rules.EQUAL_SIZE.clash(profiles[:1]))
-        self.assertIsNone(part_rules.PROPORTIONAL.clash(profiles))
+        self.assertIn('a, b', size_rules.EQUAL_SIZE.clash(profiles))
+        self.assertIsNone(size_rules.EQUAL_SIZE.clash(profiles[:1]))
+        self.assertIsNone(size_rules.PROPORTIONAL.clash(profiles))
