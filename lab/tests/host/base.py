@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +38,8 @@ class HostTestCase(base.CloudTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.watch = resets.Watch()
-        self.addOnException(self._add_resets)
+        self.begin = time.monotonic()
+        self.addOnException(self._add_details)
         self.until(
             lambda: readiness.compute(HOST), 300, f'{HOST} to be up in Nova'
         )
@@ -67,10 +69,15 @@ class HostTestCase(base.CloudTestCase):
 
         super().until(holds, seconds, what)
 
-    def _add_resets(self, _: object) -> None:
-        """Let what failed otherwise tell of resets too."""
+    def _add_details(self, _: object) -> None:
+        """Let what failed tell what the host knows of it."""
         if said := self.watch.told():
             self.addDetail('reset', content.text_content(said))
+        try:
+            said = hardware.errors(time.monotonic() - self.begin)
+        except exception.CommandFailed as e:
+            said = f'its errors could not be read: {e}'
+        self.addDetail('nova-compute', content.text_content(said))
 
     def assert_as_before(self) -> None:
         """Make sure that nobody has any GPU, whomever is asked."""
