@@ -4,6 +4,7 @@ LabError
  +-- CommandFailed    a program that was run ended with an error
  +-- ProgramEnded     a process of the cloud is not running any more
  +-- NotReady         something did not come up in time
+ +-- HostReset        the virtual host was reset, and nobody had asked for it
  +-- PortTaken        another process has a port of the cloud
  +-- OtherSettings    the cloud runs, with other settings than the wanted ones
  +-- Unsuited         this machine or this user can't do it
@@ -26,6 +27,10 @@ class ProgramEnded(LabError):
 
 class NotReady(LabError):
     """Something did not come up in time."""
+
+
+class HostReset(LabError):
+    """The virtual host was reset, and nobody had asked for it."""
 
 
 class PortTaken(LabError):

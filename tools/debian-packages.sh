@@ -30,6 +30,9 @@ if [ "$(id -u)" != 0 ]; then
     root=(sudo)
 fi
 echo "Installing Debian packages: ${missing[*]}"
+# One at a time, of all clones: the first to end takes the policy away.
+exec 8< /var/lib/dpkg
+flock 8
 # Those that bring a service must not start it.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -38,9 +41,10 @@ if [ ! -e "$policy" ]; then
         "${root[@]}" install -m 755 /dev/stdin "$policy"
 fi
 # A broken source of something else is no reason to stop here.
-"${root[@]}" apt-get -qq update ||
+"${root[@]}" tools/apt-update.sh ||
     echo "apt-get update failed; trying with what is known" >&2
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
-    apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+    apt-get -qq --option=DPkg::Lock::Timeout=600 \
+    install -y --no-install-recommends "${missing[@]}" \
     < /dev/null > /dev/null ||
     fail "apt-get install ${missing[*]} failed"

@@ -31,7 +31,7 @@ archive() {
 main=$(archive Debian)
 if [ -z "$main" ]; then
     # It knows none before it has fetched its lists.
-    apt-get -qq update
+    "$(dirname "$0")/apt-update.sh"
     main=$(archive Debian)
 fi
 [ -n "$main" ] || fail "wanted Debian's archive, found none among apt's" \

@@ -8,9 +8,9 @@ from openstack import connection
 from openstack import exceptions
 
 from lab import exception
+from lab import waits
 from lab.cloud import api
 from lab.cloud import readiness
-from lab.cloud.supervisor import until
 
 # The slowest first start of a nova-compute in the VM that was seen took 60 s.
 _SECONDS = 300
@@ -37,7 +37,7 @@ def wait(host: str) -> None:
         return not found
 
     try:
-        until(is_ready, _SECONDS, f'the GPUs of {host}', _PAUSE)
+        waits.until(is_ready, _SECONDS, f'the GPUs of {host}', _PAUSE)
     except exception.NotReady as e:
         raise exception.NotReady(
             f'{host}: wanted its GPUs in Placement within {_SECONDS} s,'

@@ -172,6 +172,9 @@ def _wsgi(name: str, port: int, module: str, **environment: str) -> Program:
             *('--lazy-apps', '--need-app', '--die-on-term', '--thunder-lock'),
             '--buffer-size=65535',
             '--http-chunked-input',
+            # An emulated machine that is kept from running takes nothing of
+            # an image for longer than the 4 s by default.
+            '--socket-timeout=300',
             # uWSGI closes idle connections without a word, and clients then
             # fail at their next request.
             '--add-header=Connection: close',

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-import time
 import xmlrpc.client
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +13,9 @@ from supervisor import xmlrpc as supervisor_xmlrpc
 
 from lab import commands
 from lab import exception
+from lab import waits
 from lab.cloud import files
 from lab.cloud import values
-
-_PAUSE = 0.2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Supervisor:
         """
         pid = self._rpc.getPID()
         self._rpc.shutdown()
-        until(
+        waits.until(
             lambda: not _lives(pid), 180, f'supervisord (process {pid}) to end'
         )
 
@@ -101,7 +99,7 @@ class Supervisor:
         for name in names:
             if self.state(name).runs:
                 self._rpc.stopProcess(name, False)
-        until(
+        waits.until(
             lambda: (
                 not any(
                     state.name in names and state.state == 'STOPPING'
@@ -115,7 +113,9 @@ class Supervisor:
     def kill(self, name: str) -> None:
         """Kill a process, as a crash would, and wait until it has ended."""
         self._rpc.signalProcess(name, 'KILL')
-        until(lambda: not self.state(name).runs, 30, f'{name} to be killed')
+        waits.until(
+            lambda: not self.state(name).runs, 30, f'{name} to be killed'
+        )
 
     def wait(self, name: str, ready: Callable[[], bool]) -> None:
         """Wait until a process is ready.
@@ -134,7 +134,7 @@ class Supervisor:
                 )
             return ready()
 
-        until(check, 240, f'{name} to be ready; see {self._cloud.log}')
+        waits.until(check, 240, f'{name} to be ready; see {self._cloud.log}')
 
     def _state(self, info: dict[str, Any]) -> State:
         return State(
@@ -143,25 +143,6 @@ class Supervisor:
             pid=info['pid'],
             log=pathlib.Path(info['stdout_logfile']),
         )
-
-
-def until(
-    check: Callable[[], bool],
-    seconds: float,
-    what: str,
-    pause: float = _PAUSE,
-) -> None:
-    """Wait until something holds.
-
-    :param pause: seconds between two checks
-
-    :raises NotReady: when it does not within so many seconds
-    """
-    end = time.monotonic() + seconds
-    while not check():
-        if time.monotonic() > end:
-            raise exception.NotReady(f'waited {seconds:.0f} s for {what}')
-        time.sleep(pause)
 
 
 def _lives(pid: int) -> bool:

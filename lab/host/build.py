@@ -26,7 +26,7 @@ _GUEST_MODULES = ('bochs', 'virtio_gpu', 'virtio_net', '8250_pci', 'igbvf')
 
 
 def build() -> None:
-    """Make everything; what waits for downloads is made at once.
+    """Make everything, at once what does not need each other.
 
     :raises CommandFailed: when a program that is needed can't do its part
     """
@@ -35,10 +35,13 @@ def build() -> None:
     with futures.ThreadPoolExecutor() as pool:
         waiting = [pool.submit(do) for do in (_key, _qemu, _wheels, _root)]
         key, _, wheels, root = [one.result() for one in waiting]
-    with_nova = _environment(root, wheels)
-    guest = _guest(root)
-    _drawing_guest(root)
-    modules = _modules(root)
+        made = (
+            pool.submit(_environment, root, wheels),
+            pool.submit(_guest, root),
+            pool.submit(_drawing_guest, root),
+            pool.submit(_modules, root),
+        )
+        with_nova, guest, _, modules = [one.result() for one in made]
     _image(key, with_nova, guest, modules)
 
 
@@ -72,9 +75,9 @@ def _environment(root: str, wheels: str) -> str:
 
 def _guest(root: str) -> str:
     def make(target: pathlib.Path) -> None:
-        initrd.copy_kernel(places.ROOT, target)
+        initrd.copy_kernel(places.DEBIAN, target)
         initrd.make(
-            *(places.ROOT, _GUEST_MODULES),
+            *(places.DEBIAN, _GUEST_MODULES),
             *('guest-init', target / 'initrd.gz'),
         )
 
@@ -84,7 +87,7 @@ def _guest(root: str) -> str:
 
 def _drawing_guest(root: str) -> str:
     def make(target: pathlib.Path) -> None:
-        drawing_guest.make(places.ROOT, target)
+        drawing_guest.make(places.DEBIAN, target)
 
     inputs: list[str | pathlib.Path] = [
         *(root, *drawing_guest.MODULES, *drawing_guest.SOURCES, *_INITRDS),
@@ -97,10 +100,10 @@ def _modules(root: str) -> str:
     builds = _KMOD / 'build.sh'
 
     def make(target: pathlib.Path) -> None:
-        commands.output(builds, places.ROOT, places.BUILDER, target)
+        commands.output(builds, places.DEBIAN, places.BUILDER, target)
 
     inputs: list[str | pathlib.Path] = [
-        *(root, initrd.kernel(places.ROOT), builds, _KMOD / 'Kbuild'),
+        *(root, initrd.kernel(places.DEBIAN), builds, _KMOD / 'Kbuild'),
         *sorted(_KMOD.glob('*.[ch]')),
     ]
     return cache.kept('the kernel module', places.MODULES, inputs, make)

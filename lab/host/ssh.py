@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from lab import commands
 from lab import exception
+from lab import waits
 from lab.cloud import values
 from lab.host import daemons
 from lab.host import places
@@ -60,11 +61,12 @@ def run(*words: str, told: str = '') -> str:
 def wait(seconds: int, alive: Callable[[], bool]) -> bool:
     """Wait until the VM can be reached and has found all its devices.
 
+    :param seconds: of a machine with little to do
     :param alive: whether there is still something to wait for
     :returns: False when it did not in time
     """
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and alive():
+    bound = waits.Bound(seconds)
+    while alive() and not bound.is_over():
         done = subprocess.run(
             command('udevadm', 'settle', '--timeout=300'),
             stdin=subprocess.DEVNULL,

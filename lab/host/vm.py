@@ -14,6 +14,7 @@ from lab.host import daemons
 from lab.host import machine
 from lab.host import places
 from lab.host import qemu
+from lab.host import resets
 from lab.host import ssh
 
 # The slowest start that was seen took 150 s.
@@ -65,6 +66,7 @@ def _boot() -> None:
                 ssh_port=port,
                 kvm=kvm,
             ),
+            *resets.begin(),
             environment=qemu.environment(),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +10,18 @@ import libvirt
 import testtools
 from openstack import exceptions
 
+from lab import exception
+from lab import waits
 from lab.cloud import api
 from lab.cloud import images
-from lab.cloud import supervisor
 from lab.cloud import values
 from lab.steps import step
 
 _READY = 'GUEST-READY'
 # A power_state of Nova's API.
 _PAUSED = 3
+# The first status of HTTP that says that a service failed.
+_SERVER_FAILED = 500
 _FUNCTION = re.compile(
     r'^PCI ([0-9a-f:.]+) ([0-9a-f]{4}:[0-9a-f]{4}) (0x[0-9a-f]+)\s*$',
     re.MULTILINE,
@@ -29,7 +31,8 @@ _FUNCTION = re.compile(
 class CloudTestCase(testtools.TestCase):
     """A test that has servers, which are gone when it ends."""
 
-    # How long a server may take to get a status, and its guest to be up.
+    # How long a server may take to get a status, and its guest to be up, on a
+    # machine with little to do.
     status_seconds = 180
     ready_seconds = 120
     # Seconds between two questions.
@@ -61,30 +64,33 @@ class CloudTestCase(testtools.TestCase):
 
     def wait_for(self, server: Any, status: str) -> Any:
         """Wait until a server has a status and nothing to do."""
-        begin = time.monotonic()
+
+        def has_it() -> bool:
+            nonlocal server
+            server = self.api.compute.get_server(server.id)
+            if server.status == 'ERROR' != status:
+                self.fail(_found(server, status))
+            return bool(server.status == status and not server.task_state)
+
         with step(f'{self._testMethodName}: {status}'):
-            while time.monotonic() < begin + self.status_seconds:
-                server = self.api.compute.get_server(server.id)
-                if server.status == status and not server.task_state:
-                    return server
-                if server.status == 'ERROR':
-                    break
-                time.sleep(self.pause)
-        self.fail(
-            f'{server.id}: wanted {status}, found {server.status}'
-            f' ({server.task_state}) after'
-            f' {time.monotonic() - begin:.0f} s: {server.fault}'
-        )
+            try:
+                self.until(has_it, self.status_seconds, status)
+            except exception.NotReady as e:
+                self.fail(f'{_found(server, status)}; {e}')
+        return server
 
     def delete(self, server: Any) -> None:
         """Delete a server, and wait until it is gone."""
-        try:
-            self.api.compute.delete_server(server, ignore_missing=True)
-            self.api.compute.wait_for_delete(
-                server, interval=self.pause, wait=self.status_seconds
-            )
-        except exceptions.NotFoundException:
-            pass
+
+        def is_gone() -> bool:
+            try:
+                self.api.compute.get_server(server.id)
+            except exceptions.NotFoundException:
+                return True
+            return False
+
+        self.api.compute.delete_server(server, ignore_missing=True)
+        self.until(is_gone, self.status_seconds, f'{server.id} to be deleted')
 
     def console(self, server: Any) -> str:
         """Wait until the guest is up, and give all that it said."""
@@ -146,5 +152,36 @@ class CloudTestCase(testtools.TestCase):
     def until(
         self, check: Callable[[], bool], seconds: float, what: str
     ) -> None:
-        """Wait until something holds; fail when it does not in time."""
-        supervisor.until(check, seconds, what, self.pause)
+        """Wait until something holds.
+
+        A check that one of the cloud's services failed to answer, which it
+        does when another of them takes too long, is made again.
+
+        :param seconds: of a machine with little to do
+        :raises NotReady: when it does not hold in time
+        """
+        failed = ''
+
+        def holds() -> bool:
+            nonlocal failed
+            try:
+                held = check()
+            except exceptions.HttpException as e:
+                if not e.status_code or e.status_code < _SERVER_FAILED:
+                    raise
+                failed = f'; the last answer was: {e}'
+                return False
+            failed = ''
+            return held
+
+        try:
+            waits.until(holds, seconds, what, self.pause)
+        except exception.NotReady as e:
+            raise exception.NotReady(f'{e}{failed}') from e
+
+
+def _found(server: Any, wanted: str) -> str:
+    return (
+        f'{server.id}: wanted {wanted}, found {server.status}'
+        f' ({server.task_state}): {server.fault}'
+    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
+from testtools import content
+
 from lab import exception
 from lab.cloud import readiness
+from lab.host import resets
 from lab.steps import step
 from lab.tests import base
 from lab.tests.host import hardware
@@ -32,6 +37,9 @@ class HostTestCase(base.CloudTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.watch = resets.Watch()
+        self.begin = time.monotonic()
+        self.addOnException(self._add_details)
         self.until(
             lambda: readiness.compute(HOST), 300, f'{HOST} to be up in Nova'
         )
@@ -43,6 +51,33 @@ class HostTestCase(base.CloudTestCase):
         self.left_before = self.left()
         # The last of all, when the servers are gone.
         self.addCleanup(self.assert_as_before)
+
+    def until(
+        self, check: Callable[[], bool], seconds: float, what: str
+    ) -> None:
+        """Wait until something holds.
+
+        :raises HostReset: once, when the host was reset meanwhile: what was
+            waited for may never be
+        """
+
+        def holds() -> bool:
+            if said := self.watch.told():
+                self.watch = resets.Watch()
+                raise exception.HostReset(said)
+            return check()
+
+        super().until(holds, seconds, what)
+
+    def _add_details(self, _: object) -> None:
+        """Let what failed tell what the host knows of it."""
+        if said := self.watch.told():
+            self.addDetail('reset', content.text_content(said))
+        try:
+            said = hardware.errors(time.monotonic() - self.begin)
+        except exception.CommandFailed as e:
+            said = f'its errors could not be read: {e}'
+        self.addDetail('nova-compute', content.text_content(said))
 
     def assert_as_before(self) -> None:
         """Make sure that nobody has any GPU, whomever is asked."""

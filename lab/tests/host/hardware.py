@@ -35,6 +35,8 @@ for domain in $(virsh list --all --uuid); do
     echo "$xml"
 done
 """
+# Of a traceback the end says what it is.
+_LINES = 40
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +133,14 @@ def discover() -> list[dict[str, Any]]:
 def log_of(domain: str) -> str:
     """Read what the QEMU of a domain said."""
     return ssh.run(f'cat /var/log/libvirt/qemu/{domain}.log')
+
+
+def errors(seconds: float) -> str:
+    """Read the last errors that nova-compute logged in so many seconds."""
+    return ssh.run(
+        f'journalctl --unit nova-compute --output cat --quiet'
+        f" --since=-{seconds:.0f}s | grep ' ERROR ' | tail --lines={_LINES}"
+    )
 
 
 def boot_id() -> str:

@@ -7,7 +7,9 @@ import contextlib
 from openstack import exceptions
 
 from lab import exception
+from lab import waits
 from lab.cloud import hosts
+from lab.host import resets
 from lab.host import ssh
 from lab.host import vm
 from lab.tests.host import base
@@ -121,7 +123,10 @@ class LifeTest(base.HostTestCase):
 
         # A moment later, for ssh to end well.
         ssh.run('systemd-run --on-active=2 systemctl reboot')
-        self.until(lambda: _is_rebooted(boot), 600, 'the host to be back')
+        waits.until(
+            lambda: _is_rebooted(boot), 600, 'the host to be back', self.pause
+        )
+        self.watch = resets.Watch()
         self.until(
             lambda: (
                 [True] * len(servers)
