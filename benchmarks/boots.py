@@ -46,7 +46,7 @@ _VGPU = {'resources:CUSTOM_VGPU_NVIDIA_T4_1Q': '1'}
 _PARTS = {
     'nova_gpuvirt.compute.reports.reporter.Reporter._report': 'report',
     'nova_gpuvirt.compute.building.Building._check': 'check',
-    'nova_gpuvirt.gpus.Gpus.attach': 'vGPU',
+    'nova_gpuvirt.handover.Handover.attach': 'vGPU',
     'nova_gpuvirt.guest.wire': 'wiring',
 }
 _WAITS = {

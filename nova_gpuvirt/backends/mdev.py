@@ -190,12 +190,12 @@ class Mdev(base.Backend):
         parent = self._sysfs.mdev_parent(mdev)
         if parent is None:
             return
-        holder = self._machine.hypervisor.guest_with(mdev)
-        if holder is not None:
+        opener = self._machine.hypervisor.guest_with(mdev)
+        if opener is not None:
             raise exception.ReleaseFailed(
                 parent,
                 wanted=f'to remove the vGPU {mdev}',
-                found=f'that the running guest {holder} has it',
+                found=f'that the running guest {opener} has it',
                 remedy='it is removed when that guest is gone',
             )
         self._machine.hypervisor.remove_mdev(parent, mdev)

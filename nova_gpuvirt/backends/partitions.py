@@ -145,9 +145,9 @@ class Partitions:
             raise _not_parted(name, str(error)) from error
         if not partition.active:
             return
-        holder = self._opener(cards)
-        if holder is not None:
-            raise _not_parted(name, f'that {holder} has it')
+        opener = self._opener(cards)
+        if opener is not None:
+            raise _not_parted(name, f'that {opener} has it')
         try:
             self._manager.deactivate(partition.number)
             left = self._again(partition)
@@ -283,15 +283,15 @@ class Partitions:
         """Tell what has one of the cards open."""
         for card in cards:
             try:
-                holder = self._machine.opener(card)
+                opener = self._machine.opener(card)
             except FileNotFoundError:
                 continue  # it is not on VFIO, or gone
             except OSError as error:
                 raise _not_parted(
                     str(card), f'no answer who has it: {error}'
                 ) from error
-            if holder is not None:
-                return holder
+            if opener is not None:
+                return opener
         return None
 
 

@@ -227,10 +227,10 @@ class VendorVfio(base.Backend):
         current = nvidia_vfs.current(self._sysfs, vf)
         if not current:
             return
-        holder = self._opener(vf)
-        if holder is not None:
+        opener = self._opener(vf)
+        if opener is not None:
             raise _kept(
-                vf, f'that {holder} has it', 'it is taken away when that ends'
+                vf, f'that {opener} has it', 'it is taken away when that ends'
             )
         try:
             self._sysfs.set_vgpu_type(vf, 0)

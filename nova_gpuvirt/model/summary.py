@@ -269,6 +269,8 @@ def _layout_in(
         ),
         tuple(per_guest),
     )
+    for part in range(len(parts)):
+        layout.limit(part)
     return _KNOWN.setdefault(layout, layout)
 
 

@@ -91,18 +91,20 @@ class Demand:
             known = self._states[key] = effects_.State(card, self.units)
         return known
 
-    def together(self, steps: tuple[effects_.Effect, ...]) -> effects_.Effect:
+    def together(
+        self, effects: tuple[effects_.Effect, ...]
+    ) -> effects_.Effect:
         """Take all of these at once, each of another card."""
-        known = self._together.get(steps)
+        known = self._together.get(effects)
         if known is None:
             if len(self._together) >= _STATES:
                 self._together.clear()
-            known = self._together[steps] = effects_.Effect(
-                sum(s.unused for s in steps) / max(1, len(steps)),
-                sum(s.taken for s in steps),
-                tuple(map(sum, zip(*(s.change for s in steps), strict=True)))
+            known = self._together[effects] = effects_.Effect(
+                sum(s.unused for s in effects) / max(1, len(effects)),
+                sum(s.taken for s in effects),
+                tuple(map(sum, zip(*(s.change for s in effects), strict=True)))
                 or (0,) * len(self.units),
-                all(s.fits for s in steps),
+                all(s.fits for s in effects),
             )
         return known
 

@@ -39,7 +39,7 @@ class State:
     """A state that cards are in, and what can be used of them then.
 
     :ivar usable: the millionths that requests for each unit could use
-    :ivar steps: what taking so many units of a class does, by these
+    :ivar effects: what taking so many units of a class does, by these
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class State:
             else 0
             for rc, count in units
         )
-        self.steps = _Steps(card, self.usable, units)
+        self.effects = _Effects(card, self.usable, units)
 
 
-class _Steps(dict[tuple[str, int], Effect]):
-    """Steps by class and count, each found when it is looked up first."""
+class _Effects(dict[tuple[str, int], Effect]):
+    """Effects by class and count, each found when it is looked up first."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class _Steps(dict[tuple[str, int], Effect]):
         after = State(taken, self._units)
         part = card.part(rc)
         limit = None if part is None else card.layout.limit(part)
-        self[key] = step = Effect(
+        self[key] = effect = Effect(
             card.unused,
             card.unused - taken.unused,
             tuple(map(operator.sub, after.usable, self._usable)),
             count <= cards.room(card, rc)
             and (limit is None or count <= limit),
         )
-        return step
+        return effect

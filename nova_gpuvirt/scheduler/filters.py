@@ -159,8 +159,8 @@ class _Asked:
         scorer = state.scorer(self._policy, now, host_state, self._wanted)
         ranked = []
         for parts, each in choices:
-            step = view.step(parts)
-            reason = _refusal(view, near, parts, step)
+            effect = view.effect(parts)
+            reason = _refusal(view, near, parts, effect)
             if reason is None and self._wants_screen and not view.shows(parts):
                 reason = _NO_SCREEN
             if reason is not None:
@@ -168,7 +168,7 @@ class _Asked:
                 continue
             takers = _takers(now, parts, pending) if pending else 0
             is_far = near is not None and near.is_far(parts)
-            cost = scorer.cost(now.step(parts) if pending else step)
+            cost = scorer.cost(now.effect(parts) if pending else effect)
             ranked.append(
                 candidate_order.Ranked(
                     takers,
@@ -209,11 +209,11 @@ def _refusal(
     view: view_.View,
     near: nearness.Nearness | None,
     parts: view_.Parts,
-    step: effects.Effect,
+    effect: effects.Effect,
 ) -> str | None:
     """Tell why a choice can't be had, None where it can."""
-    # The rules would find the step again, for each candidate of each host.
-    reason = None if step.fits else rules.refusal(view, parts)
+    # The rules would find the effect again, for each candidate of each host.
+    reason = None if effect.fits else rules.refusal(view, parts)
     if reason is None and near is not None:
         reason = near.refusal(parts)
     return reason

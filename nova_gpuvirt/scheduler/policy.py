@@ -47,26 +47,26 @@ class Scorer:
         self._then = left[0] - wanted[0], left[1] - wanted[1]
         self._known = view.costs((policy, left, wanted))
 
-    def cost(self, step: effects_.Effect) -> float:
+    def cost(self, effect: effects_.Effect) -> float:
         """Tell what a choice costs, in cards.
 
         With `Policy.FIT` it is how much less of the host's GPUs typical
         requests could use, beyond what the choice itself takes.
 
-        :param step: what it does to the host's cards
+        :param effect: what it does to the host's cards
         """
-        cost = self._known.get(step)
+        cost = self._known.get(effect)
         if cost is None:
-            cost = self._known[step] = self._cost(step)
+            cost = self._known[effect] = self._cost(effect)
         return cost
 
-    def _cost(self, step: effects_.Effect) -> float:
-        taken = step.taken / summary.CARD
+    def _cost(self, effect: effects_.Effect) -> float:
+        taken = effect.taken / summary.CARD
         if self._policy is Policy.FIT:
-            lost = self._before - self._worth.after(step.change)
+            lost = self._before - self._worth.after(effect.change)
             return lost - taken - _TIE * taken
         busy = self._view.unused / summary.CARD - taken
-        busy += step.unused / summary.CARD
+        busy += effect.unused / summary.CARD
         return busy if self._policy is Policy.PACK else -busy
 
     @functools.cached_property

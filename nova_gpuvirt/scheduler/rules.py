@@ -95,7 +95,7 @@ RULES: tuple[Rule, ...] = (
 
 def refusal(view: view_.View, parts: view_.Parts) -> str | None:
     """Tell why a choice can't be had, None where it can."""
-    if view.step(parts).fits:
+    if view.effect(parts).fits:
         return None
     for rule in RULES:
         reason = rule(view, parts)

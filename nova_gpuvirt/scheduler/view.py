@@ -116,16 +116,16 @@ class View:
         touched = [c for part in parts for c, _, _ in self.touched(part)]
         return len({(card.numa_node, card.switch) for card in touched})
 
-    def step(self, parts: Parts) -> effects_.Effect:
+    def effect(self, parts: Parts) -> effects_.Effect:
         """Find what a choice does to the host's cards."""
         states = self.states
         try:
             if len(parts) == 1:
                 ((provider, rc, units),) = parts
-                return states[provider].steps[rc, units]
+                return states[provider].effects[rc, units]
             if len({part.provider for part in parts}) == len(parts):
                 return self.demand.together(
-                    tuple([states[p].steps[rc, n] for p, rc, n in parts])
+                    tuple([states[p].effects[rc, n] for p, rc, n in parts])
                 )
         except KeyError:
             pass  # It takes of a set.
@@ -139,13 +139,13 @@ class View:
     def _one_by_one(self, parts: Parts) -> effects_.Effect:
         """Find it where parts are of the same card, or of a set."""
         now: dict[str, summary.Card] = {}
-        steps = []
+        effects = []
         for part in parts:
             for card, rc, count in self.touched(part):
                 card = now.get(card.provider, card)  # noqa: PLW2901
-                steps.append(self.demand.state(card).steps[rc, count])
+                effects.append(self.demand.state(card).effects[rc, count])
                 now[card.provider] = cards.take(card, rc, count)
-        together = self.demand.together(tuple(steps))
+        together = self.demand.together(tuple(effects))
         # Whether a guest can have it takes a closer look.
         return dataclasses.replace(together, fits=False)
 

@@ -97,7 +97,7 @@ class GpuWeigher(weights.BaseHostWeigher):
         )
         wanted = spec.vcpus, spec.memory_mb
         scorer = state.scorer(self._policy, view, host_state, wanted)
-        cost = scorer.cost(view.step(parts))
+        cost = scorer.cost(view.effect(parts))
         if not parts or rules.refusal(view, parts) is not None:
             cost += _ALL
         return -cost

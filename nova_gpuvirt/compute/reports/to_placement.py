@@ -26,8 +26,8 @@ Assigned = Mapping[str, frozenset[model.Claim]]
 """The claims by the UUIDs of their providers."""
 
 
-class _Resources(dict[str, set[objects.Resource]]):
-    """What the tracker hands out of a provider, by class.
+class _Resources(dict[str, set[Any]]):
+    """The `objects.Resource` that the tracker hands out, by class.
 
     Nobody changes it, so a copy of it, which Nova makes with each look at the
     provider, is itself.

@@ -135,6 +135,12 @@ class TextTest(unittest.TestCase):
             ):
                 summary.load(json.dumps([version, *body[1:]]))
 
+    def test_part_of_a_way_without_a_limit_is_not_read(self):
+        body = json.loads(summary.dump(large()))
+        body[1][0][2] = []
+        with self.assertRaises(summary.Unreadable):
+            summary.load(json.dumps(body))
+
     def test_no_text_is_taken_for_a_summary(self):
         whole = summary.dump(large())
         body = json.loads(whole)

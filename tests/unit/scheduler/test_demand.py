@@ -112,7 +112,7 @@ class StepTest(unittest.TestCase):
         layouts = dict.fromkeys((first.layout, second.layout))
         seen = demand.Demand(data.draw(worlds.requests()), layouts)
         steps = tuple(
-            seen.state(card).steps[
+            seen.state(card).effects[
                 data.draw(st.sampled_from(worlds.classes(card.layout))), 1
             ]
             for card in (first, second)

@@ -47,7 +47,7 @@ class WorthTest(unittest.TestCase):
         self.assertAlmostEqual(
             plainly(after.demand, after.usable, *left),
             host_value.Worth(seen.demand, seen.usable, *left).after(
-                seen.step(parts).change
+                seen.effect(parts).change
             ),
         )
 
@@ -62,7 +62,7 @@ class WorthTest(unittest.TestCase):
         found = host_value.Worth(seen, host.usable, 64, 1 << 18)
         self.assertAlmostEqual(3, found.now, places=5)
         self.assertAlmostEqual(
-            0, found.after(host.step(parts).change), places=5
+            0, found.after(host.effect(parts).change), places=5
         )
 
     def test_cpus_and_memory_bound_what_can_be_used(self):

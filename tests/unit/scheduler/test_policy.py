@@ -41,7 +41,7 @@ class ScorerTest(unittest.TestCase):
         """The costs of each card of these hosts."""
         return [
             policy_.Scorer(policy, host, LEFT, WANTED).cost(
-                host.step((candidate.Part(provider, rc, 1),))
+                host.effect((candidate.Part(provider, rc, 1),))
             )
             for host in seen
             for provider in host.cards
@@ -92,7 +92,7 @@ class ScorerTest(unittest.TestCase):
             - (seen.unused - after.unused) / summary.CARD
         )
         scorer = policy_.Scorer(policy_.Policy.FIT, seen, left, wanted)
-        self.assertAlmostEqual(lost, scorer.cost(seen.step(parts)), places=4)
+        self.assertAlmostEqual(lost, scorer.cost(seen.effect(parts)), places=4)
 
     @hypothesis.given(st.data())
     def test_what_was_found_for_a_request_is_not_used_for_another(self, data):
@@ -111,7 +111,7 @@ class ScorerTest(unittest.TestCase):
             fresh = view.View(seen.summary, seen.demand)
             costs = [
                 policy_.Scorer(policy, host, left, (wanted, 512)).cost(
-                    host.step(parts)
+                    host.effect(parts)
                 )
                 for host in (seen, fresh)
             ]

@@ -95,7 +95,9 @@ def costs(view, number):
                 part = candidate.Part(card.provider, 'CUSTOM_1', 1)
                 # Twice of one card is looked up otherwise than once.
                 for parts in ((part,), (part, part)):
-                    found[vcpus, policy, parts] = scorer.cost(view.step(parts))
+                    found[vcpus, policy, parts] = scorer.cost(
+                        view.effect(parts)
+                    )
     return found
 
 

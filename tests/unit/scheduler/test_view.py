@@ -29,19 +29,19 @@ class ViewTest(unittest.TestCase):
         seen = data.draw(worlds.views())
         parts = data.draw(worlds.choices(seen))
         after = seen.with_taken(parts)
-        self.assertEqual(seen.unused - after.unused, seen.step(parts).taken)
+        self.assertEqual(seen.unused - after.unused, seen.effect(parts).taken)
 
     @hypothesis.given(st.data())
     def test_a_choice_is_looked_at_once(self, data):
         seen = data.draw(worlds.views())
         parts = data.draw(worlds.choices(seen))
         again = tuple(candidate.Part(*part) for part in parts)
-        self.assertIs(seen.step(parts), seen.step(again))
+        self.assertIs(seen.effect(parts), seen.effect(again))
 
     def test_one_card_is_as_good_as_one_that_is_alike(self):
         seen = with_set()
         first, second = (
-            seen.step((candidate.Part(f'card{i}', orc.PGPU, 1),))
+            seen.effect((candidate.Part(f'card{i}', orc.PGPU, 1),))
             for i in (0, 1)
         )
         self.assertIs(first, second)
@@ -49,7 +49,7 @@ class ViewTest(unittest.TestCase):
     def test_a_set_takes_its_cards(self):
         seen = with_set()
         parts = (candidate.Part('fabric', SET, 1),)
-        self.assertEqual(2 * summary.CARD, seen.step(parts).taken)
+        self.assertEqual(2 * summary.CARD, seen.effect(parts).taken)
         after = seen.with_taken(parts)
         self.assertEqual(
             [False, False, True, True], [c.whole for c in after.summary.cards]
@@ -57,8 +57,8 @@ class ViewTest(unittest.TestCase):
 
     def test_nothing_taken_changes_nothing(self):
         seen = with_set()
-        self.assertEqual(0, seen.step(()).taken)
-        self.assertFalse(any(seen.step(()).change))
+        self.assertEqual(0, seen.effect(()).taken)
+        self.assertFalse(any(seen.effect(()).change))
 
     def test_many_requests_do_not_fill_the_memory(self):
         seen = with_set()
