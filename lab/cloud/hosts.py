@@ -40,8 +40,7 @@ def wait(host: str) -> None:
         waits.until(is_ready, _SECONDS, f'the GPUs of {host}', _PAUSE)
     except exception.NotReady as e:
         raise exception.NotReady(
-            f'{host}: wanted its GPUs in Placement within {_SECONDS} s,'
-            f' found {found}; see the log of its nova-compute'
+            f'{e}, found {found}; see the log of its nova-compute'
         ) from e
 
 

@@ -20,7 +20,10 @@ _OFF = (
     'e2scrub_all.timer',
     'e2scrub_reap.service',
     'fstrim.timer',
+    'getty@tty1.service',
     'libvirt-guests.service',
+    'serial-getty@ttyS0.service',
+    'systemd-binfmt.service',
     'systemd-networkd-wait-online.service',
 )
 
