@@ -4,18 +4,30 @@ A benchmark patches what it measures by its full name, which no linter reads.
 """
 
 import ast
+import json
+import os
 import pathlib
-import pkgutil
 import re
+import subprocess
+import sys
 import unittest
-
-from nova import objects
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _FOLDERS = ('benchmarks', 'lab', 'nova_gpuvirt', 'tests')
 _NAME = re.compile(r'nova_gpuvirt(\.\w+)+')
-
+# Some are of what imports Nova's harness, which changes the process.
+_RESOLVE = """
+import json, pkgutil, sys
+from nova import objects
 objects.register_all()
+wrong = {}
+for name in json.load(sys.stdin):
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError) as error:
+        wrong[name] = str(error)
+print(json.dumps(wrong))
+"""
 
 
 def names(path):
@@ -29,16 +41,19 @@ def names(path):
 class NamesTest(unittest.TestCase):
     def test_each_can_be_resolved(self):
         found = {
-            name: path.relative_to(_ROOT)
+            name
             for folder in _FOLDERS
             for path in (_ROOT / folder).rglob('*.py')
             for name in names(path)
         }
         self.assertGreater(len(found), 10)
-        wrong = {}
-        for name, path in found.items():
-            try:
-                pkgutil.resolve_name(name)
-            except (ImportError, AttributeError) as error:
-                wrong[name] = f'{path}: {error}'
-        self.assertEqual({}, wrong)
+        run = subprocess.run(
+            [sys.executable, '-c', _RESOLVE],
+            input=json.dumps(sorted(found)),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            cwd=_ROOT,
+            env=os.environ | {'OS_NOVA_DISABLE_EVENTLET_PATCHING': '1'},
+        )
+        self.assertEqual({}, json.loads(run.stdout.splitlines()[-1]))
