@@ -18,6 +18,7 @@ _NAME = re.compile(r'nova_gpuvirt(\.\w+)+')
 # Some are of what imports Nova's harness, which changes the process.
 _RESOLVE = """
 import json, pkgutil, sys
+import nova.tests.functional
 from nova import objects
 objects.register_all()
 wrong = {}
@@ -54,6 +55,6 @@ class NamesTest(unittest.TestCase):
             check=True,
             text=True,
             cwd=_ROOT,
-            env=os.environ | {'OS_NOVA_DISABLE_EVENTLET_PATCHING': '1'},
+            env={'OS_NOVA_DISABLE_EVENTLET_PATCHING': '1', **os.environ},
         )
         self.assertEqual({}, json.loads(run.stdout.splitlines()[-1]))
