@@ -14,6 +14,8 @@ from testtools import content
 from lab import exception
 from lab.cloud import readiness
 from lab.host import resets
+from lab.host import ssh
+from lab.host import vm
 from lab.steps import step
 from lab.tests import base
 from lab.tests.host import hardware
@@ -40,6 +42,8 @@ class HostTestCase(base.CloudTestCase):
         self.watch = resets.Watch()
         self.begin = time.monotonic()
         self.addOnException(self._add_details)
+        # It may have been reset by the end of the test before this one.
+        self.until(lambda: ssh.wait(30, vm.runs), 600, f'{HOST} to answer')
         self.until(
             lambda: readiness.compute(HOST), 300, f'{HOST} to be up in Nova'
         )
