@@ -14,10 +14,10 @@ from collections.abc import Collection
 from typing import Any
 
 import fixtures
-import nova.conf
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
+from nova import service
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional.libvirt import base
@@ -43,8 +43,6 @@ from nova_gpuvirt.simulation import quick
 from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.simulation import simulated
 from nova_gpuvirt.simulation.libvirt import connection as connection_
-
-CONF = nova.conf.CONF
 
 # How often the harness looks at a server: for a minute, or two.
 _RETRIES = 900
@@ -89,9 +87,9 @@ class Cloud(base.ServersTestBase):
 
         Nova 34 does it in a thread, and its harness waits for none: one that
         is late spoils all further tests of the process. Of 20 seconds none
-        is for tasks in progress.
+        is for tasks in progress. Nova 33 sleeps for all of them.
         """
-        if 'manager_shutdown_timeout' in CONF:
+        if hasattr(service.Service, '_run_manager_graceful_shutdown'):
             self.flags(manager_shutdown_timeout=20)
 
     def _bring_cpus_online(self) -> None:
