@@ -15,23 +15,16 @@ from nova_gpuvirt.cards import offers
 from nova_gpuvirt.simulation.drivers import nvidia
 from nova_gpuvirt.vendors import nvidia_smi
 from nova_gpuvirt.vendors import nvidia_vfs
+from tests.unit import functions
 
 _CARD = model.PciAddress(0, 0x41, 0, 0)
 _VFS = tuple(model.PciAddress(0, 0x41, 1, n) for n in range(8)) + tuple(
     model.PciAddress(0, 0x41, 2, n) for n in range(8)
 )
-_FUNCTION = model.PciFunction(
+_FUNCTION = functions.function(
     _CARD,
-    class_code=0x030200,
-    vendor_id=0x10DE,
     device_id=0x26B9,
-    subsystem=(0, 0),
     driver='nvidia',
-    numa_node=0,
-    iommu_group=1,
-    bars=(0,) * 6,
-    boot_vga=False,
-    physfn=None,
     sriov_totalvfs=len(_VFS),
     virtfns=_VFS,
 )

@@ -20,6 +20,7 @@ from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.simulation.drivers import mdev
 from nova_gpuvirt.simulation.drivers import nvidia
+from tests.unit import functions
 
 ADDRESS = model.PciAddress.parse('0000:3b:00.0')
 
@@ -79,23 +80,8 @@ def card(behaviour, existing=(), per_guest=None):
         for t in behaviour.types()
     )
     slugs = {p.type_id: p.slug for p in read}
-    function = model.PciFunction(
-        ADDRESS,
-        class_code=0x030200,
-        vendor_id=0x10DE,
-        device_id=0x1EB8,
-        subsystem=(0, 0),
-        driver=prefix,
-        numa_node=0,
-        iommu_group=1,
-        bars=(0,) * 6,
-        boot_vga=False,
-        physfn=None,
-        sriov_totalvfs=0,
-        virtfns=(),
-    )
     return model.Gpu(
-        function,
+        functions.function(ADDRESS, driver=prefix),
         (),
         'NVIDIA',
         'Tesla T4',

@@ -18,6 +18,7 @@ from nova_gpuvirt.compute.claims import admission
 from nova_gpuvirt.compute.claims import ledger
 from nova_gpuvirt.compute.claims import reported
 from tests.unit import database
+from tests.unit import functions
 
 _NODE = 'node1'
 _CARD = str(uuid.uuid4())
@@ -31,21 +32,7 @@ _CLAIM = model.Claim('PGPU', _SLOT)
 
 
 def _gpu(device_id=0x1EB8):
-    function = model.PciFunction(
-        address=_ADDRESS,
-        class_code=0x030200,
-        vendor_id=0x10DE,
-        device_id=device_id,
-        subsystem=(0x10DE, 0),
-        driver=None,
-        numa_node=0,
-        iommu_group=1,
-        bars=(0,) * 6,
-        boot_vga=False,
-        physfn=None,
-        sriov_totalvfs=0,
-        virtfns=(),
-    )
+    function = functions.function(_ADDRESS, device_id=device_id)
     return model.Gpu(function, (), 'NVIDIA', 'Tesla T4')
 
 
