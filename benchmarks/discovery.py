@@ -22,7 +22,7 @@ from benchmarks import table
 from benchmarks import timing
 from nova_gpuvirt import gpus
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> table.Table:
             machine.Machine(
                 seen, names, hypervisor.Absent(), root_.Root(host).run
             ),
-            operator_choices.Choices(),
+            operator_filter.OperatorFilter(),
         )
         own.survey(refresh=True)
         contestants = {

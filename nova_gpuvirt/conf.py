@@ -13,7 +13,7 @@ from oslo_config import cfg
 from nova_gpuvirt import backends
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import operator_filter as operator_filter_
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.model import summary
@@ -220,7 +220,7 @@ def sysfs_root(conf: cfg.ConfigOpts) -> pathlib.Path:
     return root
 
 
-def choices(conf: cfg.ConfigOpts) -> operator_choices_.Choices:
+def operator_filter(conf: cfg.ConfigOpts) -> operator_filter_.OperatorFilter:
     """Read what the operator wants.
 
     :raises InvalidOption: when a value can't be meant
@@ -234,7 +234,7 @@ def choices(conf: cfg.ConfigOpts) -> operator_choices_.Choices:
                 found=repr(','.join(conf.gpuvirt[option])),
                 remedy='see `nova-gpuvirt discover` for the profiles',
             )
-    return operator_choices_.Choices(
+    return operator_filter_.OperatorFilter(
         kinds=tuple(_kind(word) for word in conf.gpuvirt.kinds),
         exclude=tuple(conf.gpuvirt.exclude),
         profiles=tuple(conf.gpuvirt.profiles),

@@ -16,7 +16,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.backends import partitions
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
-from nova_gpuvirt.cards import operator_choices as operator_choices_
+from nova_gpuvirt.cards import operator_filter as operator_filter_
 from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import machine as machine_
@@ -40,11 +40,11 @@ class Gpus:
     def __init__(
         self,
         machine: machine_.Machine,
-        choices: operator_choices_.Choices,
+        allowed: operator_filter_.OperatorFilter,
         withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
     ) -> None:
         self._machine = machine
-        self._choices = choices
+        self._allowed = allowed
         self._withhold = withhold
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
@@ -129,16 +129,16 @@ class Gpus:
 
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
         if gpu.refusal is not None:
-            return self._choices.narrow(gpu)
+            return self._allowed.narrow(gpu)
         if refresh:
             self._refresh(gpu)
         try:
             for backend in self.backends.values():
                 gpu = backend.discover(gpu)
-            gpu = self._withhold(self._choices.narrow(gpu))
+            gpu = self._withhold(self._allowed.narrow(gpu))
             return identity.hold(gpu, self._claimed)
         except Exception as error:  # one bad card never hides the good ones
-            return self._choices.narrow(
+            return self._allowed.narrow(
                 dataclasses.replace(gpu, refusal=str(error), shares=())
             )
 
@@ -179,7 +179,7 @@ class Gpus:
             host.gpus,
             host.unreadable.keys(),
             known,
-            self._choices.default_profile,
+            self._allowed.default_profile,
             host.fabrics,
             self._reported,
         )

@@ -20,7 +20,7 @@ from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import vfio
 from nova_gpuvirt.model import guest_device
 from nova_gpuvirt.vendors import nvidia_vfs
-from nova_gpuvirt.vendors import vf_shares
+from nova_gpuvirt.vendors import vf_quotas
 
 # The driver on VFIO that knows how to migrate a VF of a host's driver
 # (kernel drivers/vfio/pci/xe/Kconfig).
@@ -37,10 +37,10 @@ class Sriov(base.Backend):
         function = gpu.function
         if function is None or function.vendor_id == model.NVIDIA:
             return gpu
-        refusal = vf_shares.why_none(self._sysfs, function)
+        refusal = vf_quotas.why_none(self._sysfs, function)
         if not function.virtfns and refusal is None:
             return gpu
-        parts = vf_shares.Quotas(self._sysfs, function)
+        parts = vf_quotas.Quotas(self._sysfs, function)
         by_quota: dict[str, list[model.PciAddress]] = {}
         withheld: dict[model.Device, str] = {}
         for number, vf in enumerate(function.virtfns):
@@ -119,6 +119,6 @@ def _profile(
         type_id=quota,
         available=len(vfs),
         max_instances=len(vfs),
-        framebuffer_mib=vf_shares.mib(quota),
+        framebuffer_mib=vf_quotas.mib(quota),
         places=tuple(vfs),
     )

@@ -13,19 +13,19 @@ from nova_gpuvirt.cards import offers
 def of(
     gpu: model.Gpu,
     claims: Collection[model.Claim],
-    choices: Sequence[str] = (),
+    preferred: Sequence[str] = (),
 ) -> model.Profile | None:
     """Choose what the class VGPU stands for on a card.
 
-    It is the first profile that the operator chooses; else the one that the
+    It is the first profile that the operator prefers; else the one that the
     card's vGPUs have already; else the largest of which two fit, or the
     largest. Of equals, it is the one that shows most to its guest.
 
-    :param choices: globs of profile slugs or names, the dearest first
+    :param preferred: globs of profile slugs or names, the dearest first
     """
-    for choice in choices:
+    for glob in preferred:
         for profile in _offered(gpu):
-            if profile.matches(choice):
+            if profile.matches(glob):
                 return profile
     counts = Counter(
         {slug: n for slug, n in offers.present(gpu, claims).items() if n}

@@ -20,7 +20,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import commands
@@ -141,7 +141,7 @@ class Discover(lister.Lister):
                 hypervisor.Absent(),
                 run,
             )
-            found = gpus.Gpus(seen, operator_choices.Choices()).survey(
+            found = gpus.Gpus(seen, operator_filter.OperatorFilter()).survey(
                 refresh=True
             )
             if not found.gpus:

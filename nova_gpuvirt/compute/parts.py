@@ -46,7 +46,7 @@ class Parts(libvirt_driver.LibvirtDriver):
         super().__init__(virtapi, read_only)
         try:
             root = conf.sysfs_root(CONF)
-            choices = conf.choices(CONF)
+            allowed = conf.operator_filter(CONF)
             boot_vga = conf.boot_vga(CONF)
             gpu_modules = conf.gpu_modules(CONF)
         except exception.InvalidOption as error:
@@ -66,7 +66,7 @@ class Parts(libvirt_driver.LibvirtDriver):
             CONF, self._machine.sysfs
         )
         self._gpus = gpus.Gpus(
-            self._machine, choices, self._nova_options.withhold
+            self._machine, allowed, self._nova_options.withhold
         )
         self._handover = handover.Handover(self._gpus)
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt

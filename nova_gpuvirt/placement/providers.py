@@ -114,7 +114,7 @@ def providers(
     gpus: Iterable[model.Gpu],
     unreadable: Collection[model.Device],
     known: Mapping[model.Device, Known],
-    choices: Sequence[str] = (),
+    preferred: Sequence[str] = (),
     fabrics: Sequence[topology.Fabric] = (),
     last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
 ) -> tuple[Provider | SetProvider, ...]:
@@ -125,7 +125,7 @@ def providers(
 
     :param unreadable: functions that are there and can't be read
     :param known: the providers that Placement has already, by card
-    :param choices: the operator's globs for the profile of VGPU
+    :param preferred: the operator's globs for the profile of VGPU
     :param fabrics: the sets of cards
     :param last: how those of cards were to be; one for which nothing changed
         since is returned again
@@ -149,7 +149,7 @@ def providers(
             provider, gpu, claims[address], before
         ):
             sick = gpu is not None or address in unreadable
-            card = _card(address, gpu, sick, claims[address], choices)
+            card = _card(address, gpu, sick, claims[address], preferred)
             provider = _provider(provider_name(node, address), card, before)
         result.append(provider)
     return tuple(result)
@@ -177,11 +177,11 @@ def _card(
     gpu: model.Gpu | None,
     is_sick: bool,
     taken: Sequence[model.Claim],
-    choices: Sequence[str],
+    preferred: Sequence[str],
 ) -> Card:
     if gpu is None or gpu.refusal is not None:
         return Card(address, None, is_sick, None, (), tuple(taken))
-    default = default_profile.of(gpu, taken, choices)
+    default = default_profile.of(gpu, taken, preferred)
     free = offers.offers(gpu, taken, default)
     return Card(address, gpu, False, default, free, tuple(taken))
 

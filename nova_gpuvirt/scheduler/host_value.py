@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nova_gpuvirt.scheduler import demand as demand_
 
 
-class Worth:
+class HostValue:
     """What a host is worth with so many CPUs and MiB left, in cards.
 
     :param usable: what can be used of its cards, by unit

@@ -63,7 +63,7 @@ class Scorer:
     def _cost(self, effect: effects_.Effect) -> float:
         taken = effect.taken / summary.CARD
         if self._policy is Policy.FIT:
-            lost = self._before - self._worth.after(effect.change)
+            lost = self._before - self._value.after(effect.change)
             return lost - taken - _TIE * taken
         busy = self._view.unused / summary.CARD - taken
         busy += effect.unused / summary.CARD
@@ -72,9 +72,9 @@ class Scorer:
     @functools.cached_property
     def _before(self) -> float:
         view = self._view
-        return view.worth(*self._left) + _TIE * view.unused / summary.CARD
+        return view.value(*self._left) + _TIE * view.unused / summary.CARD
 
     @functools.cached_property
-    def _worth(self) -> host_value_.Worth:
+    def _value(self) -> host_value_.HostValue:
         view = self._view
-        return host_value_.Worth(view.demand, view.usable, *self._then)
+        return host_value_.HostValue(view.demand, view.usable, *self._then)

@@ -40,7 +40,7 @@ class View:
         self.sets = {sets.provider: sets for sets in told.sets}
         self.providers: dict[str, object] = {**self.cards, **self.sets}
         self.unused = sum(c.unused for c in told.cards)
-        self._worth: tuple[float, float, float] | None = None
+        self._value: tuple[float, float, float] | None = None
         self._rare: dict[Parts, effects_.Effect] = {}
         self._costs: dict[Hashable, dict[effects_.Effect, float]] = {}
 
@@ -57,14 +57,14 @@ class View:
         """What typical requests could use of the cards now."""
         return self.demand.usable(self.states.values())
 
-    def worth(self, vcpus: float, memory_mb: float) -> float:
+    def value(self, vcpus: float, memory_mb: float) -> float:
         """Tell what the host is worth with so many CPUs and MiB left."""
-        known = self._worth
+        known = self._value
         if known is None or known[:2] != (vcpus, memory_mb):
-            found = host_value_.Worth(
+            found = host_value_.HostValue(
                 self.demand, self.usable, vcpus, memory_mb
             )
-            known = self._worth = vcpus, memory_mb, found.now
+            known = self._value = vcpus, memory_mb, found.now
         return known[2]
 
     def costs(self, request: Hashable) -> dict[effects_.Effect, float]:

@@ -29,7 +29,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -190,7 +190,9 @@ class Cloud(base.ServersTestBase):
             hypervisor.Absent(),
             root_.Root(self.simulated[host]).run,
         )
-        return gpus.Gpus(seen, operator_choices.Choices()).survey(refresh=True)
+        return gpus.Gpus(seen, operator_filter.OperatorFilter()).survey(
+            refresh=True
+        )
 
     def _get_connection(self, *args: Any, **kwargs: Any) -> Any:
         hostname = kwargs.get('hostname') or args[-1]

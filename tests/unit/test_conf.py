@@ -24,29 +24,29 @@ class ConfTest(unittest.TestCase):
         self.assertIn(value, str(caught.exception))
 
     def test_nothing_has_to_be_set(self):
-        choices = conf.choices(self.conf)
-        self.assertEqual((), choices.exclude)
-        self.assertEqual((), choices.default_profile)
+        allowed = conf.operator_filter(self.conf)
+        self.assertEqual((), allowed.exclude)
+        self.assertEqual((), allowed.default_profile)
 
     def test_wishes_are_what_was_set(self):
         self.set('exclude', ['0000:3b:*', '0001:C8:00.0'])
         self.set('default_profile', ['nvidia-t4-2q', 'GRID *'])
-        choices = conf.choices(self.conf)
-        self.assertEqual(('0000:3b:*', '0001:C8:00.0'), choices.exclude)
-        self.assertEqual(('nvidia-t4-2q', 'GRID *'), choices.default_profile)
+        allowed = conf.operator_filter(self.conf)
+        self.assertEqual(('0000:3b:*', '0001:C8:00.0'), allowed.exclude)
+        self.assertEqual(('nvidia-t4-2q', 'GRID *'), allowed.default_profile)
 
     def test_address_that_is_none_is_refused(self):
         self.set('exclude', ['0000:3b:00.0', 'tesla'])
-        self.assert_refused(conf.choices, 'exclude', "'tesla'")
+        self.assert_refused(conf.operator_filter, 'exclude', "'tesla'")
 
     def test_kind_that_is_none_is_refused(self):
         self.set('kinds', ['mdev', 'vgpu'])
-        self.assert_refused(conf.choices, 'kinds', "'vgpu'")
+        self.assert_refused(conf.operator_filter, 'kinds', "'vgpu'")
 
     def test_empty_profile_is_refused(self):
         for option in ('profiles', 'default_profile'):
             self.set(option, ['a', ''])
-            self.assert_refused(conf.choices, option, "'a,'")
+            self.assert_refused(conf.operator_filter, option, "'a,'")
             self.set(option, [])
 
     def test_places_of_cards_on_their_board(self):

@@ -11,7 +11,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -64,7 +64,7 @@ class GpusTestCase(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), self.libvirt
             ),
-            operator_choices.Choices(),
+            operator_filter.OperatorFilter(),
         )
         self.handover = handover.Handover(self.gpus)
         self.log = self.useFixture(fixtures.FakeLogger())

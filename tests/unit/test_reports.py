@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -70,7 +70,7 @@ class Reports:
                 hypervisor.Absent(),
                 root_.Root(host).run,
             ),
-            operator_choices.Choices(),
+            operator_filter.OperatorFilter(),
         )
         self.gpus.survey(refresh=True)
         self.report()

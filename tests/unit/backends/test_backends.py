@@ -12,7 +12,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -61,7 +61,7 @@ class BackendsTest(testtools.TestCase):
         seen = machine.Machine(
             sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
         )
-        self.gpus = gpus.Gpus(seen, operator_choices.Choices())
+        self.gpus = gpus.Gpus(seen, operator_filter.OperatorFilter())
         self.handover = handover.Handover(self.gpus)
 
     def report(self, *claims):

@@ -15,7 +15,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import vendor_vfio
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
@@ -385,7 +385,7 @@ class ReleaseTest(VendorVfioTestCase):
 
 class LeftoversTest(VendorVfioTestCase):
     def leftovers(self, *claimed, **wish):
-        gpu = operator_choices.Choices(**wish).narrow(self.card())
+        gpu = operator_filter.OperatorFilter(**wish).narrow(self.card())
         return [x.slot.device for x in self.backend.leftovers(gpu, [*claimed])]
 
     def test_vgpu_that_nobody_claims_is_left_over(self):

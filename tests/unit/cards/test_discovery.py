@@ -7,7 +7,7 @@ import testtools
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -26,9 +26,9 @@ class CaptureTestCase(testtools.TestCase):
         seen = machine.Machine(
             sysfs.Sysfs(self.root), pciids.PciIds([]), hypervisor.Absent()
         )
-        host = gpus.Gpus(seen, operator_choices.Choices(**wished)).survey(
-            refresh=True
-        )
+        host = gpus.Gpus(
+            seen, operator_filter.OperatorFilter(**wished)
+        ).survey(refresh=True)
         self.gpus = {str(gpu.address): gpu for gpu in host.gpus}
         return host
 

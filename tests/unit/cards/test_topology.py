@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -20,6 +20,7 @@ from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root as root_
+from tests.unit import functions as functions_
 
 
 def address(number):
@@ -27,20 +28,12 @@ def address(number):
 
 
 def function(number, node, *above):
-    return model.PciFunction(
+    return functions_.function(
         address(number),
-        class_code=0x030200,
-        vendor_id=0x10DE,
         device_id=0x1234,
-        subsystem=(0, 0),
         driver='vfio-pci',
         numa_node=node,
         iommu_group=number,
-        bars=(),
-        boot_vga=False,
-        physfn=None,
-        sriov_totalvfs=0,
-        virtfns=(),
         above=above,
     )
 
@@ -254,7 +247,7 @@ class HostTest(testtools.TestCase):
             power.run,
             **options,
         )
-        return host, gpus.Gpus(seen, operator_choices.Choices())
+        return host, gpus.Gpus(seen, operator_filter.OperatorFilter())
 
     @staticmethod
     def switches(found):

@@ -14,7 +14,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.compute import nova_options
 from nova_gpuvirt.host import hypervisor
@@ -77,7 +77,7 @@ class NovaOptionsTestCase(testtools.TestCase):
         self.options = nova_options.NovaOptions(conf, seen.sysfs)
         self.gpus = gpus.Gpus(
             seen,
-            operator_choices.Choices(exclude=exclude),
+            operator_filter.OperatorFilter(exclude=exclude),
             self.options.withhold,
         )
         self.handover = handover.Handover(self.gpus)

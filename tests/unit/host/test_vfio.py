@@ -7,7 +7,7 @@ import fixtures
 import testtools
 
 from nova_gpuvirt import gpus
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -37,7 +37,7 @@ class VfioTest(testtools.TestCase):
             sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
         )
         found = (
-            gpus.Gpus(seen, operator_choices.Choices())
+            gpus.Gpus(seen, operator_filter.OperatorFilter())
             .survey(refresh=True)
             .gpus
         )

@@ -6,7 +6,7 @@ import unittest
 import os_traits
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.placement import providers
 from tests.unit.cards import test_offers
 
@@ -233,7 +233,9 @@ class GoneTest(unittest.TestCase):
             known = after(emptied)
 
     def test_card_that_is_withheld_keeps_what_is_claimed(self):
-        withheld = operator_choices.Choices(exclude=('*',)).narrow(card())
+        withheld = operator_filter.OperatorFilter(exclude=('*',)).narrow(
+            card()
+        )
         (provider,) = report([withheld], after(self.before, (VGPU,)))
         self.assertEqual({VGPU}, provider.resources['VGPU'])
         self.assertEqual(1, provider.inventories['PGPU']['reserved'])

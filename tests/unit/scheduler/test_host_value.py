@@ -33,7 +33,7 @@ class WorthTest(unittest.TestCase):
     def test_it_is_what_typical_requests_can_use(self, seen, vcpus, memory):
         self.assertAlmostEqual(
             plainly(seen.demand, seen.usable, vcpus, memory),
-            host_value.Worth(seen.demand, seen.usable, vcpus, memory).now,
+            host_value.HostValue(seen.demand, seen.usable, vcpus, memory).now,
         )
 
     @hypothesis.given(st.data())
@@ -46,7 +46,7 @@ class WorthTest(unittest.TestCase):
         after = seen.with_taken(parts)
         self.assertAlmostEqual(
             plainly(after.demand, after.usable, *left),
-            host_value.Worth(seen.demand, seen.usable, *left).after(
+            host_value.HostValue(seen.demand, seen.usable, *left).after(
                 seen.effect(parts).change
             ),
         )
@@ -59,7 +59,7 @@ class WorthTest(unittest.TestCase):
         cards = [worlds.free(summary.Layout('A100'), str(i)) for i in range(3)]
         host = view.View(summary.Summary(tuple(cards)), seen)
         parts = (candidate.Part('0', orc.PGPU, 1),)
-        found = host_value.Worth(seen, host.usable, 64, 1 << 18)
+        found = host_value.HostValue(seen, host.usable, 64, 1 << 18)
         self.assertAlmostEqual(3, found.now, places=5)
         self.assertAlmostEqual(
             0, found.after(host.effect(parts).change), places=5
@@ -84,6 +84,6 @@ class WorthTest(unittest.TestCase):
             with self.subTest(vcpus=vcpus, memory=memory):
                 self.assertAlmostEqual(
                     cards,
-                    host_value.Worth(seen, usable, vcpus, memory).now,
+                    host_value.HostValue(seen, usable, vcpus, memory).now,
                     places=5,
                 )

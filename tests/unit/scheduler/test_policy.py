@@ -87,8 +87,8 @@ class ScorerTest(unittest.TestCase):
         after = seen.with_taken(parts)
         then = [has - takes for has, takes in zip(left, wanted, strict=True)]
         lost = (
-            host_value.Worth(seen.demand, seen.usable, *left).now
-            - host_value.Worth(after.demand, after.usable, *then).now
+            host_value.HostValue(seen.demand, seen.usable, *left).now
+            - host_value.HostValue(after.demand, after.usable, *then).now
             - (seen.unused - after.unused) / summary.CARD
         )
         scorer = policy_.Scorer(policy_.Policy.FIT, seen, left, wanted)

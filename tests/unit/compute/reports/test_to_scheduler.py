@@ -11,7 +11,7 @@ import os_resource_classes as orc
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.compute.reports import to_scheduler
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -119,7 +119,7 @@ class HostTest(unittest.TestCase):
                 hypervisor.Absent(),
                 root_.Root(host).run,
             )
-            found = gpus.Gpus(seen, operator_choices.Choices())
+            found = gpus.Gpus(seen, operator_filter.OperatorFilter())
             found.survey(refresh=True)
             text, read, named = told(found.report('node1', {}), RUNNING)
         self.assertEqual(RUNNING, dict(read.running))

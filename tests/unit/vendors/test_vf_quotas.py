@@ -8,7 +8,7 @@ import testtools
 
 from nova_gpuvirt import gpus
 from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import operator_choices
+from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import reasons as reasons_
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
@@ -28,7 +28,7 @@ class QuotasTest(testtools.TestCase):
             machine.Machine(
                 sysfs.Sysfs(root), pciids.PciIds([root]), hypervisor.Absent()
             ),
-            operator_choices.Choices(),
+            operator_filter.OperatorFilter(),
         )
 
     def quotas(self):
@@ -89,7 +89,7 @@ class QuotasTest(testtools.TestCase):
 
     def test_vf_that_is_excluded_is_kept_from_new_guests_alone(self):
         self.start('b60')
-        wish = operator_choices.Choices(exclude=['0000:17:00.2'])
+        wish = operator_filter.OperatorFilter(exclude=['0000:17:00.2'])
         (card,) = (g for g in self.gpus.survey().gpus if g.shares)
         share = wish.narrow(card).share('sriov')
         self.assertEqual({'0000:17:00.2'}, {str(vf) for vf in share.excluded})

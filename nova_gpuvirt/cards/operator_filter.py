@@ -10,7 +10,7 @@ from nova_gpuvirt import model
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Choices:
+class OperatorFilter:
     """What the operator wants, from the options of [gpuvirt].
 
     `exclude` are globs of addresses that are not offered, `kinds` the ways
