@@ -46,7 +46,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream bench lint format docs genconfig clean \
+	test-devstack test-upstream bench lint format docs tables genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -154,6 +154,9 @@ docs: venv ## build the documents and the release notes, as HTML
 	$(BIN)sphinx-build -W --keep-going -q -b html doc/source doc/build/html
 	$(BIN)sphinx-build -W --keep-going -q -b html releasenotes/source \
 		releasenotes/build/html
+
+tables: venv ## write what discover shows of simulated hosts into the documents
+	@$(BIN)python tools/simulated_tables.py
 
 genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 	$(BIN)oslo-config-generator \

@@ -13,6 +13,7 @@ NAMES: tuple[str, ...] = (
     'requests',
     'boots',
     'numa_fit',
+    'places',
     'packing',
     'cost',
 )

@@ -44,13 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> table.Table:
     """Measure it."""
     with hosts.started(hosts.vfs()) as host:
-        seen = sysfs.Sysfs(host.root)
+        power = root_.Root(host)
+        seen = sysfs.Sysfs(host.root, power)
         names = pciids.PciIds(_SYSTEM)
         found = discovery.discover(seen, names).gpus
         own = gpus.Gpus(
-            machine.Machine(
-                seen, names, hypervisor.Absent(), root_.Root(host).run
-            ),
+            machine.Machine(seen, names, hypervisor.Absent(), power.run),
             operator_filter.OperatorFilter(),
         )
         own.survey(refresh=True)

@@ -9,9 +9,9 @@ import matplotlib
 # Without a screen. It has to be said before pyplot is imported.
 matplotlib.use('Agg')
 
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
-from benchmarks import table  # noqa: E402
+from benchmarks import table
 
 
 def draw(plot: table.Plot, folder: pathlib.Path) -> pathlib.Path:

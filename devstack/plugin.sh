@@ -6,6 +6,7 @@
 
 _gpuvirt_host=$GPUVIRT_DATA_DIR/host
 _gpuvirt_mtty=$GPUVIRT_DATA_DIR/mtty
+_gpuvirt_state=$GPUVIRT_DATA_DIR/state
 
 # Refuse what can't work before anything is installed.
 function check_gpuvirt {
@@ -96,6 +97,9 @@ function configure_gpuvirt_compute {
     if [[ $(gpuvirt_root) != / ]]; then
         iniset "$NOVA_CONF" gpuvirt sysfs_root "$(gpuvirt_root)"
     fi
+    # It runs as the user that stacks.
+    mkdir -p "$_gpuvirt_state"
+    iniset "$NOVA_CONF" gpuvirt state_path "$_gpuvirt_state"
     if [[ $GPUVIRT_MTTY == True ]]; then
         # A class of its own: Nova would take VGPU of ours for one of these.
         iniset "$NOVA_CONF" devices enabled_mdev_types mtty-2

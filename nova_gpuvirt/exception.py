@@ -5,10 +5,16 @@
     GpuvirtError
      ├── SysfsError         a file of sysfs is missing, unreadable or nonsense
      ├── InvalidOption      an option of the operator cannot be followed
+     ├── InvalidLayout      a layout file says what can't be
+     ├── InvalidCapture     a file is no capture of a host, or makes no sense
+     │    └── NotCaptured   a capture does not hold what is asked of it
+     ├── InvalidRecord      what is remembered of a card can't be gone by
+     ├── Locked             another program has the host's GPUs for itself
      ├── ClaimRefused       an instance's claims do not hold on this host
      ├── RequestImpossible  no host can give what a flavor or image asks for
      ├── PrepareFailed      a device could not be made ready for a guest
-     └── ReleaseFailed      a device could not be taken back
+     ├── ReleaseFailed      a device could not be taken back
+     └── StepFailed         a card could not be made what a layout says
 
 Each message is one sentence that names the device, what was wanted, what was
 found, and what to do about it. It is the operator's: it goes to the log. What
@@ -25,6 +31,7 @@ ELSEWHERE = (
 class GpuvirtError(Exception):
     """Name a device, what was wanted of it, what was found, what to do.
 
+    :ivar without_remedy: the message without what to do, which is beside it
     :ivar told: the same for the owner of a server: without addresses, and
         without other servers
     """
@@ -37,7 +44,8 @@ class GpuvirtError(Exception):
     def __init__(
         self, device: str, *, wanted: str, found: str, remedy: str
     ) -> None:
-        super().__init__(f'{device}: wanted {wanted}, found {found}; {remedy}')
+        self.without_remedy = f'{device}: wanted {wanted}, found {found}'
+        super().__init__(f'{self.without_remedy}; {remedy}')
         self.device = device
         self.wanted = wanted
         self.found = found
@@ -50,6 +58,26 @@ class SysfsError(GpuvirtError):
 
 class InvalidOption(GpuvirtError):
     """An option of the operator cannot be followed."""
+
+
+class InvalidLayout(GpuvirtError):
+    """A layout file says what can't be."""
+
+
+class InvalidCapture(GpuvirtError):
+    """A file is no capture of a host, or makes no sense."""
+
+
+class NotCaptured(InvalidCapture):
+    """A capture does not hold what is asked of it."""
+
+
+class InvalidRecord(GpuvirtError):
+    """What is remembered of a card can't be gone by."""
+
+
+class Locked(GpuvirtError):
+    """Another program has the host's GPUs for itself."""
 
 
 class ClaimRefused(GpuvirtError):
@@ -86,3 +114,7 @@ class PrepareFailed(GpuvirtError):
 
 class ReleaseFailed(GpuvirtError):
     """A device could not be taken back."""
+
+
+class StepFailed(GpuvirtError):
+    """A card could not be made what a layout says."""

@@ -14,14 +14,17 @@ from nova_gpuvirt import backends
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import partitions
+from nova_gpuvirt.cards import bridges
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import operator_filter as operator_filter_
 from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.health import quarantine as quarantine_
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.placement import identity
 from nova_gpuvirt.placement import providers as providers_
+from nova_gpuvirt.vendors import nvlinks
 
 LOG = logging.getLogger(__name__)
 
@@ -30,31 +33,54 @@ def _as_it_is(gpu: model.Gpu) -> model.Gpu:
     return gpu
 
 
+def survey(
+    machine: machine_.Machine,
+    quarantine: quarantine_.Quarantine | None = None,
+) -> discovery.Host:
+    """Find the cards of a host, as if no option was set.
+
+    :param quarantine: what is known of it, where anything is
+    """
+    every = operator_filter_.OperatorFilter()
+    return Gpus(machine, every, quarantine=quarantine).survey(refresh=True)
+
+
 class Gpus:
     """The cards of a host, and the backends that serve them.
 
     :param withhold: refuses a card that guests may not have for a reason
         that does not lie in the card
+    :param unready: tells why a card is not yet what it shall be, so that no
+        further guest gets it; such cards are looked at in each report
+    :param quarantine: which cards are in it; it is looked at in each report
     """
 
     def __init__(
         self,
         machine: machine_.Machine,
-        allowed: operator_filter_.OperatorFilter,
+        allowed: operator_filter_.PerCard,
         withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
+        unready: Callable[[model.Gpu], str | None] = lambda _: None,
+        quarantine: quarantine_.Quarantine | None = None,
     ) -> None:
         self._machine = machine
         self._allowed = allowed
         self._withhold = withhold
+        self._unready = unready
+        self._quarantine = quarantine or quarantine_.Quarantine()
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
         self._reported: Mapping[model.Device, providers_.Provider] = {}
         # What the cards are that something was claimed of by then.
         self._claimed: Mapping[model.Device, frozenset[str]] = {}
+        # Cards that become others, which a claim's report looks at too.
+        self._changing: set[model.Device] = set()
         self._reasons = reasons.Log()
         self.partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
+        self._nvlinks = nvlinks.NvLinks(machine.run)
+        self._bridges = bridges.NONE
         self.backends = {
             backend.kind: backend(machine) for backend in backends.BACKENDS
         }
@@ -97,9 +123,14 @@ class Gpus:
         *,
         refresh: bool = False,
     ) -> discovery.Host:
-        host = discovery.discover(
-            self._machine.sysfs, self._machine.names, devices
-        )
+        self._quarantine.look()
+        host = discovery.of(self._machine, devices)
+        if refresh:
+            self._learn_bridges(host.gpus)
+        else:
+            self._see_bridged(host.gpus)
+        if refresh:
+            self._refresh_all(host.gpus)
         gpus = tuple(self._inspect(g, refresh) for g in host.gpus)
         return dataclasses.replace(host, gpus=gpus)
 
@@ -113,7 +144,10 @@ class Gpus:
                     self._learn_hive(gpu)
                 self.partitions.refresh(gpus)
             return topology.fabrics(
-                gpus, self._hives, self.partitions.view(gpus)
+                gpus,
+                self._hives,
+                self.partitions.view(gpus),
+                self._bridges,
             )
         except Exception as error:
             LOG.warning('The sets of cards could not be told: %s', error)
@@ -127,20 +161,60 @@ class Gpus:
                 if hive is not None:
                     self._hives[gpu.address] = hive
 
+    def _learn_bridges(self, gpus: Collection[model.Gpu]) -> None:
+        """Ask for NVLinks from card to card, where no NVSwitch is between."""
+        try:
+            if self.partitions.view(gpus) is not None:
+                return
+            drivers: dict[int, dict[model.PciAddress, str | None]] = {}
+            for gpu in gpus:
+                if gpu.function and gpu.is_nvidia:
+                    cards = drivers.setdefault(gpu.function.device_id, {})
+                    cards[gpu.function.address] = gpu.function.driver
+            for device, cards in drivers.items():
+                self._nvlinks.learn(device, cards)
+            self._bridges = self._nvlinks.view()
+        except Exception as error:
+            LOG.warning('The NVLinks between cards are not known: %s', error)
+
+    def _see_bridged(self, gpus: Collection[model.Gpu]) -> None:
+        """Take note of cards that came back and can't be asked about here."""
+        for gpu in gpus:
+            function = gpu.function
+            if function and gpu.is_nvidia and function.driver == 'nvidia':
+                self._nvlinks.saw(function.address)
+        self._bridges = self._nvlinks.view()
+
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
+        why = self._quarantine.why_not(gpu)
+        gpu = dataclasses.replace(gpu, quarantined=why is not None)
         if gpu.refusal is not None:
-            return self._allowed.narrow(gpu)
+            return self._allowed.of(gpu).narrow(gpu)
         if refresh:
             self._refresh(gpu)
         try:
             for backend in self.backends.values():
                 gpu = backend.discover(gpu)
-            gpu = self._withhold(self._allowed.narrow(gpu))
+            gpu = dataclasses.replace(
+                gpu,
+                alone_refusal=self._bridges.why_not_alone(gpu.address),
+                withheld=gpu.withheld or why or self._unready(gpu),
+            )
+            gpu = self._withhold(self._allowed.of(gpu).narrow(gpu))
             return identity.hold(gpu, self._claimed)
         except Exception as error:  # one bad card never hides the good ones
-            return self._allowed.narrow(
+            return self._allowed.of(gpu).narrow(
                 dataclasses.replace(gpu, refusal=str(error), shares=())
             )
+
+    def _refresh_all(self, gpus: Collection[model.Gpu]) -> None:
+        """Ask about all cards at once, except those that can't be read."""
+        readable = [gpu for gpu in gpus if gpu.refusal is None]
+        for backend in self.backends.values():
+            try:
+                backend.refresh_all(readable)
+            except Exception as error:
+                LOG.warning('No answer about %s: %s', backend.kind, error)
 
     def _refresh(self, gpu: model.Gpu) -> None:
         """Ask again; what is not answered stays as it was."""
@@ -154,6 +228,10 @@ class Gpus:
                     backend.kind,
                     error,
                 )
+
+    def look_again(self, device: model.Device) -> None:
+        """Look at a card anew in the next report, whatever that is of."""
+        self._changing.add(device)
 
     def report(
         self,
@@ -169,19 +247,22 @@ class Gpus:
             those whose claims are others than in the last report
         """
         self._claimed = identity.of_claimed(known)
+        changing = {*self._changing}
         if everything or self._seen is None:
             host = self.survey()
         else:
-            host = self._look_at_changed(self._seen, known)
+            host = self._look_at_changed(self._seen, known, changing)
+        self._changing -= changing
         self._reasons.tell(host, known.keys())
         providers = providers_.providers(
             node,
             host.gpus,
             host.unreadable.keys(),
             known,
-            self._allowed.default_profile,
+            lambda gpu: self._allowed.of(gpu).default_profile,
             host.fabrics,
             self._reported,
+            self._quarantine.is_quarantined,
         )
         self._seen = host
         self._reported = {
@@ -189,16 +270,26 @@ class Gpus:
             for provider in providers
             if isinstance(provider, providers_.Provider)
         }
+        self._reasons.tell_lost(
+            {
+                device: provider.card.lost
+                for device, provider in self._reported.items()
+                if provider.card.lost is not None
+            },
+            {gpu.address for gpu in host.gpus},
+        )
         return providers
 
     def _look_at_changed(
         self,
         seen: discovery.Host,
         known: Mapping[model.Device, providers_.Known],
+        changing: Collection[model.Device],
     ) -> discovery.Host:
         """Look at the cards whose claims changed since the last report.
 
         :param seen: the host at that report
+        :param changing: cards that are looked at as well
         """
         claims = exclusion.by_card(
             {device: before.claims for device, before in known.items()},
@@ -208,6 +299,14 @@ class Gpus:
             device
             for device, taken in claims.items()
             if tuple(taken) != self._taken(device)
+        }
+        changed.update(changing)
+        self._quarantine.look()
+        changed |= {
+            g.address
+            for g in seen.gpus
+            if self._unready(g)
+            or g.quarantined != self._quarantine.is_quarantined(g.address)
         }
         if not changed:
             return seen

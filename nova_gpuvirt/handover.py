@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
@@ -16,10 +19,18 @@ LOG = logging.getLogger(__name__)
 
 
 class Handover:
-    """Hand devices to guests, by the claims of their instances."""
+    """Hand devices to guests, by the claims of their instances.
 
-    def __init__(self, gpus: gpus_.Gpus) -> None:
+    :param lock: makes each change one that nobody else's disturbs
+    """
+
+    def __init__(
+        self,
+        gpus: gpus_.Gpus,
+        lock: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._gpus = gpus
+        self._lock = lock
 
     def attach(
         self, instance: str, claims: Collection[model.Claim]
@@ -27,9 +38,16 @@ class Handover:
         """Make an instance's devices ready and describe them for its guest.
 
         :raises PrepareFailed: when one can't be; none is left half-made
+        :raises Locked: when another program has the GPUs for itself
         """
         if not claims:
             return ()
+        with self._lock():
+            return self._attach(instance, claims)
+
+    def _attach(
+        self, instance: str, claims: Collection[model.Claim]
+    ) -> tuple[guest_device.GuestDevice, ...]:
         gpus = self._gpus.look_at(claims)
         devices: list[guest_device.GuestDevice] = []
         made: list[model.Claim] = []
@@ -46,7 +64,8 @@ class Handover:
                         self._backend(slot).guest_devices(gpu, slot, instance)
                     )
         except Exception:
-            self.release(instance, made)
+            for claim, why in self.release(instance, made).items():
+                LOG.warning('%s stays for now: %s', claim.identifier, why)
             raise
         return tuple(devices)
 
@@ -54,24 +73,39 @@ class Handover:
         cards = _cards(claim.slot)
         return bool(cards) and self._gpus.partitions.prepare(cards, instance)
 
-    def release(self, instance: str, claims: Iterable[model.Claim]) -> None:
+    def release(
+        self, instance: str, claims: Iterable[model.Claim]
+    ) -> dict[model.Claim, str]:
         """Take an instance's devices back.
 
-        What can't be taken back now is left to the next periodic update,
-        with a warning: a server must not become undeletable for it.
+        :returns: those that can't be taken back now, each with the reason: a
+            server must not become undeletable for it
         """
+        failures = {}
         for claim in claims:
             slot = claim.slot
             if slot is None:
                 LOG.warning('Can not release %s: unknown', claim.identifier)
                 continue
             try:
-                for part in slot.parts:
-                    self._backend(part).release(part, instance)
-                if cards := _cards(slot):
-                    self._gpus.partitions.release(cards)
+                with self._lock():
+                    self._release(instance, slot)
             except Exception as error:
-                LOG.warning('Could not release %s: %s', slot, error)
+                failures[claim] = str(error)
+        return failures
+
+    def _release(self, instance: str, slot: model.Slot) -> None:
+        for part in slot.parts:
+            self._backend(part).release(part, instance)
+        if cards := _cards(slot):
+            self._gpus.partitions.release(cards)
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Keep the GPUs from who would have them for itself meanwhile.
+
+        :raises Locked: when another program has them
+        """
+        return self._lock()
 
     def leftovers(
         self, claimed: Collection[model.Slot]
@@ -99,10 +133,8 @@ class Handover:
         """Take leftovers back, as far as nothing uses them any more."""
         for leftover in leftovers:
             try:
-                if cards := _cards(leftover.slot):
-                    self._gpus.partitions.release(cards)
-                else:
-                    self._backend(leftover.slot).discard(leftover)
+                with self._lock():
+                    self._discard(leftover)
             except Exception as error:
                 LOG.warning('Could not discard %s: %s', leftover.slot, error)
             else:
@@ -111,6 +143,12 @@ class Handover:
                     leftover.device,
                     leftover.slot,
                 )
+
+    def _discard(self, leftover: base.Leftover) -> None:
+        if cards := _cards(leftover.slot):
+            self._gpus.partitions.release(cards)
+        else:
+            self._backend(leftover.slot).discard(leftover)
 
     def _backend(self, slot: model.Slot) -> base.Backend:
         try:

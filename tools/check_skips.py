@@ -1,8 +1,8 @@
 """Count the tests of stestr's runs, and refuse a skip that gives no reason.
 
 Exits with 1, naming the tests, when a test was skipped without a reason,
-failed, or is in the ``--expect`` list and did not run. The last line is
-``N passed, N failed, N skipped``.
+failed, or is in the ``--expect`` list and did not run. Of one that failed the
+error is told, shortened. The last line is ``N passed, N failed, N skipped``.
 """
 
 import argparse
@@ -14,11 +14,15 @@ import subunit
 import testtools
 from stestr.repository import util
 
+# How much of an error is told, in characters.
+_LONGEST = 600
 _OUTCOMES = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped'}
 
 
 def outcomes(stream):
     """Read one run of subunit v2: (test id, outcome, reason) for each test.
+
+    The reason is that of a skip, or the error of a failure.
 
     A test that began and never ended, as in a worker that died, failed.
     """
@@ -27,9 +31,12 @@ def outcomes(stream):
     def on_test(test):
         if test['status'] == 'exists':
             return
-        reason = test['details'].get('reason')
-        text = reason.as_text().strip() if reason else ''
         outcome = _OUTCOMES.get(test['status'], 'failed')
+        told = 'traceback' if outcome == 'failed' else 'reason'
+        found = test['details'].get(told)
+        text = found.as_text().strip() if found else ''
+        if outcome == 'failed':
+            text = error(text)
         tests.append((test['id'], outcome, text))
 
     result = testtools.StreamToDict(on_test)
@@ -39,6 +46,20 @@ def outcomes(stream):
     )
     result.stopTestRun()
     return tests
+
+
+def error(traceback):
+    """Find the error in a traceback: what stands after its last place.
+
+    Where lines follow the error, as in a comparison, these belong to it.
+    """
+    lines = traceback.splitlines()
+    places = [n for n, line in enumerate(lines) if line.startswith('  File ')]
+    after = lines[places[-1] + 1 :] if places else lines
+    words = ' '.join(
+        line.strip() for line in after if not line.startswith('    ')
+    )
+    return words if len(words) <= _LONGEST else f'{words[:_LONGEST]}...'
 
 
 def expected(path):
@@ -51,7 +72,9 @@ def expected(path):
 def report(tests, wanted=frozenset()):
     """Print what is wrong with the tests, then their counts; tell if good."""
     complaints = [
-        f'failed: {i}' for i, outcome, _ in tests if outcome == 'failed'
+        f'failed: {i}{why and f": {why}"}'
+        for i, outcome, why in tests
+        if outcome == 'failed'
     ]
     complaints += [
         f'skipped without a reason: {i}'

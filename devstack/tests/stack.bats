@@ -141,11 +141,18 @@ sudo insmod $mtty/mtty.ko" ]
 
 @test "post-config: only a simulated host's sysfs is named" {
     phase stack post-config
-    [ ! -e "$NOVA_CONF.d/gpuvirt" ]
+    [ ! -e "$NOVA_CONF.d/gpuvirt/sysfs_root" ]
     phase stack install
     phase stack post-config
     [ "$(option "$NOVA_CONF" gpuvirt sysfs_root)" = \
         "$DATA_DIR/nova-gpuvirt/host" ]
+}
+
+@test "post-config: nova-compute has a folder for what it remembers" {
+    phase stack post-config
+    state=$(option "$NOVA_CONF" gpuvirt state_path)
+    [ "$state" = "$DATA_DIR/nova-gpuvirt/state" ]
+    [ -d "$state" ]
 }
 
 @test "post-config: mtty is Nova's, in a class of its own" {

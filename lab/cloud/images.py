@@ -11,9 +11,9 @@ from openstack import connection
 
 from lab import commands
 from lab.cloud import api
+from lab.cloud import guest_kernel
 from lab.cloud import values
-from lab.guest import initrd
-from lab.guest import kernel
+from nova_gpuvirt.proof import image
 
 IMAGE = 'guest'
 
@@ -32,16 +32,25 @@ _COMMAND_LINE = 'console=ttyS0 loglevel=4 mitigations=off'
 
 
 def build(cloud: values.Cloud) -> None:
-    """Make the image's files, where they are not there."""
+    """Make the image's files, where they are not there.
+
+    Each is there as a whole or not at all, also after a build that was ended.
+    """
     cloud.guest.mkdir(parents=True, exist_ok=True)
-    kernel.build(cloud.guest / 'vmlinuz')
-    initrd.build(cloud.guest / 'initrd.gz')
+    guest_kernel.build(cloud.guest / 'vmlinuz')
+    initrd = cloud.guest / 'initrd.gz'
+    if not initrd.exists():
+        new = initrd.with_suffix('.new')
+        image.make_initrd(new)
+        new.rename(initrd)
     disk = cloud.guest / 'disk.qcow2'
     if not disk.exists():
+        new = disk.with_suffix('.new')
         commands.run(
-            *('qemu-img', 'create', '-q', '-f', 'qcow2', str(disk), '1M'),
+            *('qemu-img', 'create', '-q', '-f', 'qcow2', str(new), '1M'),
             log=cloud.log / 'qemu-img.log',
         )
+        new.rename(disk)
 
 
 def register(cloud: values.Cloud) -> None:

@@ -21,8 +21,6 @@ from lab.host import vm_tree
 _PACKAGES = places.SOURCES / 'vm-packages.txt'
 _KMOD = places.CLONE / 'lab/kmod'
 _INITRDS = (places.SOURCES / 'initrd.py', places.SOURCES / 'initrd')
-# What a guest of the VM may see.
-_GUEST_MODULES = ('bochs', 'virtio_gpu', 'virtio_net', '8250_pci', 'igbvf')
 
 
 def build() -> None:
@@ -37,12 +35,11 @@ def build() -> None:
         key, _, wheels, root = [one.result() for one in waiting]
         made = (
             pool.submit(_environment, root, wheels),
-            pool.submit(_guest, root),
             pool.submit(_drawing_guest, root),
             pool.submit(_modules, root),
         )
-        with_nova, guest, _, modules = [one.result() for one in made]
-    _image(key, with_nova, guest, modules)
+        with_nova, _, modules = [one.result() for one in made]
+    _image(key, with_nova, modules)
 
 
 def _key() -> str:
@@ -73,18 +70,6 @@ def _environment(root: str, wheels: str) -> str:
     return cache.kept('Nova in it', places.ROOT, inputs, environment.make_root)
 
 
-def _guest(root: str) -> str:
-    def make(target: pathlib.Path) -> None:
-        initrd.copy_kernel(places.DEBIAN, target)
-        initrd.make(
-            *(places.DEBIAN, _GUEST_MODULES),
-            *('guest-init', target / 'initrd.gz'),
-        )
-
-    inputs: list[str | pathlib.Path] = [root, *_GUEST_MODULES, *_INITRDS]
-    return cache.kept('a small guest', places.GUEST, inputs, make)
-
-
 def _drawing_guest(root: str) -> str:
     def make(target: pathlib.Path) -> None:
         drawing_guest.make(places.DEBIAN, target)
@@ -109,10 +94,10 @@ def _modules(root: str) -> str:
     return cache.kept('the kernel module', places.MODULES, inputs, make)
 
 
-def _image(key: str, root: str, guest: str, modules: str) -> str:
+def _image(key: str, root: str, modules: str) -> str:
     inputs: list[str | pathlib.Path] = [
-        *(key, root, guest, modules, image.DISK_SIZE),
-        *(vm_tree.FILES, *environment.PROJECT, *_INITRDS),
+        *(key, root, modules, image.DISK_SIZE),
+        *(vm_tree.FILES, vm_tree.UNITS, *environment.PROJECT, *_INITRDS),
         *(places.SOURCES / name for name in ('image.py', 'vm_tree.py')),
     ]
     return cache.kept("the VM's disk", places.IMAGE, inputs, image.make)

@@ -14,10 +14,11 @@ import tempfile
 from lab import commands
 from lab.host import initrd
 from lab.host import places
+from nova_gpuvirt.proof import image
 
 MODULES = ('virtio_blk', 'ext4', 'virtio_gpu')
 # What the guest runs: first this folder's init, and that what draws.
-SOURCES = (places.SOURCES / 'drawing', places.CLONE / 'lab/guest/init')
+SOURCES = (places.SOURCES / 'drawing', image.INIT)
 # What its kernel is told: its screen is off. Else the kernel's console is on
 # it, and where a processor that is emulated draws for the guest, each of its
 # pictures takes seconds that nothing else in QEMU runs in.
@@ -42,7 +43,7 @@ def make(root: pathlib.Path, target: pathlib.Path) -> None:
     :raises CommandFailed: when a program that is needed can't do its part
     """
     initrd.copy_kernel(root, target)
-    initrd.make(root, MODULES, 'vm-init', target / 'initrd.gz')
+    initrd.make(root, MODULES, target / 'initrd.gz')
     with tempfile.TemporaryDirectory(dir=places.LAB) as folder:
         tree = pathlib.Path(folder) / 'tree'
         _fill(root, tree)

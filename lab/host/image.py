@@ -26,10 +26,8 @@ def make(target: pathlib.Path) -> None:
         environment.install_project(tree)
         vm_tree.configure(tree)
         initrd.copy_kernel(tree, target)
-        initrd.make(
-            *(tree, ('virtio_blk', 'ext4')),
-            *('vm-init', target / 'initrd.gz'),
-        )
+        modules = ('virtio_blk', 'ext4')
+        initrd.make(tree, modules, target / 'initrd.gz')
         disk = target / 'disk'
         commands.output('truncate', '--size', DISK_SIZE, disk)
         commands.output(

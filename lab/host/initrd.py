@@ -13,6 +13,9 @@ from lab import commands
 from lab import exception
 from lab.host import places
 
+# The first process.
+_INIT = places.SOURCES / 'initrd/vm-init'
+
 
 def kernel(root: pathlib.Path) -> str:
     """Name the one kernel of a root tree.
@@ -36,14 +39,11 @@ def copy_kernel(root: pathlib.Path, folder: pathlib.Path) -> None:
 def make(
     root: pathlib.Path,
     modules: Iterable[str],
-    script: str,
     target: pathlib.Path,
 ) -> None:
     """Write an initrd from a root tree's files.
 
     :param modules: are there with what they need, in the order of ``/order``
-    :param script: the name of a file in the folder ``initrd`` here, which
-        becomes the first process
     """
     with tempfile.TemporaryDirectory(dir=places.LAB) as folder:
         tree = pathlib.Path(folder)
@@ -53,7 +53,7 @@ def make(
         for applet in commands.output(tree / 'bin/busybox', '--list').split():
             if applet != 'busybox':
                 (tree / 'bin' / applet).symlink_to('busybox')
-        shutil.copy(places.SOURCES / 'initrd' / script, tree / 'init')
+        shutil.copy(_INIT, tree / 'init')
         order = _modules(root, modules)
         for module in order:
             (tree / 'modules' / _name(module)).write_bytes(_content(module))

@@ -14,7 +14,6 @@ QEMU = LAB / 'qemu'
 WHEELS = LAB / 'wheels'
 DEBIAN = LAB / 'debian'
 ROOT = LAB / 'root'
-GUEST = LAB / 'guest'
 DRAWING_GUEST = LAB / 'drawing-guest'
 IMAGE = LAB / 'image'
 # The lab's own kernel module, and the tree that it is compiled in

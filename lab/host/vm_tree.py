@@ -10,8 +10,17 @@ from lab.host import initrd
 from lab.host import places
 
 FILES = places.SOURCES / 'files'
+# What the project ships for a host's systemd.
+UNITS = places.CLONE / 'etc/systemd'
+_COMMAND = '/opt/nova/bin/nova-gpuvirt'
 
-_ON = ('systemd-networkd', 'ssh', 'simulated-gpus', 'nova-compute')
+_ON = (
+    'systemd-networkd',
+    'ssh',
+    'nova-gpuvirt-layout',
+    'simulated-gpus',
+    'nova-compute',
+)
 _OFF = (
     # Each of these takes seconds of a start, and does nothing here.
     'apt-daily.timer',
@@ -33,13 +42,14 @@ def configure(tree: pathlib.Path) -> None:
 
     :raises CommandFailed: when systemctl or depmod can't do its part
     """
-    shutil.copytree(FILES, tree, dirs_exist_ok=True, copy_function=_replace)
+    for files, to in ((FILES, tree), (UNITS, tree / 'etc/systemd')):
+        shutil.copytree(files, to, dirs_exist_ok=True, copy_function=_replace)
+    (tree / 'usr/bin/nova-gpuvirt').symlink_to(_COMMAND)
     keys = tree / 'root/.ssh'
     keys.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(places.KEY / 'id.pub', keys / 'authorized_keys')
     for folder in ('instances', 'lock'):
         (tree / 'var/lib/nova' / folder).mkdir(parents=True)
-    shutil.copytree(places.GUEST, tree / 'srv/guest')
     for folder in ('etc', 'var'):
         # A first start has nothing to bring up to date.
         (tree / folder / '.updated').touch()

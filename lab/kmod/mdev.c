@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The mdev: a vGPU that a guest sees as a PCI device, of an identity of its
- * own. Its subsystem id is the number of its type. It has one BAR, where what
- * is written can be read again, and no interrupts.
+ * The mdev: a vGPU that a guest sees as a PCI device of its card's vendor,
+ * with a device id that none of QEMU's has. Its subsystem id is the number of
+ * its type. It has one BAR, where what is written can be read again, and no
+ * interrupts.
  */
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -13,8 +14,6 @@
 
 #include "gpuvirt_sim.h"
 
-/* QEMU's own, with a device id that no device of QEMU's has. */
-#define SIM_VENDOR 0x1234
 #define SIM_DEVICE 0x5349
 #define SIM_BAR_SIZE 4096U
 
@@ -48,14 +47,16 @@ static struct sim_mdev *to_sim(struct vfio_device *vdev)
 
 static void reset(struct sim_mdev *sim)
 {
+	u16 vendor = sim->vgpu->function->vendor;
+
 	mutex_lock(&sim->lock);
 	memset(sim->config, 0, sizeof(sim->config));
 	memset(sim->bar, 0, sizeof(sim->bar));
-	put_unaligned_le16(SIM_VENDOR, &sim->config[PCI_VENDOR_ID]);
+	put_unaligned_le16(vendor, &sim->config[PCI_VENDOR_ID]);
 	put_unaligned_le16(SIM_DEVICE, &sim->config[PCI_DEVICE_ID]);
 	put_unaligned_le16(PCI_CLASS_DISPLAY_3D,
 			   &sim->config[PCI_CLASS_DEVICE]);
-	put_unaligned_le16(SIM_VENDOR, &sim->config[PCI_SUBSYSTEM_VENDOR_ID]);
+	put_unaligned_le16(vendor, &sim->config[PCI_SUBSYSTEM_VENDOR_ID]);
 	put_unaligned_le16(sim->vgpu->type->number,
 			   &sim->config[PCI_SUBSYSTEM_ID]);
 	mutex_unlock(&sim->lock);

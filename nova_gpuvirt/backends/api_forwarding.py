@@ -8,7 +8,6 @@ does.
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import os_traits as traits
 
@@ -30,7 +29,9 @@ _OPENGL = frozenset(
 )
 # NVIDIA's own driver is none that QEMU's documentation knows.
 _UNSUPPORTED = frozenset({'nvidia'})
-_VENUS_SERVER = 'usr/libexec/virgl_render_server'
+VENUS_SERVER = 'usr/libexec/virgl_render_server'
+WITH_BLOBS = (6, 13)
+"""The kernel of which QEMU's virtio-gpu has blob resources."""
 _SLUG = 'api-session'
 
 
@@ -56,7 +57,7 @@ class ApiForwarding(base.Backend):
         if node is None or can is None or driver in _UNSUPPORTED:
             return gpu
         venus = self._can_venus(can)
-        count = self._machine.api_sessions
+        count = self._machine.api_sessions(gpu)
         session = model.Profile(
             _SLUG,
             f'session of {node}',
@@ -65,13 +66,13 @@ class ApiForwarding(base.Backend):
             max_instances=count,
             traits=_OPENGL | ({traits.HW_GPU_API_VULKAN} if venus else set()),
             is_vgpu=False,
+            per_card=1,
         )
         share = model.Share(
             self.kind,
             size_rules.INDEPENDENT,
             gpu.address,
             (session,) if count else (),
-            per_guest=1,
             refusal=None
             if can.virgl
             else 'QEMU has no virtio-gpu or no egl-headless here: install '
@@ -88,9 +89,8 @@ class ApiForwarding(base.Backend):
         if not self._machine.api_vulkan:
             return False
         root = self._sysfs.root
-        match = re.match(r'(\d+)\.(\d+)', kernel.release(root) or '')
-        new = match is not None and (int(match[1]), int(match[2])) >= (6, 13)
-        return can.venus and new and (root / _VENUS_SERVER).exists()
+        new = kernel.is_at_least(root, *WITH_BLOBS)
+        return can.venus and new and root.exists(VENUS_SERVER)
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Make sure that the node is still there."""

@@ -39,6 +39,9 @@ class Backend(abc.ABC):
     def refresh(self, gpu: model.Gpu) -> None:  # noqa: B027
         """Ask what takes long to answer; no lock of Nova's is held."""
 
+    def refresh_all(self, gpus: Collection[model.Gpu]) -> None:  # noqa: B027
+        """Ask what is asked of all cards at once; `refresh` follows."""
+
     @abc.abstractmethod
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add to a card what can be had of it in this way.

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.cards import lost_modes
 from nova_gpuvirt.cards import profiles as profiles_
-from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import sysfs as sysfs_
 from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.vendors import nvidia_mdevs
+from nova_gpuvirt.vendors import nvidia_places
+from nova_gpuvirt.vendors import nvidia_smi
 
 LOG = logging.getLogger(__name__)
 
@@ -42,11 +45,33 @@ class Mdev(base.Backend):
         # its mdevs: none ever becomes another.
         self._texts: dict[model.Device, _Types] = {}
         self._mdevs: dict[model.Device, Mapping[str, model.Vgpu]] = {}
+        # What was read to refresh a card, for who looks at it next.
+        self._just_read: dict[model.Device, _Room] = {}
+        # What NVIDIA's command says of the cards that make mdevs.
+        self._smi = nvidia_smi.NvidiaSmi(
+            machine.ask, machine.gpu_instances, sysfs_suffices=True
+        )
+        # Of two vGPUs of a card that are made at once where sizes mix, the
+        # second sees where the first lies. A driver may take a minute to
+        # answer for one card.
+        self._making: dict[model.Device, threading.Lock] = {}
 
     def refresh(self, gpu: model.Gpu) -> None:
-        """Read what is known of the card anew when it is looked at."""
+        """Read what is known of the card anew when it is looked at.
+
+        NVIDIA's command is asked where the card has changed since.
+        """
         self._texts.pop(gpu.address, None)
         self._mdevs.pop(gpu.address, None)
+        parents = _parents(self._sysfs, gpu)
+        types = self._types(gpu, parents[0]) if parents else {}
+        if nvidia_mdevs.are_nvidias(types):
+            assert isinstance(gpu.address, model.PciAddress)
+            room = _read(self._sysfs, parents, types)
+            self._just_read[gpu.address] = room
+            profiles = _profiles(types, room.available)
+            can_be_made = frozenset(p.slug for p in profiles if p.available)
+            self._smi.learn(gpu.address, (frozenset(types), can_be_made))
 
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the profiles that the card's driver has, and its vGPUs."""
@@ -54,23 +79,39 @@ class Mdev(base.Backend):
         if not parents:
             return gpu
         types = self._types(gpu, parents[0])
-        mdevs, profiles = _read(self._sysfs, parents, types)
-        slugs = {p.type_id: p.slug for p in profiles}
-        vgpus = self._vgpus(gpu, mdevs, slugs)
-        rule = profiles_.rule(profiles)
+        before = self._just_read.pop(gpu.address, None)
+        room = _read(self._sysfs, parents, types, before)
+        mdevs = room.mdevs
+        profiles = _profiles(types, room.available)
+        vgpus = self._vgpus(gpu, mdevs, profiles)
+        traits = gpu.traits
+        doubt = None
+        if nvidia_mdevs.are_nvidias(types):
+            card = self._told(gpu)
+            made = nvidia_mdevs.made(self._sysfs, mdevs, vgpus, profiles, card)
+            rule, profiles, doubt = nvidia_mdevs.shared(
+                profiles,
+                made.values(),
+                card,
+                len(parents) if parents[0] != gpu.address else vgpu.MAX_INDEX,
+                chosen=nvidia_mdevs.can_place(self._sysfs, mdevs),
+            )
+            if card is not None:
+                traits |= card.traits
+        else:
+            rule = profiles_.rule(profiles)
         share = model.Share(
-            self.kind,
-            rule,
-            gpu.address,
-            _capped(profiles, vgpus)
-            if parents[0] != gpu.address
-            else profiles,
-            vgpus,
-            # NVIDIA allows one vGPU of a card per guest; Nova's
-            # virtual-gpu.rst asks for several from several providers.
-            per_guest=1 if rule is size_rules.EQUAL_SIZE else None,
+            self.kind, rule, gpu.address, profiles, vgpus, doubt=doubt
         )
-        return dataclasses.replace(gpu, shares=(*gpu.shares, share))
+        return dataclasses.replace(
+            gpu, shares=(*gpu.shares, share), traits=traits
+        )
+
+    def _told(self, gpu: model.Gpu) -> nvidia_smi.Card | None:
+        """Give what NVIDIA's command said of a card, if it did."""
+        if not isinstance(gpu.address, model.PciAddress):
+            return None
+        return self._smi.card(gpu.address)
 
     def _types(self, gpu: model.Gpu, parent: model.PciAddress) -> _Types:
         """Find the texts of a card's types, by their ids.
@@ -89,15 +130,16 @@ class Mdev(base.Backend):
         self,
         gpu: model.Gpu,
         mdevs: Mapping[str, model.PciAddress],
-        slugs: Mapping[str, str],
+        profiles: Sequence[model.Profile],
     ) -> tuple[model.Vgpu, ...]:
         """Tell what a card's mdevs are, and read those not known yet."""
+        slugs = {p.type_id: p.slug for p in profiles}
         known = self._mdevs.get(gpu.address, {})
         found = {}
         for mdev, parent in sorted(mdevs.items()):
             vgpu_ = known.get(mdev)
             if vgpu_ is None:
-                type_id = self._sysfs.mdev_type(parent, mdev)
+                type_id = self._sysfs.mdevs.type_id(parent, mdev)
                 if type_id is None:
                     continue  # it went away
                 vgpu_ = _vgpu(gpu.address, mdev, slugs.get(type_id))
@@ -109,7 +151,7 @@ class Mdev(base.Backend):
         """Create the mdev of this instance, if it is not there."""
         mdev = vgpu.uuid_of(slot, instance)
         parents = _parents(self._sysfs, gpu)
-        if self._sysfs.mdev_parent(mdev) in [str(p) for p in parents]:
+        if self._sysfs.mdevs.parent(mdev) in [str(p) for p in parents]:
             return False
         share = gpu.share(self.kind)
         profile = share.profile(slot.profile) if share else None
@@ -119,10 +161,18 @@ class Mdev(base.Backend):
                 wanted=f'a vGPU {slot.profile} for instance {instance}',
                 found='profiles '
                 + (', '.join(p.slug for p in gpu.profiles) or 'none'),
-                remedy="see that the card's driver and its vGPU services run",
+                remedy=lost_modes.needs(gpu.address, slot.profile or '')
+                if gpu.is_nvidia and parents
+                else "see that the card's driver and its vGPU services run",
             )
-        parent = self._create(parents, profile, mdev)
-        if self._sysfs.mdev_parent(mdev) != str(parent):
+        card = self._told(gpu)
+        if card is not None and card.mixes:
+            with self._making.setdefault(gpu.address, threading.Lock()):
+                parent = self._create(gpu, parents, profile, mdev)
+                self._place(gpu, mdev, card)
+        else:
+            parent = self._create(gpu, parents, profile, mdev)
+        if self._sysfs.mdevs.parent(mdev) != str(parent):
             raise exception.PrepareFailed(
                 str(parent),
                 wanted=f'the vGPU {mdev} for instance {instance}',
@@ -138,8 +188,34 @@ class Mdev(base.Backend):
         )
         return True
 
+    def _place(
+        self, gpu: model.Gpu, mdev: uuid.UUID, card: nvidia_smi.Card
+    ) -> None:
+        """Move a new vGPU where it leaves the most room.
+
+        Where that can't be done, the place stays that the driver took.
+        """
+        parents = _parents(self._sysfs, gpu)
+        try:
+            types = self._types(gpu, parents[0])
+            room = _read(self._sysfs, parents, types)
+            mdevs = room.mdevs
+            profiles = _profiles(types, room.available)
+            vgpus = self._vgpus(gpu, mdevs, profiles)
+            made = nvidia_mdevs.made(self._sysfs, mdevs, vgpus, profiles, card)
+            mine = made.pop(str(mdev), None)
+            move = mine and nvidia_places.move(card, mine, made.values())
+            own = {name: p for name, p in mdevs.items() if name == str(mdev)}
+            if move and nvidia_mdevs.can_place(self._sysfs, own):
+                self._sysfs.set_vgpu_place(
+                    mdev, move.gpu_instance, move.placement
+                )
+        except (exception.SysfsError, OSError) as error:
+            LOG.info('%s stays where the driver put it: %s', mdev, error)
+
     def _create(
         self,
+        gpu: model.Gpu,
         parents: Sequence[model.PciAddress],
         profile: model.Profile,
         mdev: uuid.UUID,
@@ -163,7 +239,15 @@ class Mdev(base.Backend):
                     break  # it has room, and refuses for another reason
             else:
                 return parent
-        raise refusals[-1]
+        refusal = refusals[-1]
+        if free or not gpu.is_nvidia:
+            raise refusal
+        raise exception.PrepareFailed(
+            refusal.device,
+            wanted=refusal.wanted,
+            found=refusal.found,
+            remedy=lost_modes.needs(gpu.address, profile.slug),
+        ) from refusal
 
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str
@@ -187,7 +271,7 @@ class Mdev(base.Backend):
         self._remove(uuid.UUID(leftover.device))
 
     def _remove(self, mdev: uuid.UUID) -> None:
-        parent = self._sysfs.mdev_parent(mdev)
+        parent = self._sysfs.mdevs.parent(mdev)
         if parent is None:
             return
         opener = self._machine.hypervisor.guest_with(mdev)
@@ -198,7 +282,12 @@ class Mdev(base.Backend):
                 found=f'that the running guest {opener} has it',
                 remedy='it is removed when that guest is gone',
             )
-        self._machine.hypervisor.remove_mdev(parent, mdev)
+        try:
+            self._machine.hypervisor.remove_mdev(parent, mdev)
+        except exception.ReleaseFailed:
+            # The driver may have removed it itself meanwhile.
+            if self._sysfs.mdevs.parent(mdev) is not None:
+                raise
         LOG.info('Removed vGPU %s of %s', mdev, parent)
 
 
@@ -217,49 +306,56 @@ def _vgpu(card: model.Device, mdev: str, profile: str | None) -> model.Vgpu:
     return model.Vgpu(mdev, profile, slot or None)
 
 
-def _capped(
-    profiles: Sequence[model.Profile], vgpus: Sequence[model.Vgpu]
-) -> tuple[model.Profile, ...]:
-    """Cap what the VFs offer together by what the card has room for.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Room:
+    """The mdevs of a card, with their parents, and what more it has room for.
 
-    Each VF says that it would make one, whatever there is room for: the
-    card's own limit stands in the type's description.
+    :ivar available: of each type, on all of its parents together
     """
-    count = len(vgpus)
-    return tuple(
-        dataclasses.replace(
-            p, available=min(p.available, max(p.max_instances - count, 0))
-        )
-        if p.max_instances is not None
-        else p
-        for p in profiles
-    )
+
+    mdevs: Mapping[str, model.PciAddress]
+    available: Mapping[str, int]
 
 
 def _read(
-    sysfs: sysfs_.Sysfs, parents: Sequence[model.PciAddress], types: _Types
-) -> tuple[dict[str, model.PciAddress], tuple[model.Profile, ...]]:
+    sysfs: sysfs_.Sysfs,
+    parents: Sequence[model.PciAddress],
+    types: _Types,
+    room: _Room | None = None,
+) -> _Room:
     """Read the mdevs, their parents, and what room is left, at one moment.
 
     Builds and releases go on in other threads: what was read is taken when
     the same mdevs were there before and after.
+
+    :param room: what was read a moment ago, which is taken likewise
     """
-    before = None
-    mdevs = {m: p for p in parents for m in sysfs.mdevs(p)}
-    while mdevs != before:
-        before = mdevs
-        available: Counter[str] = Counter()
+    mdevs = {m: p for p in parents for m in sysfs.mdevs.of(p)}
+    while (
+        room is None
+        or room.mdevs != mdevs
+        or room.available.keys() != types.keys()
+    ):
+        available = dict.fromkeys(types, 0)
         for parent in parents:
             for type_id in types:
                 available[type_id] += sysfs.number(
                     parent, f'{_TYPES}/{type_id}/available_instances'
                 )
-        mdevs = {m: p for p in parents for m in sysfs.mdevs(p)}
+        room = _Room(mdevs, available)
+        mdevs = {m: p for p in parents for m in sysfs.mdevs.of(p)}
+    return room
+
+
+def _profiles(
+    types: _Types, available: Mapping[str, int]
+) -> tuple[model.Profile, ...]:
+    """Describe the types of a card, with what room each has."""
     profiles: dict[str, model.Profile] = {}
     for type_id, (name, text) in types.items():
         profile = profiles_.parse(type_id, name, text, available[type_id])
         profiles.setdefault(profile.slug, profile)
-    return mdevs, tuple(profiles[slug] for slug in sorted(profiles))
+    return tuple(profiles[slug] for slug in sorted(profiles))
 
 
 def _text(

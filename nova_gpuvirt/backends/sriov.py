@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.host import kernel
@@ -95,7 +95,8 @@ class Sriov(base.Backend):
     ) -> tuple[guest_device.Pci, ...]:
         """Describe the function."""
         assert gpu.function is not None
-        assert isinstance(slot.device, model.PciAddress)
+        if not isinstance(slot.device, model.PciAddress):
+            raise ValueError(f'{slot} is no virtual function')
         variant = _VARIANTS.get(gpu.function.driver or '')
         if variant and not kernel.driver_is_loaded(self._sysfs.root, variant):
             variant = None
@@ -103,7 +104,7 @@ class Sriov(base.Backend):
             guest_device.Pci(
                 slot.device,
                 managed=True,
-                bars=discovery.bars(self._sysfs, slot.device),
+                bars=pci_function.bars(self._sysfs, slot.device),
                 variant=variant,
             ),
         )
@@ -112,7 +113,7 @@ class Sriov(base.Backend):
 def _profile(
     gpu: model.Gpu, quota: str, vfs: Sequence[model.PciAddress]
 ) -> model.Profile:
-    name = f'{gpu.vendor} {gpu.model} {quota}'
+    name = f'{gpu.name} {quota}'
     return model.Profile(
         profiles.slug(name),
         name,

@@ -11,26 +11,27 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 from collections.abc import Collection
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
-from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cards import lost_modes
+from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import size_rules
+from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import processes
 from nova_gpuvirt.host import vfio
 from nova_gpuvirt.model import guest_device
-from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.vendors import nvidia_places
 from nova_gpuvirt.vendors import nvidia_smi
 from nova_gpuvirt.vendors import nvidia_vfs
 
 LOG = logging.getLogger(__name__)
 
 _DAEMON = 'nvidia-vgpu-mgr'
-# The first libvirt that leaves a VF with a driver of VFIO other than vfio-pci.
-_LIBVIRT = 10_000_000
 
 
 class VendorVfio(base.Backend):
@@ -40,11 +41,14 @@ class VendorVfio(base.Backend):
 
     def __init__(self, machine: machine_.Machine) -> None:
         super().__init__(machine)
-        self._smi = nvidia_smi.NvidiaSmi(machine.run)
+        self._smi = nvidia_smi.NvidiaSmi(machine.ask, machine.gpu_instances)
         self._libvirt: int | None = None
         # The lists shrink as vGPUs are made: the names of types that were
         # seen on a card are kept.
         self._names: dict[model.Device, dict[int, str]] = {}
+        # Of two vGPUs of a card that are made at once, the second sees where
+        # the first lies. A driver may take a minute to answer for one card.
+        self._making: dict[model.Device, threading.Lock] = {}
 
     def refresh(self, gpu: model.Gpu) -> None:
         """Ask NVIDIA's command, where the card has changed since.
@@ -75,36 +79,51 @@ class VendorVfio(base.Backend):
         for vf in vfs:
             names |= vf.creatable
         self._names[gpu.address] = names
-        share = nvidia_vfs.share(self.kind, vfs, names, card)
-        if share.refusal is not None and self._daemon_is_missing():
+        share = nvidia_vfs.share(
+            self.kind,
+            vfs,
+            names,
+            card,
+            chosen=nvidia_vfs.can_place(self._sysfs, vfs),
+        )
+        if share.refusal is not None and (missing := self._missing_daemon()):
             share = dataclasses.replace(
-                share, refusal=f'{share.refusal}; {_DAEMON} is not running'
+                share, refusal=f'{share.refusal}; {missing}'
             )
-        if self._libvirt is not None and self._libvirt < _LIBVIRT:
+        if (
+            self._libvirt is not None
+            and self._libvirt < hypervisor.LIBVIRT_WITH_VARIANTS
+        ):
             share = dataclasses.replace(
                 share,
                 refusal=f'libvirt {self._libvirt} can not give a VF that '
                 'stays with its driver: use libvirt 10.0.0 or newer',
             )
         traits = gpu.traits
-        if card is not None and card.compute_capability is not None:
-            traits |= {trait_names.cuda(card.compute_capability)}
+        if card is not None:
+            traits |= card.traits
         return dataclasses.replace(
             gpu, shares=(*gpu.shares, share), traits=traits
         )
 
     def _unless_shared(self, vf: nvidia_vfs.Vf) -> nvidia_vfs.Vf:
         """Refuse a VF that the IOMMU can't give to a guest alone."""
-        try:
-            why = vfio.why_not_alone(self._machine, [vf.address])
-        except exception.SysfsError as error:
-            why = str(error)
+        why = vfio.why_not_alone(self._machine, [vf.address])
         if why is None:
             return vf
         return dataclasses.replace(vf, creatable={}, refusal=why)
 
-    def _daemon_is_missing(self) -> bool:
-        return processes.running(self._sysfs.root, _DAEMON) is False
+    def _missing_daemon(self) -> str | None:
+        """Tell that the daemon does not run, or may not; None if it does."""
+        runs = processes.running(self._sysfs.root, _DAEMON)
+        if runs is False:
+            return f'{_DAEMON} is not running: start it'
+        if runs is None and processes.hidden(self._sysfs.root):
+            return (
+                f'whether {_DAEMON} runs can not be seen: '
+                f'{processes.WHAT_TO_SET}'
+            )
+        return None
 
     def prepare(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> bool:
         """Make the VF the vGPU that it is claimed as, if it isn't yet."""
@@ -115,17 +134,19 @@ class VendorVfio(base.Backend):
         if current:
             self._clear(vf)
         number = self._number(gpu, slot, instance)
-        try:
-            self._sysfs.set_vgpu_type(vf, number)
-        except OSError as error:
-            raise self._refused(slot, instance, str(error)) from error
-        made = nvidia_vfs.current(self._sysfs, vf)
-        if made != number:
-            raise self._refused(
-                slot,
-                instance,
-                f'that its type is {made} after {number} was written',
-            )
+        with self._making.setdefault(gpu.address, threading.Lock()):
+            try:
+                self._sysfs.set_vgpu_type(vf, number)
+            except OSError as error:
+                raise self._refused(slot, instance, str(error)) from error
+            made = nvidia_vfs.current(self._sysfs, vf)
+            if made != number:
+                raise self._refused(
+                    slot,
+                    instance,
+                    f'that its type is {made} after {number} was written',
+                )
+            self._place(gpu, vf)
         LOG.info(
             'Made %s a vGPU %s (type %s) for instance %s',
             vf,
@@ -134,6 +155,26 @@ class VendorVfio(base.Backend):
             instance,
         )
         return True
+
+    def _place(self, gpu: model.Gpu, vf: model.PciAddress) -> None:
+        """Move a new vGPU where it leaves the most room, if sizes mix.
+
+        Where that can't be done, the place stays that the driver took.
+        """
+        assert isinstance(gpu.address, model.PciAddress)
+        card = self._smi.card(gpu.address)
+        if card is None or not card.mixes:
+            return
+        vfs = nvidia_vfs.read(self._sysfs, gpu)
+        mine = [each for each in vfs if each.address == vf]
+        others = [v.made for v in vfs if v.current and v.address != vf]
+        move = mine and nvidia_places.move(card, mine[0].made, others)
+        if not move or not nvidia_vfs.can_place(self._sysfs, mine):
+            return
+        try:
+            self._sysfs.set_vgpu_place(vf, move.gpu_instance, move.placement)
+        except OSError as error:
+            LOG.info('%s stays where the driver put it: %s', vf, error)
 
     def _is_made(
         self, gpu: model.Gpu, slot: model.Slot, instance: str, current: int
@@ -169,17 +210,23 @@ class VendorVfio(base.Backend):
             'that it can become '
             + (', '.join(sorted(creatable.values())) or 'nothing')
             + ' now',
+            lost_modes.needs(gpu.address, slot.profile or ''),
         )
 
     def _refused(
-        self, slot: model.Slot, instance: str, found: str
+        self,
+        slot: model.Slot,
+        instance: str,
+        found: str,
+        remedy: str | None = None,
     ) -> exception.PrepareFailed:
         remedy = (
-            f'start {_DAEMON}, which is not running'
-            if self._daemon_is_missing()
-            else "compare `nova-gpuvirt discover` with the card's GPU "
+            remedy
+            or "compare `nova-gpuvirt discover` with the card's GPU "
             "instances, and look for NVRM's reason in the kernel log"
         )
+        if missing := self._missing_daemon():
+            remedy = f'{missing}; {remedy}'
         return exception.PrepareFailed(
             str(slot.device),
             wanted=f'a vGPU {slot.profile} for instance {instance}',
@@ -192,12 +239,12 @@ class VendorVfio(base.Backend):
     ) -> tuple[guest_device.Pci, ...]:
         """Describe the VF, which stays with NVIDIA's driver."""
         vf = _vf(slot)
-        bars = discovery.bars(self._sysfs, vf)
+        bars = pci_function.bars(self._sysfs, vf)
         return (guest_device.Pci(vf, managed=False, bars=bars),)
 
     def release(self, slot: model.Slot, instance: str) -> None:
         """Take the VF's vGPU away, if it has one."""
-        self._clear(_vf(slot))
+        self._clear(_vf(slot), ours=True)
 
     def leftovers(
         self, gpu: model.Gpu, claimed: Collection[model.Slot]
@@ -221,13 +268,13 @@ class VendorVfio(base.Backend):
         """Take the VF's vGPU away."""
         self._clear(_vf(leftover.slot))
 
-    def _clear(self, vf: model.PciAddress) -> None:
+    def _clear(self, vf: model.PciAddress, *, ours: bool = False) -> None:
         if not nvidia_vfs.exists(self._sysfs, vf):
             return
         current = nvidia_vfs.current(self._sysfs, vf)
         if not current:
             return
-        opener = self._opener(vf)
+        opener = self._opener(vf, ours=ours)
         if opener is not None:
             raise _kept(
                 vf, f'that {opener} has it', 'it is taken away when that ends'
@@ -235,9 +282,10 @@ class VendorVfio(base.Backend):
         try:
             self._sysfs.set_vgpu_type(vf, 0)
         except OSError as error:
-            raise _kept(
-                vf, str(error), 'it is tried again with each periodic update'
-            ) from error
+            # EPERM for one: the driver has taken it away itself meanwhile.
+            if not nvidia_vfs.current(self._sysfs, vf):
+                return
+            raise _kept(vf, str(error), 'it is tried again') from error
         left = nvidia_vfs.current(self._sysfs, vf)
         if left:
             raise _kept(
@@ -247,15 +295,22 @@ class VendorVfio(base.Backend):
             )
         LOG.info('Took the vGPU of type %s from %s', current, vf)
 
-    def _opener(self, vf: model.PciAddress) -> str | None:
+    def _opener(
+        self, vf: model.PciAddress, *, ours: bool = False
+    ) -> str | None:
         try:
-            return self._machine.opener(vf)
+            return self._machine.opener(vf, ours=ours)
         except OSError as error:
-            raise _kept(vf, f'no answer who has it: {error}', '') from error
+            raise _kept(
+                vf,
+                f'no answer who has it: {error}',
+                'it is tried again',
+            ) from error
 
 
 def _vf(slot: model.Slot) -> model.PciAddress:
-    assert isinstance(slot.device, model.PciAddress)
+    if not isinstance(slot.device, model.PciAddress):
+        raise ValueError(f'{slot} is no virtual function')
     return slot.device
 
 
@@ -272,8 +327,7 @@ def _without_vfs(gpu: model.Gpu) -> model.Gpu:
         return gpu
     assert function is not None
     refusal = (
-        'its VFs are not enabled: run /usr/lib/nvidia/sriov-manage -e '
-        f'{function.address}'
+        f'its VFs are not enabled: {lost_modes.enable_vfs(function.address)}'
         if not function.virtfns
         else 'its VFs show no vGPU types: see that the vGPU host driver is '
         f'installed and {_DAEMON} runs'

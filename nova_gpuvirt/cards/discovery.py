@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -11,21 +10,22 @@ from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import allow_list
+from nova_gpuvirt.cards import companions
 from nova_gpuvirt.cards import not_offered
+from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs as sysfs_
 
-# VGA, 3D and other display controllers, and processing accelerators; the
-# class is the upper 16 of 24 bits (class table of pci.ids). 0x120100 is the
-# SNIA SDXI data mover, which is no GPU.
-_GPU_CLASSES = frozenset({0x0300, 0x0302, 0x0380, 0x1200})
-_SDXI = 0x120100
-_BARS = 6
 # Of one slot (PCI Local Bus Specification, 3.2.2.3.4).
 _FUNCTIONS = 8
 # A bridge of no PCI kind, of NVIDIA's: an NVSwitch.
 _OTHER_BRIDGE = 0x0680
+# HGX B200 and B300, whose NVSwitches (NVLink 5) are no PCI functions; the
+# functions of a ConnectX-7 beside them are NVIDIA's to use.
+_ON_NVSWITCHES = frozenset({(model.NVIDIA, 0x2901), (model.NVIDIA, 0x3182)})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,16 +43,30 @@ class Host:
     fabrics: tuple[topology.Fabric, ...] = ()
 
 
+def of(
+    machine: machine_.Machine,
+    devices: Collection[model.Device] | None = None,
+) -> Host:
+    """Find the GPUs of a machine, as `discover` does."""
+    return discover(
+        machine.sysfs, machine.names, machine.accelerators, devices
+    )
+
+
 def discover(
     sysfs: sysfs_.Sysfs,
     names: pciids.PciIds,
+    accelerators: Collection[model.Ids] = (),
     devices: Collection[model.Device] | None = None,
 ) -> Host:
     """Find the GPUs, with their functions and names, but not yet their uses.
 
+    What is of a GPU's class and none is found too, and says so.
+
     A file that is missing, unreadable or nonsense makes that one device
     unusable, with the reason, and nothing else.
 
+    :param accelerators: what the operator offers though it is no GPU
     :param devices: cards and VFs; of PCI cards, only those that have one of
         these are looked at
     """
@@ -62,43 +76,43 @@ def discover(
         sysfs.addresses() if devices is None else _beside(sysfs, devices)
     ):
         try:
-            classes[address] = _number(sysfs, address, 'class', 24)
+            classes[address] = pci_function.number(sysfs, address, 'class', 24)
         except exception.SysfsError as error:
             unreadable[address] = str(error)
     gpus = []
     for siblings in _physical_slots(sysfs, classes):
-        gpu = next((a for a in siblings if _is_gpu(classes[a])), None)
-        if gpu is not None:
-            gpus.append(_gpu(sysfs, names, gpu, siblings, classes))
+        first = _first(sysfs, siblings, classes, accelerators)
+        if first is not None:
+            gpu = _gpu(sysfs, names, first, siblings, classes)
+            gpus.append(_withheld(gpu, accelerators))
     gpus = _with_render_nodes(sysfs, gpus)
     return Host(tuple(gpus), unreadable, sysfs.has_iommu())
 
 
-def nvswitches(sysfs: sysfs_.Sysfs) -> tuple[model.PciAddress, ...]:
-    """Find the NVSwitches of a host; a function that can't be read is none."""
-    found = []
+def has_nvswitches(sysfs: sysfs_.Sysfs, *, on_pci: bool = False) -> bool:
+    """Tell whether NVSwitches join cards of a host.
+
+    Where they are no functions, the cards tell. A function that can't be read
+    is neither.
+
+    :param on_pci: whether only those that are functions count
+    """
     for address in sysfs.addresses():
         try:
-            code = _number(sysfs, address, 'class', 24)
-            if (
-                code >> 8 == _OTHER_BRIDGE
-                and _number(sysfs, address, 'vendor', 16) == model.NVIDIA
+            code = pci_function.number(sysfs, address, 'class', 24)
+            if code >> 8 == _OTHER_BRIDGE:
+                vendor = pci_function.number(sysfs, address, 'vendor', 16)
+                if vendor == model.NVIDIA:
+                    return True
+            elif (
+                not on_pci
+                and allow_list.is_candidate(code)
+                and pci_function.ids(sysfs, address) in _ON_NVSWITCHES
             ):
-                found.append(address)
+                return True
         except exception.SysfsError:
             continue
-    return tuple(found)
-
-
-def ids(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> topology.Ids:
-    """Read the vendor and the device of a function.
-
-    :raises SysfsError: when they can't be read, or make no sense
-    """
-    return (
-        _number(sysfs, address, 'vendor', 16),
-        _number(sysfs, address, 'device', 16),
-    )
+    return False
 
 
 def hive(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> str | None:
@@ -170,8 +184,41 @@ def _physical_slots(
     return list(slots.values())
 
 
-def _is_gpu(class_code: int) -> bool:
-    return class_code >> 8 in _GPU_CLASSES and class_code != _SDXI
+def _first(
+    sysfs: sysfs_.Sysfs,
+    siblings: Sequence[model.PciAddress],
+    classes: Mapping[model.PciAddress, int],
+    accelerators: Collection[model.Ids],
+) -> model.PciAddress | None:
+    """Find the function of a slot that makes it a card, if one does."""
+    named = (a for a in siblings if _is_named(sysfs, a, accelerators))
+    others = (a for a in siblings if allow_list.is_candidate(classes[a]))
+    return next(named, None) or next(others, None)
+
+
+def _is_named(
+    sysfs: sysfs_.Sysfs,
+    address: model.PciAddress,
+    accelerators: Collection[model.Ids],
+) -> bool:
+    """Tell whether a function is one of the accelerators, of any class."""
+    if not accelerators:
+        return False
+    try:
+        return pci_function.ids(sysfs, address) in accelerators
+    except exception.SysfsError:
+        return False
+
+
+def _withheld(
+    gpu: model.Gpu, accelerators: Collection[model.Ids]
+) -> model.Gpu:
+    assert gpu.function is not None
+    if gpu.refusal is not None:
+        return gpu
+    return dataclasses.replace(
+        gpu, withheld=allow_list.why_nothing(gpu.function, accelerators)
+    )
 
 
 def _gpu(
@@ -182,132 +229,24 @@ def _gpu(
     classes: Mapping[model.PciAddress, int],
 ) -> model.Gpu:
     unreadable = None
-    companions = []
+    others: list[model.PciFunction] = []
     try:
-        function = _function(sysfs, address, classes[address])
-        companions = [
-            _function(sysfs, a, classes[a])
+        function = pci_function.read(sysfs, address, classes[address])
+        others = [
+            pci_function.read(sysfs, a, classes[a])
             for a in siblings
             if a != address and classes[a] >> 8 != model.PCI_BRIDGE
         ]
     except exception.SysfsError as error:
-        function = _bare_function(address, classes[address])
+        function = pci_function.bare(address, classes[address])
         unreadable = str(error)
     vendor = names.vendor(function.vendor_id)
     name = names.device(function.vendor_id, function.device_id)
     return model.Gpu(
         function,
-        tuple(f for f in companions if f.iommu_group == function.iommu_group),
+        companions.of(function, others),
         vendor=vendor,
         model=name.removeprefix(f'{vendor} '),
         refusal=unreadable or not_offered.at_all(sysfs, function),
-    )
-
-
-def _function(
-    sysfs: sysfs_.Sysfs, address: model.PciAddress, class_code: int
-) -> model.PciFunction:
-    numa_node = _optional(sysfs, address, 'numa_node', -1)
-    group = sysfs.link(address, 'iommu_group')
-    physfn = sysfs.link(address, 'physfn')
-    return model.PciFunction(
-        address,
-        class_code=class_code,
-        vendor_id=_number(sysfs, address, 'vendor', 16),
-        device_id=_number(sysfs, address, 'device', 16),
-        subsystem=(
-            _number(sysfs, address, 'subsystem_vendor', 16),
-            _number(sysfs, address, 'subsystem_device', 16),
-        ),
-        driver=sysfs.link(address, 'driver'),
-        numa_node=None if numa_node < 0 else numa_node,
-        iommu_group=None if group is None else int(group),
-        bars=bars(sysfs, address),
-        boot_vga=sysfs.read_if_there(address, 'boot_vga') == '1',
-        physfn=None if physfn is None else model.PciAddress.parse(physfn),
-        sriov_totalvfs=_optional(sysfs, address, 'sriov_totalvfs', 0),
-        virtfns=sysfs.virtfns(address),
-        above=sysfs.above(address),
-    )
-
-
-def _bare_function(
-    address: model.PciAddress, class_code: int
-) -> model.PciFunction:
-    """Stand in for a function of which only the class could be read."""
-    return model.PciFunction(
-        address,
-        class_code=class_code,
-        vendor_id=model.NO_VENDOR,
-        device_id=0xFFFF,
-        subsystem=(0xFFFF, 0xFFFF),
-        driver=None,
-        numa_node=None,
-        iommu_group=None,
-        bars=(),
-        boot_vga=False,
-        physfn=None,
-        sriov_totalvfs=0,
-        virtfns=(),
-    )
-
-
-def _optional(
-    sysfs: sysfs_.Sysfs,
-    address: model.PciAddress,
-    attribute: str,
-    default: int,
-) -> int:
-    """Read a decimal number that not every kernel or function has."""
-    text = sysfs.read_if_there(address, attribute)
-    if text is None:
-        return default
-    if not re.fullmatch(r'-?\d+', text):
-        raise _nonsense(address, attribute, 'a decimal number', text)
-    return int(text)
-
-
-def _number(
-    sysfs: sysfs_.Sysfs, address: model.PciAddress, attribute: str, bits: int
-) -> int:
-    """Read a hexadecimal number of so many bits.
-
-    All ones is no class and no vendor. (A card that falls off the bus later
-    is not seen here: the kernel keeps what it read first.)
-    """
-    text = sysfs.read(address, attribute)
-    if re.fullmatch(r'0x[0-9a-f]+', text):
-        number = int(text, 16)
-        all_ones = (1 << bits) - 1
-        if number < all_ones or attribute.startswith('subsystem'):
-            return number & all_ones
-    kind = f'a hexadecimal number of {bits} bits that are not all ones'
-    raise _nonsense(address, attribute, kind, text)
-
-
-def bars(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> tuple[int, ...]:
-    """Read the sizes of the standard BARs: ``0xSTART 0xEND 0xFLAGS`` each.
-
-    :raises SysfsError: when the file makes no sense
-    """
-    text = sysfs.read(address, 'resource')
-    sizes = []
-    for line in text.splitlines()[:_BARS]:
-        match = re.fullmatch(r'0x([0-9a-f]+) 0x([0-9a-f]+) 0x[0-9a-f]+', line)
-        if match is None:
-            raise _nonsense(address, 'resource', 'start, end and flags', line)
-        start, end = (int(part, 16) for part in match.groups())
-        sizes.append(end - start + 1 if end else 0)
-    return tuple(sizes)
-
-
-def _nonsense(
-    address: model.PciAddress, attribute: str, wanted: str, found: str
-) -> exception.SysfsError:
-    return exception.SysfsError(
-        str(address),
-        wanted=f'{wanted} as its {attribute}',
-        found=repr(found),
-        remedy='the card may have fallen off the bus: look for it in the '
-        'kernel log, and reset or replace it',
+        whole_withheld=companions.why_not_apart(function, others),
     )

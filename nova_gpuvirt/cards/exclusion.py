@@ -7,6 +7,7 @@ from collections.abc import Collection
 from collections.abc import Mapping
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import free_sets as free_sets_
 from nova_gpuvirt.cards import topology
 
 
@@ -90,4 +91,4 @@ def free_sets(
     :param claims: on each card, as `by_card` gathers them
     """
     whole = {a for a, g in gpus.items() if is_whole(g, claims.get(a, ()))}
-    return topology.free(fabric, whole)
+    return free_sets_.free(fabric, whole)

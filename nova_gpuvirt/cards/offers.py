@@ -23,14 +23,14 @@ from nova_gpuvirt.cards import vgpu
 class Offer:
     """What can be claimed now of one resource class.
 
-    `count` is how many, and `per_guest` how many of them one guest may have,
-    None for all. `slots` are those that the next guest can take.
+    `count` is how many, and `per_card` how many of this card's one guest may
+    have, None for all. `slots` are those that the next guest can take.
     """
 
     resource_class: str
     slots: tuple[model.Slot, ...]
     count: int
-    per_guest: int | None = None
+    per_card: int | None = None
 
 
 def all_of(resource_class: str, slots: Collection[model.Slot]) -> Offer:
@@ -53,7 +53,7 @@ def offers(
     if gpu.refusal is not None:
         return ()
     result = []
-    if gpu.whole_refusal is None and gpu.offered:
+    if gpu.goes_alone:
         result.append(all_of(orc.PGPU, _whole(gpu, claims)))
     claimed = {slot for c in claims if (slot := c.slot) is not None}
     for share in gpu.shares:
@@ -62,19 +62,20 @@ def offers(
         taken = {s for s in claimed | made if s.kind == share.kind}
         devices = share.excluded.union(slot.device for slot in taken)
         indexes = {s.index for s in taken if s.index is not None}
+        named: Counter[model.Device] = Counter()
         for profile in share.profiles:
             if not profile.offered:
                 continue
             count = min(left[profile.slug], _room(profile, devices, indexes))
-            free = _free_slots(share, profile, devices, indexes)
-            slots = tuple(
-                itertools.islice(free, min(count, share.per_guest or count))
-            )
+            most = min(count, profile.per_card or count)
+            free = _free_slots(share, profile, devices, indexes, named)
+            slots = tuple(itertools.islice(free, most))
+            named.update(slot.device for slot in slots)
             classes = [profile.resource_class]
             if default is not None and profile.slug == default.slug:
                 classes.append(orc.VGPU)
             result.extend(
-                Offer(rc, slots, count, share.per_guest) for rc in classes
+                Offer(rc, slots, count, profile.per_card) for rc in classes
             )
     return tuple(result)
 
@@ -89,16 +90,16 @@ def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
 def offers_anything(gpu: model.Gpu) -> bool:
     """Tell whether guests may have anything of a card."""
     return can_give(gpu) and (
-        (gpu.whole_refusal is None and gpu.offered)
-        or any(parts_of(share) for share in gpu.shares)
+        gpu.goes_alone or any(parts_of(share) for share in gpu.shares)
     )
 
 
 def can_give(gpu: model.Gpu) -> bool:
     """Tell whether anything of a card could be had, if it was allowed."""
-    return gpu.refusal is None and (
-        gpu.whole_refusal is None
-        or any(s.refusal is None and s.profiles for s in gpu.shares)
+    return gpu.can_go_whole or (
+        gpu.refusal is None
+        and gpu.withheld is None
+        and any(s.refusal is None and s.profiles for s in gpu.shares)
     )
 
 
@@ -149,16 +150,23 @@ def _free_slots(
     profile: model.Profile,
     devices: Collection[model.Device],
     indexes: Collection[int],
+    named: Counter[model.Device],
 ) -> Iterator[model.Slot]:
     """Name the slots that no claim has and no leftover stands for.
 
+    A guest may ask for several profiles, for each of which Nova takes any of
+    the slots that are named: so VFs come first that fewest profiles name.
+
     :param devices: those that are taken, or excluded
     :param indexes: those that are taken
+    :param named: how many profiles name a VF already
     """
     if profile.places is not None:
-        for vf in profile.places:
-            if vf not in devices:
-                yield model.Slot(share.kind, vf, profile=profile.slug)
+        free = [vf for vf in profile.places if vf not in devices]
+        if profile.per_card != 1:
+            free.sort(key=named.__getitem__)
+        for vf in free:
+            yield model.Slot(share.kind, vf, profile=profile.slug)
         return
     assert share.device is not None
     for index in range(vgpu.MAX_INDEX + 1):

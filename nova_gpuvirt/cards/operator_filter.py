@@ -5,8 +5,16 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 from collections.abc import Sequence
+from typing import Protocol
 
 from nova_gpuvirt import model
+
+
+class PerCard(Protocol):
+    """What the operator wants of each card."""
+
+    def of(self, gpu: model.Gpu) -> OperatorFilter:
+        """Tell what is wanted of one card."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,16 +32,24 @@ class OperatorFilter:
     profiles: Sequence[str] = ()
     default_profile: Sequence[str] = ()
 
+    def of(self, gpu: model.Gpu) -> OperatorFilter:
+        """Tell what is wanted of one card: of each the same."""
+        return self
+
     def narrow(self, gpu: model.Gpu) -> model.Gpu:
         """Mark what of a card is offered.
 
         What is not offered is still there for those that have it already.
         """
-        excluded = self._excludes(gpu.address)
+        named = self._excludes(gpu.address)
+        excluded = gpu.withheld is not None or named
+        # One in quarantine keeps its place in sets, as one that is sick does:
+        # the sets of the others stay as they are.
+        not_in_sets = named if gpu.quarantined else excluded
         return dataclasses.replace(
             gpu,
             offered=not excluded and self._allows(model.WHOLE),
-            in_sets=not excluded and self._allows(model.SET),
+            in_sets=not not_in_sets and self._allows(model.SET),
             shares=tuple(
                 self._narrow(share, excluded=excluded) for share in gpu.shares
             ),

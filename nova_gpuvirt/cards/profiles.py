@@ -11,9 +11,10 @@ import os_traits as traits
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import size_rules
+from nova_gpuvirt.host import numerals
 from nova_gpuvirt.model import trait_names
 
-_NVIDIA = re.compile(r'nvidia-\d+')
+_NVIDIA_TYPE = re.compile(r'nvidia-\d+')
 _GVTG = re.compile(r'i915-GVTg_\w+')
 # What one vGPU of GVT-g takes: drivers/gpu/drm/i915/gvt/kvmgt.c prints it.
 _GVTG_NEEDS = ('low_gm_size', 'high_gm_size', 'fence')
@@ -31,7 +32,10 @@ _GVTG_APIS = frozenset(
 )
 # "L40S-8Q" and, in a GPU instance of one slice, "H100-1-10C"; the letters
 # that may follow tell the instance's media engines ("1-10CME").
-_SERIES = re.compile(r'-(?:(?P<slices>\d)-)?(?P<gib>\d+)[ABCQ]\w*$')
+_SERIES = re.compile(
+    r'-(?:(?P<slices>\d)-)?(?P<gib>[0-9]{1,4})(?P<series>[ABCQ])\w*$'
+)
+_RESOLUTION = re.compile(r'(\d{1,6})x(\d{1,6})')
 
 
 # A card is looked at often, and its types stay.
@@ -49,7 +53,7 @@ def parse(
         which any key may be missing, GVT-g's lines ``fence: 4``, or anything
     :param available: how many more the driver would make now
     """
-    if _NVIDIA.fullmatch(type_id) and name:
+    if _NVIDIA_TYPE.fullmatch(type_id) and name and name.strip():
         return _nvidia_mdev(type_id, name, description or '', available)
     if _GVTG.fullmatch(type_id):
         return _gvtg(type_id, description or '', available)
@@ -59,13 +63,9 @@ def parse(
 def rule(profiles: Collection[model.Profile]) -> model.Rule:
     """Tell what mdevs of these types take from each other.
 
-    NVIDIA's time-sliced vGPUs of one card have one size ("existing physical
-    GPUs can't address multiple guests having different types", Nova's
-    virtual-gpu.rst), GVT-g's share an aperture (drivers/gpu/drm/i915/gvt);
-    of any other driver only its own numbers are known.
+    GVT-g's share an aperture (drivers/gpu/drm/i915/gvt); of any other driver
+    than that and NVIDIA's only its own numbers are known.
     """
-    if any(_NVIDIA.fullmatch(p.type_id) for p in profiles):
-        return size_rules.EQUAL_SIZE
     if all(p.needs for p in profiles):
         return size_rules.APERTURE
     return size_rules.PROPORTIONAL
@@ -81,7 +81,11 @@ def nvidia_slug(name: str) -> str:
 
 
 def nvidia(name: str, type_id: str, available: int) -> model.Profile:
-    """Read what the name of one of NVIDIA's types tells."""
+    """Read what the name of one of NVIDIA's types tells.
+
+    A guest may have one of a card, as long as nobody says that it may have
+    more (``Max Instances Per VM``).
+    """
     short = name.split()[-1]
     series = _SERIES.search(short)
     return model.Profile(
@@ -96,37 +100,56 @@ def nvidia(name: str, type_id: str, available: int) -> model.Profile:
         traits=frozenset(
             {trait_names.MIG_BACKED} if series and series['slices'] else ()
         ),
+        per_card=1,
+        series=series['series'] if series else '',
     )
+
+
+def named(slug: str) -> model.Profile:
+    """Read what the slug of one of NVIDIA's types tells."""
+    return nvidia(slug.upper(), '', 0)
+
+
+def gpu_instance(slug: str) -> tuple[int, int] | None:
+    """Read which GPU instance one of NVIDIA's types asks for, None for none.
+
+    :param slug: of the type, as ``nvidia-h100-1-10c``
+    :returns: its slices, and the size of the vGPU in GB
+    """
+    series = _SERIES.search(slug.upper())
+    if series is None or series['slices'] is None:
+        return None
+    return int(series['slices']), int(series['gib'])
 
 
 def _nvidia_mdev(
     type_id: str, name: str, description: str, available: int
 ) -> model.Profile:
     words = dict(re.findall(r'(\w+)\s*=\s*([^,\s]+)', description))
-    resolution = re.fullmatch(r'(\d+)x(\d+)', words.get('max_resolution', ''))
+    resolution = _RESOLUTION.fullmatch(words.get('max_resolution', ''))
     named = nvidia(name, type_id, available)
     # Compute types have a head, and nothing that shows it.
     compute = re.search(r'\dC\w*$', name)
     return dataclasses.replace(
         named,
-        max_instances=_int(words.get('max_instance')),
+        max_instances=numerals.decimal(words.get('max_instance')),
         framebuffer_mib=(
-            _int(words.get('framebuffer', '').removesuffix('M'))
+            numerals.decimal(words.get('framebuffer', '').removesuffix('M'))
             or named.framebuffer_mib
         ),
-        heads=_int(words.get('num_heads')),
+        heads=numerals.decimal(words.get('num_heads')),
         resolution=(
             (int(resolution[1]), int(resolution[2])) if resolution else None
         ),
-        frame_rate_limit=_int(words.get('frl_config')),
+        frame_rate_limit=numerals.decimal(words.get('frl_config')),
         display=None if compute else model.Display.REGION,
     )
 
 
 def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
-    words = dict(re.findall(r'(\w+): *(\d+(?:x\d+)?)', description))
+    words = dict(re.findall(r'(\w+): *(\d{1,9}(?:x\d{1,9})?)', description))
     resolution = words.get('resolution', '').split('x')
-    needs = tuple(_int(words.get(key)) or 0 for key in _GVTG_NEEDS)
+    needs = tuple(numerals.decimal(words.get(key)) or 0 for key in _GVTG_NEEDS)
     return model.Profile(
         slug('intel-' + type_id.removeprefix('i915-')),
         type_id.removeprefix('i915-'),
@@ -146,7 +169,3 @@ def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
 def slug(text: str) -> str:
     """Write a name in lower case, with nothing but dashes between."""
     return re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')
-
-
-def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None

@@ -30,7 +30,7 @@ class Independent(model.Rule):
         }
 
 
-class _Common(model.Rule):
+class Common(model.Rule):
     """Parts of one budget: what is unknown may take all of it."""
 
     def left(
@@ -48,7 +48,7 @@ class _Common(model.Rule):
         """Count what is left beside known parts."""
 
 
-class EqualSize(_Common):
+class EqualSize(Common):
     """One size of framebuffer on a card.
 
     The vGPUs of one size share their number, whatever the series: on hosts
@@ -76,7 +76,15 @@ class EqualSize(_Common):
         return f'vGPUs of different sizes are claimed: {names}'
 
 
-class Aperture(_Common):
+class LikelyEqualSize(EqualSize):
+    """One size as far as anybody knows: the driver judges what is claimed."""
+
+    def clash(self, profiles: Collection[model.Profile]) -> str | None:
+        """Refuse nothing: sizes may mix on this card."""
+        return None
+
+
+class Aperture(Common):
     """Several budgets, of which each vGPU takes a part.
 
     The budgets can't be read. What is left of one is at least what the
@@ -100,7 +108,7 @@ class Aperture(_Common):
         }
 
 
-class Proportional(_Common):
+class Proportional(Common):
     """Parts of what is left of a card, of budgets that nobody tells.
 
     Whatever a vGPU takes, and of however many budgets, n of those of which
@@ -122,33 +130,7 @@ class Proportional(_Common):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class MixedSizes(_Common):
-    """Any sizes of framebuffer on a card: one of which n fit takes 1/n.
-
-    Where each may begin is the driver's to know: a card that is full of
-    holes holds less than this, and its lists say when nothing fits.
-
-    :ivar unused: the part of the card that no vGPU has
-    """
-
-    unused: Fraction
-
-    def _left(
-        self, profiles: Sequence[model.Profile], pending: Counter[str]
-    ) -> dict[str, int]:
-        unused = self.unused - sum(
-            Fraction(pending[p.slug], p.max_instances or 1) for p in profiles
-        )
-        return {
-            p.slug: max(0, min(p.available, int(unused * p.max_instances)))
-            if p.max_instances
-            else 0
-            for p in profiles
-        }
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GpuInstances(_Common):
+class GpuInstances(Common):
     """vGPUs that live in MIG's GPU instances.
 
     A GPU instance holds vGPUs of one framebuffer size, and a profile of vGPU
@@ -182,7 +164,28 @@ class GpuInstances(_Common):
         return left
 
 
-class OneAtATime(_Common):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apart(Common):
+    """Profiles that go by several rules, and share nothing across these.
+
+    :ivar rules: by slug
+    """
+
+    rules: Mapping[str, model.Rule]
+
+    def _left(
+        self, profiles: Sequence[model.Profile], pending: Counter[str]
+    ) -> dict[str, int]:
+        left: dict[str, int] = {}
+        for rule in {id(r): r for r in self.rules.values()}.values():
+            mine = [p for p in profiles if self.rules[p.slug] is rule]
+            slugs = {p.slug for p in mine}
+            theirs = {s: n for s, n in pending.items() if s in slugs}
+            left |= rule.left(mine, Counter(theirs))
+        return left
+
+
+class OneAtATime(Common):
     """Parts of which only the driver knows how many more would fit.
 
     It says that one would: so one is offered, and asked for again when that
@@ -199,6 +202,7 @@ class OneAtATime(_Common):
 
 INDEPENDENT = Independent()
 EQUAL_SIZE = EqualSize()
+LIKELY_EQUAL_SIZE = LikelyEqualSize()
 APERTURE = Aperture()
 PROPORTIONAL = Proportional()
 ONE_AT_A_TIME = OneAtATime()

@@ -29,8 +29,10 @@ def uuid_of(slot: model.Slot, instance: str) -> uuid.UUID:
 
     :param slot: the slot of a vGPU, with an index of at most `MAX_INDEX`
     :param instance: the UUID of the instance
+    :raises ValueError: for a slot without such an index
     """
-    assert slot.index is not None and slot.index <= MAX_INDEX
+    if slot.index is None or slot.index > MAX_INDEX:
+        raise ValueError(f'{slot} has no index from 0 to {MAX_INDEX}')
     return uuid.UUID(
         int=_card_digest(slot.kind, slot.device, slot.profile or '') << 80
         | _VERSION

@@ -3,212 +3,150 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
-import tempfile
 from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import os_resource_classes as orc
-from cliff import columns
 from cliff import lister
+from cliff.formatters import base
 
-from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
-from nova_gpuvirt import model
-from nova_gpuvirt.cards import default_profile
+from nova_gpuvirt import paragraph
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import offers
-from nova_gpuvirt.cards import operator_filter
-from nova_gpuvirt.cards import reasons as reasons_
-from nova_gpuvirt.cards import topology
-from nova_gpuvirt.host import commands
-from nova_gpuvirt.host import hypervisor
-from nova_gpuvirt.host import machine
-from nova_gpuvirt.host import pciids
+from nova_gpuvirt.cli import cells
+from nova_gpuvirt.cli import fitted
+from nova_gpuvirt.cli import one_card
+from nova_gpuvirt.cli import overview
+from nova_gpuvirt.cli import remembered
+from nova_gpuvirt.cli import where
 from nova_gpuvirt.host import sysfs
-from nova_gpuvirt.simulation import hosts
-from nova_gpuvirt.simulation import root as root_
-from nova_gpuvirt.simulation import simulated
 
-_COLUMNS = (
-    'Address',
-    'GPU',
-    'Driver',
-    'NUMA',
-    'IOMMU',
-    'Companions',
-    'VFs',
-    'PGPU',
-    'VGPU',
-    'VGPU is',
-    'Profiles',
-    'Sessions',
-    'Sets',
-    'Not offered because',
-)
-
-
-class Maybe(columns.FormattableColumn[Any]):
-    """A value that may be missing: null for programs, nothing for people."""
-
-    def human_readable(self) -> str:
-        """Leave out what is missing."""
-        return '' if self._value is None else str(self._value)
-
-
-class Lines(columns.FormattableColumn[list[str]]):
-    """Items that stand below each other in a table."""
-
-    def human_readable(self) -> str:
-        """Put each on its own line."""
-        return '\n'.join(self._value)
-
-
-class Profiles(columns.FormattableColumn[dict[str, int]]):
-    """The profiles' own classes: their number, or the amount of each."""
-
-    def human_readable(self) -> str:
-        """Count them."""
-        return str(len(self._value) or '')
-
-
-class Sets(columns.FormattableColumn[dict[str, list[str]]]):
-    """The sets that a card is in, by class: their sizes."""
-
-    def human_readable(self) -> str:
-        """Name the sizes, with how many there are of one."""
-        return ', '.join(
-            rc.rpartition('_')[2]
-            + (f' ({len(sets)}x)' if len(sets) > 1 else '')
-            for rc, sets in self._value.items()
-        )
+_FOR_PEOPLE = 'table'
+# These have no lists and maps.
+_FLAT = ('csv', 'value')
+# How wide sentences are where no terminal says it.
+_WIDTH = 80
 
 
 class Discover(lister.Lister):
     """List the GPUs of a host, what each offers, and if not, why not.
 
-    It reads sysfs only and changes nothing. What instances have claimed is
-    Nova's to know: this is what the hardware says.
+    With an ADDRESS it shows one card whole. It reads and changes nothing.
+    What instances have claimed is Nova's to know: this is what the hardware
+    says.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add where to look."""
+        """Add which card, how much of it, and where to look."""
         parser = super().get_parser(prog_name)
-        where = parser.add_mutually_exclusive_group()
-        where.add_argument(
-            '--root',
-            default='/',
-            metavar='FOLDER',
-            help='a folder with a copy of a host\'s "sys" (default: /)',
+        parser.add_argument(
+            'address',
+            nargs='?',
+            type=where.card,
+            metavar='ADDRESS',
+            help='show this card alone, whole: its PCI address, or that of a '
+            'VF or companion of it, or its render node',
         )
-        where.add_argument(
-            '--simulate',
-            choices=hosts.names(),
-            metavar='HOST',
-            help=f'a simulated host: {", ".join(hosts.names())}',
+        parser.add_argument(
+            '--long',
+            action='store_true',
+            help='show all columns in the table; other formats have them',
         )
+        where.add_arguments(parser)
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-        """Find the GPUs and lay them out as rows."""
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        """Find the GPUs, and lay them out as rows, or one as fields."""
         with ExitStack() as stack:
-            root = pathlib.Path(parsed_args.root)
-            if not (root / 'sys').is_dir():
-                raise exception.InvalidOption(
-                    '--root',
-                    wanted='a folder that holds "sys"',
-                    found=repr(str(root)),
-                    remedy='leave it out, to look at this machine',
-                )
-            if parsed_args.simulate:
-                root = pathlib.Path(
-                    stack.enter_context(
-                        tempfile.TemporaryDirectory(dir=simulated.memory())
-                    )
-                )
-                host = hosts.simulated(parsed_args.simulate, root)
-                run: commands.Run = root_.Root(host).run
-            else:
-                run = commands.of(root)
-            tree = sysfs.Sysfs(root)
-            seen = machine.Machine(
-                tree,
-                pciids.PciIds((root, pathlib.Path('/'))),
-                hypervisor.Absent(),
-                run,
+            host = where.find(parsed_args, stack)
+            self._found = gpus.survey(
+                host, remembered.quarantine_of(parsed_args)
             )
-            found = gpus.Gpus(seen, operator_filter.OperatorFilter()).survey(
-                refresh=True
+            if not self._found.gpus:
+                why = _why_none(host.sysfs, self._found)
+                width = fitted.width(parsed_args) or _WIDTH
+                print(paragraph.fill(why, width=width), file=self.app.stderr)
+        if parsed_args.address is not None:
+            self._card = one_card.find(self._found, parsed_args.address)
+            known = one_card.fields(self._found, self._card)
+            if parsed_args.formatter in _FLAT:
+                del known[one_card.DETAILS]
+            return tuple(known), (tuple(known.values()),)
+        names = _columns(parsed_args)
+        return names, tuple(
+            tuple(row[name] for name in names)
+            for row in overview.rows(self._found)
+        )
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Any],
+    ) -> int:
+        """Write them, and for people below it what wants a word."""
+        if parsed_args.formatter in _FLAT:
+            data = [tuple(map(cells.flat, row)) for row in data]
+        elif parsed_args.formatter == _FOR_PEOPLE:
+            self.formatter = fitted.Fitted()
+        width = fitted.width(parsed_args) or _WIDTH
+        if parsed_args.address is not None:
+            parsed_args.max_width = width
+            self._show_one(parsed_args, column_names, data)
+            return 0
+        super().produce_output(parsed_args, column_names, data)
+        if tuple(column_names) == overview.SHORT:
+            self._say(overview.notes(self._found, width))
+        return 0
+
+    def _show_one(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Any],
+    ) -> None:
+        """Show one card, as fields where the format knows of any."""
+        if not isinstance(self.formatter, base.SingleFormatter):
+            super().produce_output(parsed_args, column_names, data)
+            return
+        names, selected = self._generate_columns_and_selector(
+            parsed_args, column_names
+        )
+        (row,) = data
+        known = dict(zip(column_names, row, strict=True))
+        whole = selected is None and parsed_args.formatter == _FOR_PEOPLE
+        if whole:
+            known = one_card.in_short(known)
+            names = list(known)
+        out = self.app.stdout
+        self.formatter.emit_one(
+            names, [known[name] for name in names], out, parsed_args
+        )
+        if not whole:
+            return
+        profiles = one_card.profiles(self._card)
+        if profiles:
+            fitted.Fitted().emit_list(
+                one_card.PROFILE_COLUMNS, profiles, out, parsed_args
             )
-            if not found.gpus:
-                self.app.stderr.write(_why_none(tree, found))
-        return _COLUMNS, _rows(found)
+        width = parsed_args.max_width
+        self._say(one_card.below(self._found, self._card, width))
+
+    def _say(self, text: str) -> None:
+        if text:
+            print(text, file=self.app.stdout)
 
 
-def _rows(host: discovery.Host) -> Iterator[tuple[Any, ...]]:
-    gpus_by_address = {gpu.address: gpu for gpu in host.gpus}
-    in_sets: dict[model.Device, list[model.CardSet]] = {}
-    not_in_sets: dict[model.Device, list[str]] = {}
-    for fabric in host.fabrics:
-        for card, reason in fabric.reasons.items():
-            not_in_sets[card] = [f'not in sets: {reason}']
-        for cards in topology.can_be(fabric, gpus_by_address):
-            for card in cards.cards:
-                in_sets.setdefault(card, []).append(cards)
-    for gpu in host.gpus:
-        function = gpu.function
-        yield (
-            str(gpu.address),
-            f'{gpu.vendor} {gpu.model}'.strip(),
-            Maybe(function and function.driver),
-            Maybe(function and function.numa_node),
-            Maybe(function and function.iommu_group),
-            Lines([str(f.address) for f in gpu.companions]),
-            Maybe(function and len(function.virtfns)),
-            *_offers(gpu),
-            _sets(in_sets.get(gpu.address, ())),
-            Lines(reasons_.reasons(gpu) + not_in_sets.get(gpu.address, [])),
-        )
-    for address, reason in host.unreadable.items():
-        yield (
-            *(str(address), Maybe(None), Maybe(None), Maybe(None)),
-            *(Maybe(None), Lines([]), Maybe(None), Maybe(None)),
-            *(Maybe(None), Maybe(None), Profiles({}), Maybe(None)),
-            Sets({}),
-            Lines([reason]),
-        )
-
-
-def _sets(found: Iterable[model.CardSet]) -> Sets:
-    """Gather sets by class, the small ones first."""
-    by_class: dict[str, list[str]] = {}
-    for cards in sorted(found, key=lambda s: (len(s.cards), s)):
-        by_class.setdefault(cards.resource_class, []).append(
-            str(model.Slot(model.SET, cards))
-        )
-    return Sets(by_class)
-
-
-def _offers(gpu: model.Gpu) -> tuple[Any, ...]:
-    """Fill the columns from PGPU to Sessions."""
-    default = default_profile.of(gpu, ())
-    free = {
-        offer.resource_class: offer.count
-        for offer in offers.offers(gpu, (), default)
-    }
-    return (
-        Maybe(free.pop(orc.PGPU, None)),
-        Maybe(free.pop(orc.VGPU, None)),
-        Maybe(default.slug if default else None),
-        Profiles(
-            {rc: n for rc, n in free.items() if rc != model.SESSION_CLASS}
-        ),
-        Maybe(free.get(model.SESSION_CLASS)),
-    )
+def _columns(parsed_args: argparse.Namespace) -> Sequence[str]:
+    """Choose the columns of the list: few for people who want no more."""
+    if parsed_args.formatter != _FOR_PEOPLE or parsed_args.long:
+        return overview.COLUMNS
+    if parsed_args.columns:
+        return (*overview.COLUMNS, overview.PARTS)
+    return overview.SHORT
 
 
 def _why_none(tree: sysfs.Sysfs, host: discovery.Host) -> str:
@@ -217,8 +155,8 @@ def _why_none(tree: sysfs.Sysfs, host: discovery.Host) -> str:
         f'none of its {count} PCI functions is a display controller or '
         'processing accelerator (class 0300, 0302, 0380 or 1200)'
         if count
-        else f'it has no PCI functions below {tree.root}/sys/bus/pci/devices'
+        else 'it has no PCI functions below /sys/bus/pci/devices'
     ]
     if not host.has_iommu:
         reasons.append('and it has no IOMMU, so none could be given whole')
-    return f'This host has no GPU: {", ".join(reasons)}.\n'
+    return f'This host has no GPU: {", ".join(reasons)}.'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import logging
 import warnings
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from cliff import columns
 from cliff import lister
 
 from nova_gpuvirt import exception
-from nova_gpuvirt.cli import discover
+from nova_gpuvirt.cli import cells
 from nova_gpuvirt.explain import cloud as cloud_
 from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import verdict
@@ -40,6 +41,9 @@ _FAILED = (
     novaclient.exceptions.ClientException,
 )
 
+# It imports Nova.
+_FLAVORS = 'nova_gpuvirt.explain.flavors'
+
 _COLUMNS = ('Host', 'Card', 'GPU', 'Fits', 'Why not')
 
 
@@ -49,24 +53,39 @@ def _asking() -> Iterator[None]:
 
     :raises InvalidOption: in place of what its clients raise
     """
+    # Of what fails it warns beside the error.
+    log = logging.getLogger('keystoneauth')
+    before = log.level
+    log.setLevel(logging.ERROR)
     try:
         yield
     except _DENIED as error:
-        raise exception.InvalidOption(
-            '--os-cloud',
-            wanted="an administrator's credentials",
-            found=_said(error),
-            remedy='set OS_CLOUD to a cloud of clouds.yaml, or OS_AUTH_URL '
-            'and its kin',
-        ) from error
+        raise _without_credentials(error) from error
     except _FAILED as error:
         raise exception.InvalidOption(
             '--os-cloud',
             wanted='answers of Keystone, Nova and Placement',
             found=_said(error),
-            remedy='look whether each runs, and what region_name, interface '
-            'and endpoints are set for the cloud',
+            remedy='look whether each runs, and what auth_url, region_name, '
+            'interface and endpoints are set for the cloud',
         ) from error
+    except Exception as error:
+        # keystoneauth says so of a password that is missing.
+        if type(error) is not Exception:
+            raise
+        raise _without_credentials(error) from error
+    finally:
+        log.setLevel(before)
+
+
+def _without_credentials(error: Exception) -> exception.InvalidOption:
+    return exception.InvalidOption(
+        '--os-cloud',
+        wanted="an administrator's credentials",
+        found=_said(error),
+        remedy='set OS_CLOUD to a cloud of clouds.yaml, or OS_AUTH_URL and '
+        'its kin',
+    )
 
 
 def _said(error: Exception) -> str:
@@ -142,7 +161,7 @@ class Explain(lister.Lister):
         if parsed_args.formatter == 'table':
             return _COLUMNS, (_row(each) for each in answers)
         return (*_COLUMNS, 'Change'), (
-            (*_row(each), discover.Maybe(each.change and each.change.text))
+            (*_row(each), cells.Maybe(each.change and each.change.text))
             for each in answers
         )
 
@@ -164,16 +183,27 @@ def _wanted_by(flavor: Mapping[str, Any]) -> wanted_.Wanted:
     """Ask Nova's code, which other commands do without.
 
     Its import talks of eventlet, which nothing here uses.
+
+    :raises InvalidOption: when there is no Nova
     """
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            from nova_gpuvirt.explain import flavors
+            flavors = importlib.import_module(_FLAVORS)
+    except ModuleNotFoundError as error:
+        raise exception.InvalidOption(
+            'explain',
+            wanted='Nova in the environment of nova-gpuvirt, to read the '
+            'flavor as Nova does',
+            found=str(error),
+            remedy='run it where nova-compute or nova-scheduler is installed',
+        ) from error
     finally:
         logging.disable(before)
-    return flavors.wanted_by(flavor)
+    wanted: wanted_.Wanted = flavors.wanted_by(flavor)
+    return wanted
 
 
 def _chosen(
@@ -198,8 +228,8 @@ def _chosen(
 def _row(answer: verdict.Row) -> tuple[Any, ...]:
     return (
         answer.host,
-        discover.Maybe(answer.card),
+        cells.Maybe(answer.card),
         answer.model,
         YesNo(answer.fits),
-        discover.Lines(list(answer.reasons)),
+        cells.Lines(list(answer.reasons)),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import pbr.version
 from cliff import app
 from cliff import commandmanager
+
+from nova_gpuvirt import version
 
 
 class Shell(app.App):
@@ -16,7 +17,7 @@ class Shell(app.App):
     def __init__(self) -> None:
         super().__init__(
             description=self.__doc__,
-            version=pbr.version.VersionInfo('nova-gpuvirt').version_string(),
+            version=version.version(),
             command_manager=commandmanager.CommandManager('nova_gpuvirt.cli'),
             deferred_help=True,
         )

@@ -1,4 +1,4 @@
-"""How guests are built, started and taken down, with their GPUs.
+"""How guests are built and started, with their GPUs.
 
 Each way to a guest's XML passes the gate once, as early as Nova lets it.
 """
@@ -19,12 +19,10 @@ from oslo_log import log as logging
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import guest
-from nova_gpuvirt import model
+from nova_gpuvirt.compute import ending
 from nova_gpuvirt.compute import gate
-from nova_gpuvirt.compute import parts
 from nova_gpuvirt.compute import suspension
 from nova_gpuvirt.compute import timed
-from nova_gpuvirt.host import kernel
 from nova_gpuvirt.model import guest_device
 
 LOG = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ _REBUILDING = (
 )
 
 
-class Building(parts.Parts):
+class Building(ending.Ending):
     """Nova's ways to build and to start a guest, with its GPUs."""
 
     def spawn(
@@ -228,17 +226,8 @@ class Building(parts.Parts):
         return guest.wire(
             config,
             self._attach(instance),
-            self._guest_host(),
+            guest.Host.of(self._machine),
             display=self._shows(instance),
-        )
-
-    def _guest_host(self) -> guest.Host:
-        """Tell what the guests' configuration depends on."""
-        root = self._machine.sysfs.root
-        return guest.Host(
-            kernel.physical_bits(root),
-            kernel.iommu_bits(root),
-            self._machine.hypervisor.version(),
         )
 
     def _refusal(
@@ -266,40 +255,3 @@ class Building(parts.Parts):
             # and call a server ACTIVE whose guest is gone.
             return nova_exception.InstanceDeployFailure(reason=error.told)
         return nova_exception.ComputeResourcesUnavailable(reason=error.told)
-
-    def cleanup(
-        self, context: Any, instance: objects.Instance, *args: Any, **kw: Any
-    ) -> None:
-        """Release what the instance has here, when its guest is gone."""
-        super().cleanup(context, instance, *args, **kw)
-        self._release(instance, self._ledger.claims(instance))
-
-    def confirm_migration(
-        self,
-        context: Any,
-        migration: objects.Migration,
-        instance: objects.Instance,
-        *args: Any,
-        **kw: Any,
-    ) -> None:
-        """Release what the instance had before; Nova calls no cleanup."""
-        super().confirm_migration(context, migration, instance, *args, **kw)
-        old = self._get_resources(instance, prefix='old_')
-        self._release(instance, self._ledger.claims(instance, old))
-
-    @timed.step
-    def _release(
-        self, instance: objects.Instance, claims: Collection[model.Claim]
-    ) -> None:
-        """Take devices back, but none that another instance claims by now."""
-        if not claims:
-            return
-        try:
-            with self._admission.sole(instance.uuid, claims) as sole:
-                self._handover.release(instance.uuid, sole)
-        except Exception:
-            LOG.exception(
-                'Who else has the GPUs is not known: they are taken back '
-                'with a later update',
-                instance=instance,
-            )

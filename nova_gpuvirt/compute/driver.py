@@ -14,7 +14,8 @@ from nova.compute import provider_tree as provider_tree_
 from oslo_log import log as logging
 
 from nova_gpuvirt import exception
-from nova_gpuvirt.cards import offers
+from nova_gpuvirt import version as version_
+from nova_gpuvirt.cards import census
 from nova_gpuvirt.compute import building
 from nova_gpuvirt.compute import saving
 from nova_gpuvirt.compute import timed
@@ -29,7 +30,10 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
     """Nova's libvirt driver, that also gives the host's GPUs to guests."""
 
     def init_host(self, host: str) -> None:
-        """Refuse to start where Nova would take what is ours for its own."""
+        """Refuse to start where Nova would take what is ours for its own.
+
+        What the host has goes to the log, in one line.
+        """
         super().init_host(host)
         release = version.version_string().partition('.')[0]
         if release not in TESTED_RELEASES:
@@ -39,14 +43,22 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
                 ' and '.join(TESTED_RELEASES),
                 release,
             )
+        self._prepare()
         found = self._gpus.survey(refresh=True)
         try:
             self._nova_options.check(found.gpus)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
-        for gpu in found.gpus:
-            if offers.offers_anything(gpu):
-                LOG.info('GPU %s: %s %s', gpu.address, gpu.vendor, gpu.model)
+        LOG.info(
+            'nova-gpuvirt %s offers %s', version_.version(), census.line(found)
+        )
+
+    def _prepare(self) -> None:
+        """Make the cards what the layout says, before a guest is started."""
+        try:
+            self._preparing.look()
+        except Exception:
+            LOG.exception('Not all cards are what the layout says')
 
     # What Placement is told
 
@@ -62,18 +74,34 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
 
     def get_available_resource(self, nodename: str) -> Any:
         """Discard leftovers first; no lock of Nova's is held here."""
+        with self._updating:
+            if not getattr(self._only_reports, 'here', False):
+                self._put_right(nodename)
+            self._reporter.prepare(nodename)
+        resources = super().get_available_resource(nodename)
+        resources['stats'] |= self._reporter.stats
+        return resources
+
+    def _put_right(self, nodename: str) -> None:
+        self._prepare()
         try:
             self._reconcile()
         except Exception:
             LOG.exception('The leftovers of %s stay for now', nodename)
         try:
+            self._look_for_sickness()
+        except Exception:
+            LOG.exception(
+                'Whether cards of %s are sick is not known', nodename
+            )
+        try:
+            self._quarantines.look()
+        except Exception:
+            LOG.exception('Not all quarantines of %s are told', nodename)
+        try:
             self._look_again()
         except Exception:
             LOG.exception('Not all guests of %s are looked at again', nodename)
-        self._reporter.prepare(nodename)
-        resources = super().get_available_resource(nodename)
-        resources['stats'] |= self._reporter.stats
-        return resources
 
     def _look_again(self) -> None:
         self._late_unplugs.look()
@@ -85,9 +113,17 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         # Before the first update every device looks like a leftover.
         if not self._ledger.ready:
             return
+        try:
+            with self._handover.undisturbed():
+                self._discard_leftovers()
+        except exception.Locked as error:
+            LOG.warning('The leftovers stay for now: %s', error)
+
+    def _discard_leftovers(self) -> None:
         # What the last update did not know may have been claimed since. The
         # database is read after the devices, and a claim is saved before its
         # device is made: so what is found here and not there is nobody's.
+        # Nor is waited from here on for who has locked the host.
         leftovers = self._handover.leftovers(self._ledger.last_slots)
         if leftovers:
             claimed = self._ledger.slots_in_database()

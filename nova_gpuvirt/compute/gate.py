@@ -94,7 +94,7 @@ class Gate:
         :param arriving: whether it was claimed just now, for its flavor
         :raises ClaimRefused: when it may not
         """
-        self._recall(instance)
+        self.recall(instance.node)
         claims = self._ledger.claims(instance)
         if not claims and not self._ledger.reports:
             # Whether it has lost claims is known with the first update.
@@ -144,7 +144,7 @@ class Gate:
                     error,
                 )
 
-    def _recall(self, instance: objects.Instance) -> None:
+    def recall(self, nodename: str) -> None:
         """Read what was reported before this nova-compute was started."""
         if self._ledger.ready or self._is_recalled:
             return
@@ -152,7 +152,7 @@ class Gate:
             node = objects.ComputeNode.get_by_host_and_nodename(
                 nova_context.get_admin_context(),
                 self._ledger.host,
-                instance.node,
+                nodename,
             )
         except nova_exception.ComputeHostNotFound:
             return
@@ -163,7 +163,7 @@ class Gate:
         self._is_recalled = reports is not None
         if reports is None:
             reports = reported.from_database(node)
-        self._ledger.recall(instance.node, reports)
+        self._ledger.recall(nodename, reports)
 
     def _allocated(
         self, instance: objects.Instance

@@ -19,8 +19,8 @@ from oslo_config import cfg
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import mdev
-from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import topology
+from nova_gpuvirt.cards import companions
+from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.host import sysfs as sysfs_
 
 _PCI = '[pci]device_spec'
@@ -63,13 +63,13 @@ class NovaOptions:
 
     def _read(
         self, gpu: model.Gpu
-    ) -> tuple[dict[model.PciAddress, topology.Ids], dict[model.Device, str]]:
+    ) -> tuple[dict[model.PciAddress, model.Ids], dict[model.Device, str]]:
         """Read the ids of a card's functions and VFs, or why it can't be."""
-        ids = {f.address: (f.vendor_id, f.device_id) for f in gpu.functions}
+        ids = {f.address: f.ids for f in gpu.functions}
         unread: dict[model.Device, str] = {}
         for vf in gpu.virtfns:
             try:
-                ids[vf] = discovery.ids(self._sysfs, vf)
+                ids[vf] = pci_function.ids(self._sysfs, vf)
             except exception.SysfsError as error:
                 unread[vf] = str(error)
         return ids, unread
@@ -113,7 +113,7 @@ def without(
     gpu: model.Gpu,
     specs: Collection[devspec.PciDeviceSpec],
     types: Iterable[MdevType],
-    ids: Mapping[model.PciAddress, topology.Ids],
+    ids: Mapping[model.PciAddress, model.Ids],
     unread: Mapping[model.Device, str],
 ) -> model.Gpu:
     """Withhold of a card what Nova gives to guests, or may give.
@@ -126,6 +126,7 @@ def without(
     :param ids: vendor and device of the card's functions and VFs
     :param unread: the VFs whose ids can't be read, with the reason
     """
+    gpu, ids = _without_companions(gpu, specs, ids)
     why = _why_not_by_type(gpu, types) or _why_not_by_spec(gpu, specs, ids)
     if why is not None:
         # Nor is anything of it taken back: it may be the other master's.
@@ -143,6 +144,29 @@ def without(
     return dataclasses.replace(
         gpu, shares=tuple(_without_vfs(s, unknown) for s in gpu.shares)
     )
+
+
+def _without_companions(
+    gpu: model.Gpu,
+    specs: Collection[devspec.PciDeviceSpec],
+    ids: Mapping[model.PciAddress, model.Ids],
+) -> tuple[model.Gpu, Mapping[model.PciAddress, model.Ids]]:
+    """Leave out companions that could stay with the host, and Nova gives.
+
+    Before they went with their card, one guest had the card and another, by
+    Nova's option, its audio: each keeps what it has, and no further guest
+    gets the card whole.
+    """
+    given = {
+        f.address: why
+        for f in companions.apart(gpu)
+        if f.address in ids
+        and (why := _why_not_by_spec(gpu, specs, {f.address: ids[f.address]}))
+    }
+    if not given:
+        return gpu, ids
+    gpu = companions.without(gpu, given, next(iter(given.values())))
+    return gpu, {a: i for a, i in ids.items() if a not in given}
 
 
 def _without_vfs(
@@ -196,7 +220,7 @@ def _another_class(type_id: str) -> str:
 def _why_not_by_spec(
     gpu: model.Gpu,
     specs: Collection[devspec.PciDeviceSpec],
-    ids: Mapping[model.PciAddress, topology.Ids],
+    ids: Mapping[model.PciAddress, model.Ids],
 ) -> str | None:
     excluded = {vf for share in gpu.shares for vf in share.excluded}
     for address, (vendor, device) in ids.items():

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from nova_gpuvirt.explain import changes
 from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import wanted as wanted_
+from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import rules
 from nova_gpuvirt.scheduler import view as view_
@@ -175,14 +176,14 @@ def _of_amounts(
 ) -> Iterator[Obstacle]:
     for part in parts:
         rc, count = part.resource_class, part.units
-        too_many = rules.is_one_guests_share(view, (part,))
+        too_many = rules.is_for_one_guest(view, (part,))
         if too_many is not None:
             limit = card.stocks[rc].max_unit
             yield Obstacle(_bare(too_many, card), changes.amount(rc, limit))
         gone = rules.is_left(view, (part,))
         if gone is not None:
             yield Obstacle(
-                f'{_bare(gone, card)}; {_held(holders)}',
+                f'{_bare(gone, card)}; {_held(holders)}{_lost(card)}',
                 changes.move(card, where, rc, count, holders, fleet)
                 or changes.another_class(card, where, rc, count),
             )
@@ -193,6 +194,15 @@ def _of_amounts(
 def _held(holders: Iterable[hosts_.Holder]) -> str:
     names = ', '.join(map(str, holders))
     return f'held: {names}' if names else 'no server holds any of it'
+
+
+def _lost(card: hosts_.Provider) -> str:
+    if trait_names.MODE_LOST not in card.traits:
+        return ''
+    return (
+        '; it has lost a mode that a server on it needs: the log of its '
+        'nova-compute names the server and the command that restores it'
+    )
 
 
 def _bare(reason: str, card: hosts_.Provider) -> str:

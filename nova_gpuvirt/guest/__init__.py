@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
+from typing import Self
 
 from nova.virt.libvirt import config as vconfig
 
@@ -11,6 +12,8 @@ from nova_gpuvirt.guest import address_space
 from nova_gpuvirt.guest import graphics
 from nova_gpuvirt.guest import override
 from nova_gpuvirt.guest import pci
+from nova_gpuvirt.host import kernel
+from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.model import guest_device
 
 
@@ -25,6 +28,16 @@ class Host:
     physical_bits: int | None
     iommu_bits: int | None
     libvirt_version: int
+
+    @classmethod
+    def of(cls, machine: machine_.Machine) -> Self:
+        """Read it of this host."""
+        root = machine.sysfs.root
+        return cls(
+            kernel.physical_bits(root),
+            kernel.iommu_bits(root),
+            machine.hypervisor.version(),
+        )
 
 
 def wire(

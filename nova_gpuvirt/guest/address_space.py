@@ -5,6 +5,10 @@ the processor's addresses are, and the ACPI tables have to declare a window
 that is large enough: QEMU's own is 2 GiB on i440fx and 32 GiB on q35
 (hw/pci-host/i440fx.c and q35.c, ``pci-hole64-size``). SeaBIOS and OVMF (since
 edk2-stable202211) then take as much as the BARs need.
+
+ARM's ``virt`` has a window of 512 GiB above the memory (hw/arm/virt.c,
+``VIRT_HIGH_PCIE_MMIO``). From QEMU 10.0 on ``highmem-mmio-size`` makes it
+larger, which no release of libvirt can say (NEWS.rst up to 12.5).
 """
 
 from __future__ import annotations
@@ -16,15 +20,15 @@ from lxml import etree
 from nova.virt.libvirt import config as vconfig
 
 from nova_gpuvirt import exception
+from nova_gpuvirt.host import hypervisor
 
 _GIB = 1 << 30
 _FOUR_GIB = 4 * _GIB
 _HOLE_PCI = 2 * _GIB
 _HOLE_PCIE = 32 * _GIB
+_HOLE_ARM = 512 * _GIB
 # What QEMU gives to a guest unasked (target/i386/cpu.h, TCG_PHYS_ADDR_BITS).
 _QEMU_BITS = 40
-# The first libvirt with <maxphysaddr>.
-_WITH_MAXPHYSADDR = 8_007_000
 
 
 class Root(vconfig.LibvirtConfigGuestPCIeRootController):
@@ -86,7 +90,10 @@ def widen(
         return
     machine = config.os_mach_type or 'pc'
     if config.os_arch not in (None, 'x86_64') or machine.startswith('virt'):
-        return  # ARM's machines place their window by themselves
+        # Such machines place their window by themselves.
+        if _is_arm(config.os_arch) and size > _HOLE_ARM:
+            raise _no_room_on_arm(size)
+        return
     needed = bits_needed(config.memory << 10, size)
     host = min(b for b in (physical_bits, iommu_bits, 64) if b is not None)
     if needed > host:
@@ -132,7 +139,7 @@ def _widen_cpu(
                 exception.RequestImpossible,
             )
         return
-    if libvirt_version < _WITH_MAXPHYSADDR:
+    if libvirt_version < hypervisor.LIBVIRT_WITH_MAXPHYSADDR:
         # The host's own CPU brings its width along.
         if needed <= _QEMU_BITS or config.cpu.mode == 'host-passthrough':
             return
@@ -147,6 +154,21 @@ def _widen_cpu(
     width.mode = 'emulate'
     width.bits = host if physical_bits is not None else needed
     config.cpu.maxphysaddr = width
+
+
+def _is_arm(arch: str | None) -> bool:
+    """Tell whether a guest whose machine is ``virt`` is one of ARM's."""
+    return arch in (None, 'aarch64')
+
+
+def _no_room_on_arm(size: int) -> exception.GpuvirtError:
+    return exception.PrepareFailed(
+        'guest',
+        wanted=f'room for BARs in a window of {size // _GIB} GiB',
+        found=f"{_HOLE_ARM // _GIB} GiB, as QEMU's machine virt has",
+        remedy='let the flavor ask for fewer of these cards, or for cards '
+        'with smaller BARs',
+    )
 
 
 def _no_room(

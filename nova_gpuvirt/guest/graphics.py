@@ -12,6 +12,7 @@ from nova.virt.libvirt import config as vconfig
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.guest import override
+from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.model import guest_device
 
 # libvirt's own name for the first video device of a guest.
@@ -187,7 +188,7 @@ def _forward_vulkan(
     properties: override.Properties,
 ) -> None:
     """Turn venus on, and let its server map the guest's memory."""
-    if libvirt_version < override.SINCE:
+    if libvirt_version < hypervisor.LIBVIRT_WITH_OVERRIDE:
         raise exception.PrepareFailed(
             str(renderer.node),
             wanted='to forward Vulkan to it (venus)',

@@ -7,9 +7,6 @@ from typing import Any
 from lxml import etree
 from nova.virt.libvirt import config as vconfig
 
-# libvirt knows <qemu:override> since this version (docs/drvqemu.rst).
-SINCE = 8_002_000
-
 Properties = dict[str, dict[str, bool | int]]
 """By the alias of a device: its properties."""
 

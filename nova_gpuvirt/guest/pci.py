@@ -13,6 +13,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt.guest import graphics
 from nova_gpuvirt.guest import mirror
 from nova_gpuvirt.guest import override
+from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.model import guest_device
 
 # On a machine with plain PCI: the first slot behind those that QEMU's chip
@@ -21,9 +22,6 @@ _FIRST_PCI_SLOT = 0x10
 # Where Intel's integrated GPU has to be (QEMU docs/igd-assign.txt).
 _IGD_PLACE = 0, 2
 _IGD_ALIAS = 'ua-igd'
-# The first libvirt that knows other drivers of VFIO than vfio-pci, to move a
-# function to (<driver model=…>) or to leave it with.
-_WITH_VARIANTS = 10_000_000
 
 Place = mirror.Place
 
@@ -86,7 +84,10 @@ def add(
     mirrored = mirror.add(config, _nodes(config, devices))
     places: dict[str, Place] = {}
     for device in devices:
-        if not device.managed and libvirt_version < _WITH_VARIANTS:
+        if (
+            not device.managed
+            and libvirt_version < hypervisor.LIBVIRT_WITH_VARIANTS
+        ):
             raise exception.PrepareFailed(
                 str(device.host),
                 wanted='a guest with it, while it stays with its driver',
@@ -94,7 +95,7 @@ def add(
                 remedy='use libvirt 10.0.0 or newer',
             )
         hostdev = Hostdev(device)
-        if libvirt_version >= _WITH_VARIANTS:
+        if libvirt_version >= hypervisor.LIBVIRT_WITH_VARIANTS:
             hostdev.variant = device.variant
         if device.igd:
             _place_igd(config, hostdev, device, libvirt_version, properties)
@@ -160,7 +161,7 @@ def _place_igd(
     if not is_pcie(config):
         graphics.give_screen(config, graphics.Screen(f'GPU {device.host}'))
         return
-    if libvirt_version < override.SINCE:
+    if libvirt_version < hypervisor.LIBVIRT_WITH_OVERRIDE:
         raise exception.PrepareFailed(
             str(device.host),
             wanted='a guest that can have an integrated GPU of Intel',

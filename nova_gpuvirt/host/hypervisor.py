@@ -7,18 +7,39 @@ tests another module stands in for libvirt.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import platform
 import uuid
 from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any
+from typing import ClassVar
 from xml.etree import ElementTree
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 
+LOG = logging.getLogger(__name__)
+
+_ALL = 0
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 _NO_DOMAIN = 42  # VIR_ERR_NO_DOMAIN
-_QEMU_WITH_VENUS = 9_002_000
+_GRACEFUL = 1  # VIR_DOMAIN_DESTROY_GRACEFUL
+# Together they last as long as NVIDIA's plugin may take to start, whenever a
+# guest was started: libvirt does not tell when that was.
+_GRACEFUL_TRIES = 2
+
+QEMU_WITH_VENUS = 9_002_000
+LIBVIRT_WITH_OVERRIDE = 8_002_000
+"""The first that knows <qemu:override> (docs/drvqemu.rst)."""
+LIBVIRT_WITH_MAXPHYSADDR = 8_007_000
+"""The first that knows <maxphysaddr>."""
+LIBVIRT_WITH_VARIANTS = 10_000_000
+"""The first that knows other drivers of VFIO than vfio-pci.
+
+It moves a function to one (<driver model=…>), or leaves it with one.
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +54,10 @@ class Hypervisor:
     """A host's libvirt.
 
     :param connect: returns an open `virConnect` whenever it is called
+    :cvar answers: whether there is a libvirt that is asked
     """
+
+    answers: ClassVar[bool] = True
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
@@ -90,7 +114,7 @@ class Hypervisor:
                 parent,
                 wanted=f'to remove the vGPU {mdev}',
                 found=f'that libvirt refuses: {error}',
-                remedy='it is tried again with each periodic update',
+                remedy='it is tried again',
             ) from error
 
     def guest_with(self, device: uuid.UUID | model.PciAddress) -> str | None:
@@ -99,23 +123,92 @@ class Hypervisor:
         :raises ReleaseFailed: when libvirt doesn't answer
         """
         try:
-            for domain in self._connect().listAllDomains(_ACTIVE):
-                try:
-                    xml = domain.XMLDesc(0)
-                except Exception as error:
-                    if _is_about_a_guest_that_ended(error):
-                        continue
-                    raise
-                if device in _hostdevs(xml):
+            for domain, hostdevs in self._domains(_ACTIVE):
+                if device in hostdevs:
                     return str(domain.UUIDString())
         except Exception as error:
             raise exception.ReleaseFailed(
                 str(device),
                 wanted='to know that no guest has it',
                 found=f'no answer from libvirt: {error}',
-                remedy='it is tried again with each periodic update',
+                remedy='it is tried again',
             ) from error
         return None
+
+    def domain_with(
+        self,
+        devices: Collection[uuid.UUID | model.PciAddress],
+        servers: Collection[str] = (),
+    ) -> str | None:
+        """Name a domain that has one of these, whether it runs or not.
+
+        :param servers: UUIDs of those that count only while they run
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        for domain, hostdevs in self._domains(_ALL):
+            if hostdevs.isdisjoint(devices):
+                continue
+            name = str(domain.UUIDString())
+            if name not in servers or domain.isActive():
+                return name
+        return None
+
+    def _domains(
+        self, flags: int
+    ) -> Iterator[tuple[Any, set[uuid.UUID | model.PciAddress]]]:
+        """List domains, each with what it has of the host's devices.
+
+        One that ends meanwhile is left out.
+
+        :param flags: which, as virConnectListAllDomains has it
+        """
+        for domain in self._connect().listAllDomains(flags):
+            try:
+                xml = domain.XMLDesc(0)
+            except Exception as error:
+                if _is_about_a_guest_that_ended(error):
+                    continue
+                raise
+            yield domain, _hostdevs(xml)
+
+    def devices_of(self, guest: str) -> set[uuid.UUID | model.PciAddress]:
+        """Tell which mdevs and functions a guest has; one that is gone, none.
+
+        :param guest: its UUID
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        try:
+            domain = self._connect().lookupByUUIDString(guest)
+            return _hostdevs(domain.XMLDesc(0))
+        except Exception as error:
+            if _is_about_a_guest_that_ended(error):
+                return set()
+            raise
+
+    def end_gracefully(self, guest: str) -> bool:
+        """End a guest by a SIGTERM to its QEMU, and never by a SIGKILL.
+
+        Each try takes 15 seconds or more where QEMU does not end (libvirt's
+        `virProcessKillPainfullyDelay`).
+
+        :param guest: its UUID
+        :returns: whether it has ended, or did not run
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        try:
+            domain = self._connect().lookupByUUIDString(guest)
+            for _ in range(_GRACEFUL_TRIES):
+                if not domain.isActive():
+                    return True
+                try:
+                    domain.destroyFlags(_GRACEFUL)
+                except Exception as error:
+                    LOG.info('Guest %s does not end yet: %s', guest, error)
+            return not domain.isActive()
+        except Exception as error:
+            if _is_about_a_guest_that_ended(error):
+                return True
+            raise
 
     def version(self) -> int:
         """Give libvirt's version, 10.2.0 as 10002000.
@@ -123,6 +216,13 @@ class Hypervisor:
         :raises Exception: libvirt's, when it doesn't answer
         """
         return int(self._connect().getLibVersion())
+
+    def qemu_version(self) -> int:
+        """Give QEMU's version, 9.2.0 as 9002000.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        return int(self._connect().getVersion())
 
     def renderer(self) -> Renderer:
         """Tell how guests of this host can draw with the host's GPUs.
@@ -142,19 +242,41 @@ class Hypervisor:
         }
         return Renderer(
             virgl={'graphics:egl-headless', 'video:virtio'} <= words,
-            venus=connection.getVersion() >= _QEMU_WITH_VENUS,
+            venus=self.qemu_version() >= QEMU_WITH_VENUS,
         )
+
+    def node_device(self, function: model.PciAddress) -> str:
+        """Read what libvirt says of a PCI function, as XML.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        device = self._connect().nodeDeviceLookupByName(function.nodedev)
+        return str(device.XMLDesc(0))
 
 
 class Absent(Hypervisor):
     """The libvirt of a host that is only looked at: what it can is assumed."""
+
+    answers = False
 
     def __init__(self) -> None:
         super().__init__(lambda: None)
 
     def version(self) -> int:
         """Assume one that knows all kinds of GPU."""
-        return 10_000_000
+        return LIBVIRT_WITH_VARIANTS
+
+    def domain_with(
+        self,
+        devices: Collection[uuid.UUID | model.PciAddress],
+        servers: Collection[str] = (),
+    ) -> str | None:
+        """Know of none."""
+        return None
+
+    def node_device(self, function: model.PciAddress) -> str:
+        """Say nothing of it."""
+        return ''
 
     def renderer(self) -> Renderer:
         """Assume what every QEMU of a distribution can."""

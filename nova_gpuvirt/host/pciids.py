@@ -35,6 +35,34 @@ class PciIds:
         except OSError as error:
             LOG.warning('GPUs have numbers for names: %s', error)
 
+    @classmethod
+    def parse(cls, text: str) -> PciIds:
+        """Read the names in the text of a pci.ids."""
+        names = cls(())
+        names._load(text)
+        return names
+
+    def extract(self, ids: Iterable[tuple[int, int | None]]) -> str:
+        """Print the lines of some vendors and devices, as far as they are.
+
+        :param ids: vendors, each with one of its devices or with None
+        """
+        lines = []
+        vendors: dict[int, set[int]] = {}
+        for vendor, device in ids:
+            vendors.setdefault(vendor, set()).update(
+                () if device is None else (device,)
+            )
+        for vendor, devices in sorted(vendors.items()):
+            if vendor in self._vendors:
+                lines.append(f'{vendor:04x}  {self._vendors[vendor]}\n')
+            lines += (
+                f'\t{device:04x}  {self._devices[vendor, device]}\n'
+                for device in sorted(devices)
+                if (vendor, device) in self._devices
+            )
+        return ''.join(lines)
+
     def _load(self, text: str) -> None:
         vendor = 0
         for line in text.splitlines():

@@ -1,65 +1,151 @@
-"""What the processes of a host hold, and which run, by its /proc."""
+"""What the processes of a host hold, and which run, by its /proc.
+
+Not every /proc shows all of them: not that of a container with a PID namespace
+of its own (pid_namespaces(7)), and not one that is mounted with ``hidepid``
+(proc(5)), to who is not root. What can be told from it by any user is whether
+it shows kthreadd: the kernel starts it as process 2 of the host (rest_init in
+init/main.c), so no other namespace has it, and ``hidepid`` hides it.
+"""
 
 from __future__ import annotations
 
-import os
-import pathlib
+import errno
 from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Sequence
 
-_COMM_LENGTH = 15  # TASK_COMM_LEN of the kernel, without the last zero
+from nova_gpuvirt.host import files as files_
+
+# TASK_COMM_LEN of the kernel, without the last zero. It cuts bytes: half a
+# character may be left.
+_COMM_LENGTH = 15
+_KTHREADD = '2'
+
+NOVA_COMPUTE = ('nova-compute', 'nova-compute-gpuvirt')
+"""The names that nova-compute may have."""
+
+WHAT_TO_SET = (
+    'let nova-compute see the processes of the host: "pid_mode: host" for its '
+    'container, no hidepid for its /proc'
+)
 
 
-def running(root: pathlib.Path, name: str) -> bool | None:
+class Hidden(PermissionError):
+    """Processes of the host can't be seen, so none is no answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            errno.EACCES,
+            f'not all processes of the host can be seen: {WHAT_TO_SET}',
+        )
+
+
+def running(root: files_.Files, name: str) -> bool | None:
     """Tell whether a process of that name runs.
 
-    A container shows its own processes alone: a No is only a hint.
-
-    :returns: None where the root has no processes to look at
+    :returns: None where that can't be seen
     """
-    seen = False
-    for process in _processes(root):
-        try:
-            comm = (process / 'comm').read_text().rstrip('\n')
-        except OSError:  # it has ended meanwhile
-            continue
-        seen = True
-        if comm == name[:_COMM_LENGTH]:
-            return True
-    return False if seen else None
+    if found(root, name):
+        return True
+    return False if are_all_seen(root) else None
 
 
-def openers(root: pathlib.Path, files: Collection[str]) -> tuple[int, ...]:
-    """List the processes that have one of these files open.
-
-    :param files: absolute paths as the processes see them
-    """
+def found(root: files_.Files, name: str) -> tuple[int, ...]:
+    """List the processes of that name, of those that are seen."""
+    comm = name.encode()[:_COMM_LENGTH]
     return tuple(
-        sorted(
-            int(process.name)
-            for process in _processes(root)
-            if any(name in files for name in _open_files(process))
-        )
+        sorted(int(p) for p in _processes(root) if _comm(root, p) == comm)
     )
 
 
-def _processes(root: pathlib.Path) -> Iterator[pathlib.Path]:
+def name(root: files_.Files, pid: int) -> str:
+    """Read the name of a process; one that has ended has none.
+
+    Its owner has chosen it, and terminals and logs show it: what acts on
+    these is replaced.
+    """
+    text = (_comm(root, str(pid)) or b'').decode(errors='replace')
+    return ''.join(c if c.isprintable() else '?' for c in text)
+
+
+def hidden(root: files_.Files) -> bool:
+    """Tell whether some are seen, and others of the host are not."""
+    seen = any(_processes(root))
+    return seen and not are_all_seen(root)
+
+
+def openers(root: files_.Files, files: Collection[str]) -> tuple[int, ...]:
+    """List the processes that have one of these files open.
+
+    :param files: absolute paths as the processes see them
+    :raises Hidden: when none is seen, and one could be that is not
+    """
+    (found,) = openers_of_each(root, (files,))
+    if found is None:
+        raise Hidden
+    return found
+
+
+def openers_of_each(
+    root: files_.Files, groups: Sequence[Collection[str]]
+) -> tuple[tuple[int, ...] | None, ...]:
+    """List the processes that have one of some files open, of several such.
+
+    All processes are looked at once.
+
+    :param groups: absolute paths as the processes see them
+    :returns: in their order, None where none is seen, and one could be that
+        is not
+    """
+    each = [(group, set[int]()) for group in groups]
+    unseen = not are_all_seen(root)
+    for process in _processes(root):
+        try:
+            for name in _open_files(root, process):
+                for group, pids in each:
+                    if name in group:
+                        pids.add(int(process))
+        except PermissionError:
+            unseen = True
+    return tuple(
+        tuple(sorted(pids)) if pids or not unseen else None for _, pids in each
+    )
+
+
+def are_all_seen(root: files_.Files) -> bool:
+    """Tell whether all processes of the host are seen."""
+    return _comm(root, _KTHREADD) == b'kthreadd'
+
+
+def _comm(root: files_.Files, process: str) -> bytes | None:
     try:
-        names = os.listdir(root / 'proc')
+        return root.read(f'proc/{process}/comm').rstrip(b'\n')
+    except OSError:  # it has ended meanwhile, or is not ours to look at
+        return None
+
+
+def _processes(root: files_.Files) -> Iterator[str]:
+    try:
+        names = root.names('proc')
     except OSError:
         return
     for name in names:
         if name.isdecimal():
-            yield root / 'proc' / name
+            yield name
 
 
-def _open_files(process: pathlib.Path) -> Iterator[str]:
+def _open_files(root: files_.Files, process: str) -> Iterator[str]:
+    """List what a process has open, as far as it is there.
+
+    :raises PermissionError: when it is not ours to look at
+    """
+    folder = f'proc/{process}/fd'
     try:
-        numbers = os.listdir(process / 'fd')
-    except OSError:  # it has ended, or is not ours to look at
+        numbers = root.names(folder)
+    except (FileNotFoundError, ProcessLookupError):
         return
     for number in numbers:
         try:
-            yield os.readlink(process / 'fd' / number)
-        except OSError:
+            yield root.target(f'{folder}/{number}')
+        except (FileNotFoundError, ProcessLookupError):
             continue

@@ -9,26 +9,34 @@ and sysfs-bus-vfio-mdev, and of the drivers that are named beside them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import pathlib
 import re
 import uuid
 from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.host import card_openers
+from nova_gpuvirt.host import files
+from nova_gpuvirt.host import mdevs
+from nova_gpuvirt.host import numerals
 from nova_gpuvirt.host import rootonly
+from nova_gpuvirt.host import unbind_lock
 
 # Files of a function that may be read, relative to its directory.
 _FILES = re.compile(
     '|'.join(
         (
-            'boot_vga|class|device|numa_node|resource|sriov_totalvfs',
+            'aer_dev_(fatal|nonfatal)',
+            'ari_enabled|boot_vga|class|device|driver_override|numa_node',
+            'reset_method|resource|serial_number|sriov_totalvfs',
             'subsystem_device|subsystem_vendor|vendor',
             r'mdev_supported_types/[\w-]+/(available_instances|description|name)',
             # NVIDIA's vGPU on kernels without its mdevs, on VFs
-            'nvidia/(creatable_vgpu_types|current_vgpu_type|gpu_instance_id)',
+            'nvidia/(creatable_vgpu_types|current_vgpu_type|gpu_instance_id'
+            '|placement_id)',
             # SR-IOV of Intel's i915 (not of the kernel's own) and xe
             r'drm/card\d+/(prelim_)?iov/vf\d+/gt\d?/lmem_quota',
             r'sriov_admin/vf\d+/profile/vram_quota',
@@ -41,35 +49,40 @@ _FOLDERS = re.compile(
     r'drm|mdev_supported_types|drm/card\d+/(prelim_)?iov(/vf\d+)?'
 )
 _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
-_LINKS = frozenset({'driver', 'iommu_group', 'physfn'})
-_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+_LINKS = re.compile('driver|iommu_group|physfn')
 _ALL_ONES = b'\xff' * 4
+_DEVICES = 'sys/bus/pci/devices'
 
 
 class Sysfs:
     """The kernel's view of a host, below any root.
 
-    :param root: the folder that holds ``sys``; ``/`` is this machine, and a
-        copy of another machine's sysfs, or a simulated one, does as well
+    :param root: the folder that holds ``sys``, or the files of a host: ``/``
+        is this machine, and a simulated one or a capture does as well
     :param rootly: who may do there what only root may; None where nothing
         can be changed
+    :ivar root: the files of the host, for what is not of a function
+    :ivar mdevs: the mdevs of the functions
+    :ivar rootly: who may do what only root may
     """
 
     def __init__(
         self,
-        root: str | os.PathLike[str] = '/',
+        root: files.Files | str | os.PathLike[str] = '/',
         rootly: rootonly.Rootly | None = None,
     ) -> None:
-        self.root = pathlib.Path(root)
-        self._rootly = rootly
-        # Text, since a host has thousands of files, and paths are slow.
-        self._devices = os.path.join(root, 'sys/bus/pci/devices')
+        self.root = (
+            root if isinstance(root, files.Files) else files.OnDisk(root)
+        )
+        self.mdevs = mdevs.Mdevs(self.root)
+        self.rootly = rootly
 
     def addresses(self) -> tuple[model.PciAddress, ...]:
         """List every PCI function, in order of address."""
         return tuple(
             sorted(
-                model.PciAddress.parse(name) for name in _names(self._devices)
+                model.PciAddress.parse(name)
+                for name in self.root.names_if_there(_DEVICES)
             )
         )
 
@@ -78,13 +91,11 @@ class Sysfs:
 
         :param name: relative to the function's directory
         :raises SysfsError: when the file can't be read
+        :raises ValueError: for a file that is not on the list
         """
-        assert _FILES.fullmatch(name), name
+        _check(_FILES, name)
         try:
-            # Without buffers, which take longer than the reading.
-            path = f'{self._devices}/{address}/{name}'
-            with open(path, 'rb', buffering=0) as file:
-                return file.read().decode().rstrip('\n')
+            return self.root.text(f'{_DEVICES}/{address}/{name}')
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(address, name, error) from error
 
@@ -98,9 +109,35 @@ class Sysfs:
         return self.read(address, name) if self.has(address, name) else None
 
     def has(self, address: model.PciAddress, name: str) -> bool:
-        """Tell whether a function has a file."""
-        assert _FILES.fullmatch(name), name
-        return os.path.lexists(f'{self._devices}/{address}/{name}')
+        """Tell whether a function has a file.
+
+        :raises ValueError: for a file that is not on the list
+        """
+        _check(_FILES, name)
+        return self.root.exists(f'{_DEVICES}/{address}/{name}')
+
+    def can_be_written(self, address: model.PciAddress, name: str) -> bool:
+        """Tell whether a function has a file that the driver takes writes of.
+
+        :param name: one that can be read as well
+        :raises ValueError: for a file that is not on the list
+        """
+        _check(_FILES, name)
+        return self.root.can_be_written(f'{_DEVICES}/{address}/{name}')
+
+    def has_reset(self, address: model.PciAddress) -> bool:
+        """Tell whether the kernel would reset a function that is asked to.
+
+        Only whether ``reset`` is there: writing to it resets.
+        """
+        return self.root.exists(f'{_DEVICES}/{address}/reset')
+
+    def behind(self, bridge: str) -> tuple[model.PciAddress, ...]:
+        """List the functions right behind a bridge: folders below its own.
+
+        :param bridge: as `above` names it; a root bus has none
+        """
+        return self._functions_in(f'{_DEVICES}/{bridge}')
 
     def number(self, address: model.PciAddress, name: str) -> int:
         """Read a decimal number.
@@ -108,14 +145,15 @@ class Sysfs:
         :raises SysfsError: when the file can't be read or is no number
         """
         text = self.read(address, name)
-        if not text.isdecimal():
+        number = numerals.decimal(text)
+        if number is None:
             raise exception.SysfsError(
                 str(address),
                 wanted=f'a number as {name}',
                 found=repr(text),
                 remedy="see what the card's driver says in the kernel log",
             )
-        return int(text)
+        return number
 
     def read_rootonly(
         self, address: model.PciAddress, name: str
@@ -129,13 +167,13 @@ class Sysfs:
             try:
                 return rootonly.read(self.root, address, name)
             except PermissionError:
-                if self._rootly is None:
+                if self.rootly is None:
                     raise
-                return self._rootly.read(str(address), name)
+                return self.rootly.read(str(address), name)
         except FileNotFoundError:
             return None
         except PermissionError as error:
-            if self._rootly is not None and rootonly.may_be_locked(name):
+            if self.rootly is not None and rootonly.may_be_locked(name):
                 return None
             raise exception.SysfsError(
                 str(address),
@@ -153,6 +191,20 @@ class Sysfs:
         """
         self._may_change().set_vgpu_type(str(vf), number)
 
+    def set_vgpu_place(
+        self,
+        device: model.PciAddress | uuid.UUID,
+        gpu_instance: int | None,
+        placement: int,
+    ) -> None:
+        """Move a vGPU of NVIDIA's within the memory of its card.
+
+        :param device: the VF that it is, or its mdev
+        :param gpu_instance: of MIG, another one; None to stay in its own
+        :raises OSError: as the driver answers
+        """
+        self._may_change().set_vgpu_place(str(device), gpu_instance, placement)
+
     def openers(self, address: model.PciAddress) -> Sequence[int]:
         """List the processes that have a function open through VFIO.
 
@@ -160,17 +212,58 @@ class Sysfs:
         """
         return self._may_change().openers(str(address))
 
+    def card_openers(
+        self, cards: Sequence[model.PciAddress]
+    ) -> dict[model.PciAddress, tuple[card_openers.Opener, ...] | None]:
+        """List the processes that have cards open through their own driver.
+
+        All processes of the host are looked at for it, so ask about many.
+
+        :returns: None for a card where none is seen, and one could be that
+            is not
+        :raises OSError: when that can't be asked
+        """
+        rootly = self._may_change()
+        found = rootly.card_openers([str(card) for card in cards], os.getpid())
+        return {
+            card: None
+            if openers is None
+            else tuple(card_openers.Opener(*opener) for opener in openers)
+            for card, openers in zip(cards, found, strict=True)
+        }
+
+    def hold_unbind_lock(
+        self, address: model.PciAddress, *, wanted: bool
+    ) -> bool | None:
+        """Ask for NVIDIA's lock of a card, or give it back.
+
+        It is not even read here: the driver lets a reader wait without end,
+        while it waits for a card that somebody opens (``ldata_lock`` of
+        nv-procfs.c and nv.c). Who asks as root is waited for with a bound.
+
+        :returns: whether it is held now, None for a card without one
+        :raises OSError: when it can't be asked
+        """
+        if not unbind_lock.exists(self.root, address):
+            return None
+        return self._may_change().hold_unbind_lock(str(address), wanted)
+
     def _may_change(self) -> rootonly.Rootly:
-        if self._rootly is None:
+        if self.rootly is None:
             raise PermissionError(
                 errno.EROFS, f'{self.root} is only looked at'
             )
-        return self._rootly
+        return self.rootly
 
     def names(self, address: model.PciAddress, folder: str) -> tuple[str, ...]:
-        """List what a folder of a function holds; nothing without it."""
-        assert _FOLDERS.fullmatch(folder), folder
-        return tuple(sorted(_names(f'{self._devices}/{address}/{folder}')))
+        """List what a folder of a function holds; nothing without it.
+
+        :raises ValueError: for a folder that is not on the list
+        """
+        _check(_FOLDERS, folder)
+        return tuple(
+            sorted(self.root.names_if_there(f'{_DEVICES}/{address}/{folder}'))
+        )
 
     def render_nodes(self) -> dict[model.RenderNode, str]:
         """List the host's render nodes, each with the name of its device.
@@ -178,33 +271,38 @@ class Sysfs:
         The device is a PCI address, or another such as ``vgem``.
         """
         nodes = {}
-        folder = self.root / 'sys/class/drm'
-        for name in _names(folder):
+        folder = 'sys/class/drm'
+        for name in self.root.names_if_there(folder):
             if name.startswith('renderD'):
                 # …/0000:00:02.0/drm/renderD128
                 try:
-                    path = pathlib.Path(os.readlink(folder / name))
+                    path = self.root.target(f'{folder}/{name}')
                 except OSError:  # its card was taken from the driver
                     continue
-                nodes[model.RenderNode.parse(name)] = path.parts[-3]
+                nodes[model.RenderNode.parse(name)] = path.split('/')[-3]
         return nodes
 
-    def is_off_the_bus(self, address: model.PciAddress) -> bool:
+    def is_off_the_bus(self, address: model.PciAddress) -> bool | None:
         """Tell whether a function answers with nothing but ones.
 
         The kernel keeps in its other files what it read first. Of a VF it
         tells nothing: the ids in its configuration space are all ones.
+
+        :returns: None where that can't be read
         """
         try:
-            with open(f'{self._devices}/{address}/config', 'rb') as file:
-                return file.read(len(_ALL_ONES)) == _ALL_ONES
+            path = f'{_DEVICES}/{address}/config'
+            return self.root.read(path, len(_ALL_ONES)) == _ALL_ONES
         except OSError:  # a copy of a host need not have it
-            return False
+            return None
 
     def link(self, address: model.PciAddress, name: str) -> str | None:
-        """Name what a link of a function points to, None without the link."""
-        assert name in _LINKS, name
-        return _target(f'{self._devices}/{address}/{name}')
+        """Name what a link of a function points to, None without the link.
+
+        :raises ValueError: for a link that is not on the list
+        """
+        _check(_LINKS, name)
+        return self.root.linked_name(f'{_DEVICES}/{address}/{name}')
 
     def above(self, address: model.PciAddress) -> tuple[str, ...]:
         """Name the root bus of a function, and the bridges on the way to it.
@@ -214,7 +312,7 @@ class Sysfs:
         stand below others, such as ``LNXSYSTM:00``.
         """
         try:
-            path = os.readlink(f'{self._devices}/{address}')
+            path = self.root.target(f'{_DEVICES}/{address}')
         except OSError:  # it went away
             return ()
         parts = tuple(path.split('/')[:-1])
@@ -227,54 +325,42 @@ class Sysfs:
         self, address: model.PciAddress
     ) -> tuple[model.PciAddress, ...]:
         """List the VFs that a PF has enabled, in order of their number."""
-        folder = f'{self._devices}/{address}'
+        folder = f'{_DEVICES}/{address}'
         numbers = sorted(
             int(number)
-            for name in _names(folder)
+            for name in self.root.names_if_there(folder)
             if name.startswith('virtfn')
             and (number := name.removeprefix('virtfn')).isdecimal()
         )
-        targets = (_target(f'{folder}/virtfn{n}') for n in numbers)
+        targets = (
+            self.root.linked_name(f'{folder}/virtfn{n}') for n in numbers
+        )
         return tuple(model.PciAddress.parse(t) for t in targets if t)
 
     def group_members(self, group: int) -> tuple[model.PciAddress, ...]:
         """List the PCI functions of an IOMMU group."""
-        folder = self.root / f'sys/kernel/iommu_groups/{group}/devices'
-        members = []
-        for name in _names(folder):
-            try:
-                members.append(model.PciAddress.parse(name))
-            except ValueError:  # an mdev or a platform device
-                continue
-        return tuple(sorted(members))
+        return self._functions_in(f'sys/kernel/iommu_groups/{group}/devices')
+
+    def _functions_in(self, folder: str) -> tuple[model.PciAddress, ...]:
+        """List the PCI functions among what a folder holds."""
+        found = []
+        for name in self.root.names_if_there(folder):
+            # Else it is a file, an mdev or a platform device.
+            with contextlib.suppress(ValueError):
+                found.append(model.PciAddress.parse(name))
+        return tuple(sorted(found))
 
     def has_iommu(self) -> bool:
         """Tell whether the kernel uses an IOMMU.
 
         Groups alone don't tell: an mdev has one without any IOMMU.
         """
-        return bool(_names(self.root / 'sys/class/iommu'))
+        return bool(self.root.names_if_there('sys/class/iommu'))
 
-    def mdevs(self, parent: model.PciAddress) -> set[str]:
-        """List the UUIDs of a function's mdevs: folders below its own."""
-        return {
-            name
-            for name in _names(f'{self._devices}/{parent}')
-            if _UUID.fullmatch(name)
-        }
 
-    def mdev_type(self, parent: model.PciAddress, mdev: str) -> str | None:
-        """Read the id of an mdev's type, None where the mdev went away."""
-        return _target(f'{self._devices}/{parent}/{mdev}/mdev_type')
-
-    def mdev_parent(self, mdev: uuid.UUID) -> str | None:
-        """Name the parent of an mdev, None where there is no such mdev."""
-        try:
-            # ../../../devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/<uuid>
-            path = os.readlink(self.root / f'sys/bus/mdev/devices/{mdev}')
-        except OSError:
-            return None
-        return os.path.basename(os.path.dirname(path))
+def _check(listed: re.Pattern[str], name: str) -> None:
+    if not listed.fullmatch(name):
+        raise ValueError(f'{name!r} is not among what may be read')
 
 
 def _unreadable(
@@ -287,17 +373,3 @@ def _unreadable(
         remedy='look for the card in the kernel log: it may have fallen off '
         'the bus',
     )
-
-
-def _names(folder: str | os.PathLike[str]) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _target(link: str) -> str | None:
-    try:
-        return os.path.basename(os.readlink(link))
-    except OSError:
-        return None

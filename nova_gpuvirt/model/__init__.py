@@ -13,10 +13,14 @@ from nova_gpuvirt.model.device import SET_CLASS
 from nova_gpuvirt.model.device import CardSet
 from nova_gpuvirt.model.device import Device
 from nova_gpuvirt.model.device import FabricName
+from nova_gpuvirt.model.device import Ids
 from nova_gpuvirt.model.device import PciAddress
 from nova_gpuvirt.model.device import RenderNode
+from nova_gpuvirt.model.device import parse_card
 from nova_gpuvirt.model.device import parse_device
+from nova_gpuvirt.model.gpu import AMD
 from nova_gpuvirt.model.gpu import GPU_CLASS
+from nova_gpuvirt.model.gpu import INTEL
 from nova_gpuvirt.model.gpu import NO_VENDOR
 from nova_gpuvirt.model.gpu import NVIDIA
 from nova_gpuvirt.model.gpu import PCI_BRIDGE
@@ -32,7 +36,9 @@ from nova_gpuvirt.model.gpu import Vgpu
 from nova_gpuvirt.model.gpu import is_gpu_class
 
 __all__ = (
+    'AMD',
     'GPU_CLASS',
+    'INTEL',
     'NO_VENDOR',
     'NVIDIA',
     'PCI_BRIDGE',
@@ -47,6 +53,7 @@ __all__ = (
     'Display',
     'FabricName',
     'Gpu',
+    'Ids',
     'PciAddress',
     'PciFunction',
     'Profile',
@@ -56,5 +63,6 @@ __all__ = (
     'Slot',
     'Vgpu',
     'is_gpu_class',
+    'parse_card',
     'parse_device',
 )

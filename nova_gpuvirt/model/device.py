@@ -10,6 +10,10 @@ from collections.abc import Iterable
 SET_CLASS = 'CUSTOM_GPU_SET_'
 
 
+Ids = tuple[int, int]
+"""A model, by its vendor's and its own number in PCI."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class PciAddress:
     """The address of one PCI function, as ``0000:3b:00.0``."""
@@ -43,6 +47,11 @@ class PciAddress:
         return (
             f'{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function}'
         )
+
+    @property
+    def routing_id(self) -> int:
+        """Its number among the functions of its domain, as PCI has it."""
+        return self.bus << 8 | self.slot << 3 | self.function
 
     @property
     def nodedev(self) -> str:
@@ -132,6 +141,20 @@ class FabricName:
 
     def __str__(self) -> str:
         return f'fabric{self.number}'
+
+
+def parse_card(text: str) -> PciAddress | RenderNode:
+    """Parse which card is meant, as commands print it.
+
+    ``lspci`` leaves the domain 0000 out, nvidia-smi has eight digits of it
+    and capital letters. A render node has a name.
+
+    :raises ValueError: for anything else
+    """
+    if text.startswith('renderD'):
+        return RenderNode.parse(text)
+    domain = '0000:' if text.count(':') == 1 else ''
+    return PciAddress.parse(domain + text)
 
 
 Device = PciAddress | RenderNode | CardSet | FabricName

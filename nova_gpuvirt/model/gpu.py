@@ -21,7 +21,9 @@ from nova_gpuvirt.model import device as device_
 # behind (kernel Documentation/driver-api/vfio.rst); others of the class 06,
 # such as NVSwitches, are endpoints.
 PCI_BRIDGE = 0x0604
-# The vendor's id in PCI, and what no vendor has.
+# The vendors' ids in PCI, and what no vendor has.
+AMD = 0x1002
+INTEL = 0x8086
 NVIDIA = 0x10DE
 NO_VENDOR = 0xFFFF
 # The beginnings of the resource classes of parts, and the class of sessions on
@@ -56,7 +58,10 @@ class Profile:
     operator lets guests have it. `needs` is what one vGPU of GVT-g takes of
     each budget: low graphics memory (MiB), high graphics memory (MiB),
     fences. `traits` are those that stand for what a guest gets.
-    `is_vgpu` is False for what the class VGPU can't stand for.
+    `is_vgpu` is False for what the class VGPU can't stand for. `per_card` is
+    how many parts of one card a guest may have that has one of these, and
+    `per_guest` how many vGPUs of all cards; None for as many as fit. `series`
+    is the letter of NVIDIA's vGPUs, of which a guest may have one alone.
     """
 
     slug: str
@@ -74,6 +79,9 @@ class Profile:
     traits: frozenset[str] = frozenset()
     is_vgpu: bool = True
     offered: bool = True
+    per_card: int | None = None
+    per_guest: int | None = None
+    series: str = ''
 
     @property
     def resource_class(self) -> str:
@@ -131,10 +139,10 @@ class Share:
     """One way to cut a card into parts.
 
     `device` is what the indexes of its slots count on, None where each slot
-    is a VF. `vgpus` are the parts that exist. `per_guest` is how many parts
-    of one card a guest may have, None for as many as fit. `refusal` says why
+    is a VF. `vgpus` are the parts that exist. `refusal` says why
     none can be had now, None where they can. `withheld` says it of single
-    VFs, when others can be had. `offered` is whether the operator lets guests
+    VFs, when others can be had. `doubt` says why more may fit than are
+    counted. `offered` is whether the operator lets guests
     have parts of the card in this way, and `excluded` are the VFs that they
     don't get.
     """
@@ -144,11 +152,11 @@ class Share:
     device: device_.Device | None = None
     profiles: tuple[Profile, ...] = ()
     vgpus: tuple[Vgpu, ...] = ()
-    per_guest: int | None = None
     refusal: str | None = None
     withheld: Mapping[device_.Device, str] = dataclasses.field(
         default_factory=dict
     )
+    doubt: str | None = None
     offered: bool = True
     excluded: frozenset[device_.Device] = frozenset()
 
@@ -182,6 +190,16 @@ class PciFunction:
     virtfns: tuple[device_.PciAddress, ...]
     above: tuple[str, ...] = ()
 
+    @property
+    def ids(self) -> device_.Ids:
+        """Its vendor's and its own number."""
+        return self.vendor_id, self.device_id
+
+    @property
+    def ids_text(self) -> str:
+        """The two, as ``lspci -n`` prints them: 10de:1eb8."""
+        return f'{self.vendor_id:04x}:{self.device_id:04x}'
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Gpu:
@@ -190,10 +208,14 @@ class Gpu:
     `function` is None for a renderer that is no PCI card; it has a
     `render_node`. `companions` are the other functions that go with a card
     to a guest (audio, USB). `refusal` says why nothing of it is offered,
-    `whole_refusal` why it can't be given whole; None where it can. `offered`
-    is whether the operator lets guests have it whole, `in_sets` whether they
-    get it together with others. `shares` are the ways to cut it into parts.
-    `traits` are what its driver says of the card.
+    `whole_refusal` why it can't be given whole, `alone_refusal` why it can't
+    without others; None where it can. `withheld` says why no further guest
+    gets anything of it, and `whole_withheld` why none gets it whole: those
+    that have it keep it. `quarantined` is whether the card is in quarantine,
+    which `withheld` says then. `offered` is whether the operator lets guests
+    have it whole, `in_sets` whether they get it together with others.
+    `shares` are the ways to cut it into parts. `traits` are what its driver
+    says of the card.
     """
 
     function: PciFunction | None
@@ -203,6 +225,10 @@ class Gpu:
     render_node: device_.RenderNode | None = None
     refusal: str | None = None
     whole_refusal: str | None = None
+    alone_refusal: str | None = None
+    withheld: str | None = None
+    whole_withheld: str | None = None
+    quarantined: bool = False
     offered: bool = True
     in_sets: bool = True
     shares: tuple[Share, ...] = ()
@@ -217,9 +243,39 @@ class Gpu:
         return self.render_node
 
     @property
+    def name(self) -> str:
+        """What people call the card; either half may lack."""
+        return f'{self.vendor} {self.model}'.strip()
+
+    @property
+    def is_nvidia(self) -> bool:
+        """Tell whether the card is NVIDIA's, by its id: names may lack."""
+        return self.function is not None and (
+            self.function.vendor_id == NVIDIA
+        )
+
+    @property
     def can_go_whole(self) -> bool:
         """Tell whether the card could be given whole, if nobody had it."""
-        return self.refusal is None and self.whole_refusal is None
+        return (
+            self.refusal is None
+            and self.withheld is None
+            and self.why_not_whole is None
+        )
+
+    @property
+    def why_not_whole(self) -> str | None:
+        """Tell why no further guest gets the card whole, if so."""
+        return self.whole_refusal or self.whole_withheld
+
+    @property
+    def goes_alone(self) -> bool:
+        """Tell whether guests may have the card whole, and without others."""
+        return (
+            self.why_not_whole is None
+            and self.alone_refusal is None
+            and self.offered
+        )
 
     @property
     def virtfns(self) -> tuple[device_.PciAddress, ...]:

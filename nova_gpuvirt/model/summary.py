@@ -3,8 +3,8 @@
 The text stands under `KEY` in the compute node's ``stats``, a TEXT column of
 Nova's database, which the scheduler reads for each request anyway. It is JSON
 without names of fields: 8 cards of 10 profiles take less than 8 KiB. Hosts
-may be upgraded after the scheduler, which reads version 1 as well. Others are
-not read at all.
+may be upgraded after the scheduler, which reads versions 1 and 2 as well.
+Others are not read at all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import os_resource_classes as orc
 
 KEY = 'gpuvirt'
-VERSION = 2
+VERSION = 3
 
 # A card's parts are measured in millionths of the card.
 CARD = 1_000_000
@@ -51,6 +51,7 @@ class Part:
     those of one card do. `has_screen` is whether the guest's console can show
     it; a host of the first version does not tell, and may. `way` numbers the
     ways in which a card's parts reach guests, as mdevs or as sessions.
+    `per_card`, `per_guest` and `series` are those of `model.Profile`.
     """
 
     resource_class: str
@@ -58,19 +59,27 @@ class Part:
     sharing: Sharing
     has_screen: bool = True
     way: int = 0
+    per_card: int | None = None
+    per_guest: int | None = None
+    series: str = ''
+
+    @property
+    def limit(self) -> int | None:
+        """How many of one card a guest may have that has nothing else."""
+        limits = (self.per_card, self.per_guest if self.series else None)
+        return min((n for n in limits if n is not None), default=None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
     """What a model of card can be cut to.
 
-    `per_guest` is how many parts of one card a guest may have in each way,
-    None for as many as fit. `index` is where the part of a class stands.
+    `index` is where the part of a class stands.
     """
 
     model: str
     parts: tuple[Part, ...] = ()
-    per_guest: tuple[int | None, ...] = (None,)
+    vendor: str = ''
     index: Mapping[str, int] = dataclasses.field(
         init=False, repr=False, compare=False
     )
@@ -81,19 +90,12 @@ class Layout:
         for i, part in enumerate(self.parts):
             index.setdefault(part.resource_class, i)
         object.__setattr__(self, 'index', index)
-        value = hash((self.model, self.parts, self.per_guest))
+        value = hash((self.model, self.parts, self.vendor))
         object.__setattr__(self, '_hash', value)
 
     def __hash__(self) -> int:
         """Answer at once: the scheduler asks for each card and request."""
         return self._hash
-
-    def limit(self, part: int) -> int | None:
-        """Tell how many such parts of one card a guest may have, if not all.
-
-        :param part: its index
-        """
-        return self.per_guest[self.parts[part].way]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,13 +202,15 @@ def load(text: str) -> Summary:
     """
     try:
         version, *body = json.loads(text)
-        if version == 1:
-            body = _of_version_1(*body)
-        elif version != VERSION:
+        if version not in (1, 2, VERSION):
             raise Unreadable(
-                f'wanted a summary of version 1 or {VERSION}, '
+                f'wanted a summary of version 1 to {VERSION}, '
                 f'found {version!r}'
             )
+        if version == 1:
+            body = _of_version_1(*body)
+        if version < VERSION:
+            body = _of_version_2(*body)
         layouts, cards, sets, running, arrived = body
         known = [_layout_in(*layout) for layout in layouts]
         return Summary(
@@ -226,7 +230,13 @@ def load(text: str) -> Summary:
         )
     except Unreadable:
         raise
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise Unreadable(f'{text[:80]!r} is no summary: {error}') from error
 
 
@@ -236,7 +246,7 @@ def _of_version_1(
     sets: list[list[Any]],
     running: list[Any],
 ) -> list[Any]:
-    """Turn the body of a text of version 1 into one of this version.
+    """Turn the body of a text of version 1 into one of version 2.
 
     Cards and sets had counts of their claims, last. Nobody can tell whose
     these were. A card had one limit for all of its parts.
@@ -250,16 +260,48 @@ def _of_version_1(
     ]
 
 
+def _of_version_2(
+    layouts: list[list[Any]], cards: list[Any], *more: Any
+) -> list[Any]:
+    """Turn the body of a text of version 2 into one of this version.
+
+    A card had a limit for each way to its parts, and told of no vendor.
+    """
+    return [
+        [
+            [model, [_with_limit(limits, *part) for part in parts], '']
+            for model, parts, limits in layouts
+        ],
+        cards,
+        *more,
+    ]
+
+
+def _with_limit(
+    limits: list[int | None],
+    resource_class: str,
+    size: int,
+    how: str,
+    has_screen: bool = True,
+    way: int = 0,
+) -> list[Any]:
+    """Give a part of version 2 the limit of its way."""
+    return [resource_class, size, how, has_screen, way, limits[way], None, '']
+
+
 def _layout_out(layout: Layout) -> list[object]:
     parts = [
-        [p.resource_class, p.size, p.sharing.value, p.has_screen, p.way]
+        [
+            *(p.resource_class, p.size, p.sharing.value, p.has_screen, p.way),
+            *(p.per_card, p.per_guest, p.series),
+        ]
         for p in layout.parts
     ]
-    return [layout.model, parts, layout.per_guest]
+    return [layout.model, parts, layout.vendor]
 
 
 def _layout_in(
-    model: str, parts: list[tuple[Any, ...]], per_guest: list[int | None]
+    model: str, parts: list[tuple[Any, ...]], vendor: str
 ) -> Layout:
     layout = Layout(
         model,
@@ -267,10 +309,8 @@ def _layout_in(
             Part(rc, size, Sharing(how), *more)
             for rc, size, how, *more in parts
         ),
-        tuple(per_guest),
+        vendor,
     )
-    for part in range(len(parts)):
-        layout.limit(part)
     return _KNOWN.setdefault(layout, layout)
 
 

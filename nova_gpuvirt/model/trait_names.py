@@ -10,6 +10,7 @@ import os_traits
 MISSING = 'CUSTOM_GPU_MISSING'
 QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
 MIG_BACKED = 'CUSTOM_GPU_MIG_BACKED'
+MODE_LOST = 'CUSTOM_GPU_MODE_LOST'
 
 # The beginnings of those that say which card it is, and of what VGPU is.
 ID = 'CUSTOM_GPU_ID_'
@@ -35,6 +36,7 @@ OURS = (
     MISSING,
     QUARANTINED,
     MIG_BACKED,
+    MODE_LOST,
 )
 
 

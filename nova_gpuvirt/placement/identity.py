@@ -33,13 +33,12 @@ def why_another(gpu: model.Gpu, traits: Iterable[str]) -> str | None:
     function = gpu.function
     if function is None or function.vendor_id == model.NO_VENDOR:
         return None
-    ids = function.vendor_id, function.device_id
-    others = traits_.ids_of(traits) - {traits_.of_ids(ids)}
+    others = traits_.ids_of(traits) - {traits_.of_ids(function.ids)}
     if not others:
         return None
     names = ', '.join(sorted(traits_.name_of_ids(t) for t in others))
     return (
-        f'it is {gpu.vendor} {gpu.model} ({ids[0]:04x}:{ids[1]:04x}), and '
+        f'it is {gpu.name} ({function.ids_text}), and '
         f'what is claimed here was claimed of {names}; delete, or rebuild '
         'elsewhere, the servers that have it, or put the old card back'
     )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import types
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from collections.abc import Set
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import exclusion
+from nova_gpuvirt.cards import lost_modes
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.model import trait_names
@@ -39,8 +41,10 @@ class Card:
     """A card as it is now: what is left of it, and what is claimed.
 
     `gpu` is None where nothing can be had of it: it is gone, or `is_sick`.
+    `in_quarantine` is whether it is there or not.
     `default` is the profile that the class VGPU stands for. `taken` are the
-    claims on it, those on sets with it among them.
+    claims on it, those on sets with it among them. `lost` says which mode of
+    the card some of them wait for.
     """
 
     device: model.Device
@@ -49,6 +53,8 @@ class Card:
     default: model.Profile | None
     free: tuple[offers.Offer, ...]
     taken: tuple[model.Claim, ...]
+    lost: str | None = None
+    in_quarantine: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,9 +120,10 @@ def providers(
     gpus: Iterable[model.Gpu],
     unreadable: Collection[model.Device],
     known: Mapping[model.Device, Known],
-    preferred: Sequence[str] = (),
+    preferred: Callable[[model.Gpu], Sequence[str]] = lambda _: (),
     fabrics: Sequence[topology.Fabric] = (),
     last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
+    in_quarantine: Callable[[model.Device], bool] = lambda _: False,
 ) -> tuple[Provider | SetProvider, ...]:
     """Tell how every provider of ours shall be.
 
@@ -125,10 +132,11 @@ def providers(
 
     :param unreadable: functions that are there and can't be read
     :param known: the providers that Placement has already, by card
-    :param preferred: the operator's globs for the profile of VGPU
+    :param preferred: the operator's globs for the profile of VGPU of a card
     :param fabrics: the sets of cards
     :param last: how those of cards were to be; one for which nothing changed
         since is returned again
+    :param in_quarantine: tells whether a card is, one that is gone too
     """
     found = {gpu.address: gpu for gpu in gpus}
     cards: set[model.Device] = {
@@ -149,7 +157,10 @@ def providers(
             provider, gpu, claims[address], before
         ):
             sick = gpu is not None or address in unreadable
-            card = _card(address, gpu, sick, claims[address], preferred)
+            card = dataclasses.replace(
+                _card(address, gpu, sick, claims[address], preferred),
+                in_quarantine=in_quarantine(address),
+            )
             provider = _provider(provider_name(node, address), card, before)
         result.append(provider)
     return tuple(result)
@@ -177,13 +188,14 @@ def _card(
     gpu: model.Gpu | None,
     is_sick: bool,
     taken: Sequence[model.Claim],
-    preferred: Sequence[str],
+    preferred: Callable[[model.Gpu], Sequence[str]],
 ) -> Card:
     if gpu is None or gpu.refusal is not None:
         return Card(address, None, is_sick, None, (), tuple(taken))
-    default = default_profile.of(gpu, taken, preferred)
+    default = default_profile.of(gpu, taken, preferred(gpu))
     free = offers.offers(gpu, taken, default)
-    return Card(address, gpu, False, default, free, tuple(taken))
+    lost = lost_modes.of(gpu, taken)
+    return Card(address, gpu, False, default, free, tuple(taken), lost)
 
 
 def _of_fabrics(
@@ -299,7 +311,10 @@ def _why_no_sets(
     traits = {t for t in known.traits if t.startswith(trait_names.ID)}
     if fabric is not None:
         traits.add(traits_.of_ids(fabric.ids))
-        sick = any(gpus[card].refusal is not None for card in fabric.cards)
+        sick = any(
+            gpus[card].refusal is not None or gpus[card].quarantined
+            for card in fabric.cards
+        )
         return traits | (
             {trait_names.QUARANTINED} if sick or fabric.reasons else set()
         )
@@ -313,6 +328,8 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
     inventories, resources = _units(card.free, known)
     if card.gpu is not None:
         own = traits_.of_provider(card.gpu, card.default)
+        if card.lost is not None:
+            own.add(trait_names.MODE_LOST)
     else:
         own = {
             trait_names.QUARANTINED if card.is_sick else trait_names.MISSING
@@ -320,6 +337,8 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
         if card.taken:
             # What it was claimed of, also for when another card is there.
             own |= traits_.identity_of(known.traits)
+    if card.in_quarantine:
+        own.add(trait_names.QUARANTINED)
     traits = traits_.foreign(known.traits) | own
     return Provider(name, inventories, traits, resources, card)
 
@@ -346,18 +365,29 @@ def _units(
         resources[rc] = made | {
             model.Claim(rc, str(slot)) for slot in offer.slots
         }
-        count = len(made) + offer.count
-        inventories[rc] = _inventory(count, offer.per_guest)
+        before = int(known.inventories.get(rc, {}).get('max_unit', 1))
+        inventories[rc] = _inventory(
+            len(made) + offer.count,
+            offer.per_card,
+            held=min(before, len(made)),
+        )
     return inventories, resources
 
 
-def _inventory(count: int, per_guest: int | None) -> dict[str, int | float]:
+def _inventory(
+    count: int, per_card: int | None, *, held: int
+) -> dict[str, int | float]:
+    """Tell what there is of a class.
+
+    :param held: as many as one guest may have by now: Placement moves no
+        allocation that is larger than what it allows
+    """
     total = max(count, 1)
     return {
         'total': total,
         'reserved': 0 if count else 1,
         'min_unit': 1,
-        'max_unit': min(total, per_guest or total),
+        'max_unit': max(min(total, per_card or total), held),
         'step_size': 1,
         'allocation_ratio': 1.0,
     }

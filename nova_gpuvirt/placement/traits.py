@@ -32,7 +32,7 @@ def of_provider(gpu: model.Gpu, default: model.Profile | None) -> set[str]:
     :param default: the profile that the class VGPU stands for
     """
     traits = {os_traits.OWNER_NOVA, *of_card(gpu)}
-    if gpu.whole_refusal is None and gpu.offered:
+    if gpu.goes_alone:
         traits.add(trait_names.custom('KIND', model.WHOLE))
     for share in gpu.shares:
         parts = offers.parts_of(share)
@@ -52,12 +52,11 @@ def of_card(gpu: model.Gpu) -> set[str]:
     if gpu.vendor:
         traits.add(trait_names.custom('VENDOR', gpu.vendor))
     if gpu.function is not None:
-        ids = gpu.function.vendor_id, gpu.function.device_id
-        traits.add(of_ids(ids))
+        traits.add(of_ids(gpu.function.ids))
     return traits
 
 
-def of_ids(ids: topology.Ids) -> str:
+def of_ids(ids: model.Ids) -> str:
     """Name a model by its vendor's and its own number."""
     return trait_names.custom('ID', '{:04x}_{:04x}'.format(*ids))
 

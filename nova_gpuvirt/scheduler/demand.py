@@ -104,7 +104,9 @@ class Demand:
                 sum(s.taken for s in effects),
                 tuple(map(sum, zip(*(s.change for s in effects), strict=True)))
                 or (0,) * len(self.units),
-                all(s.fits for s in effects),
+                # Whether a guest can have these together takes a closer look.
+                all(s.fits for s in effects)
+                and not any(s.is_picky for s in effects),
             )
         return known
 

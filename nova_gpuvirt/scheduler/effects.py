@@ -27,12 +27,14 @@ class Effect:
     :ivar taken: how many millionths are taken
     :ivar change: how much each unit's usable millionths change
     :ivar fits: whether one guest can have it
+    :ivar is_picky: whether it matters what else the guest has
     """
 
     unused: float
     taken: int
     change: tuple[int, ...]
     fits: bool
+    is_picky: bool = False
 
 
 class State:
@@ -73,12 +75,14 @@ class _Effects(dict[tuple[str, int], Effect]):
         taken = cards.take(card, rc, count)
         after = State(taken, self._units)
         part = card.part(rc)
-        limit = None if part is None else card.layout.limit(part)
+        of = None if part is None else card.layout.parts[part]
+        limit = of.limit if of else None
         self[key] = effect = Effect(
             card.unused,
             card.unused - taken.unused,
             tuple(map(operator.sub, after.usable, self._usable)),
             count <= cards.room(card, rc)
             and (limit is None or count <= limit),
+            bool(of and of.series),
         )
         return effect

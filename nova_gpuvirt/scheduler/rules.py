@@ -6,9 +6,10 @@ of the request, and answers with a reason or None.
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from collections.abc import Callable
 
+from nova_gpuvirt.cards import one_guest
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import view as view_
@@ -56,7 +57,7 @@ def holds_together(view: view_.View, parts: view_.Parts) -> str | None:
     offers: dict[str, list[str]] = {}
     for part in parts:
         for card, rc, count in view.touched(part):
-            card = now.get(card.provider, card)  # noqa: PLW2901
+            card = now.get(card.provider, card)
             listed = offers.setdefault(card.provider, [])
             listed.append(part.resource_class)
             if count > cards.room(card, rc):
@@ -65,22 +66,30 @@ def holds_together(view: view_.View, parts: view_.Parts) -> str | None:
     return None
 
 
-def is_one_guests_share(view: view_.View, parts: view_.Parts) -> str | None:
-    """Refuse more parts of one card than one guest may have."""
-    counts = Counter[tuple[str, int]]()
+def _held(card: summary.Card, rc: str, count: int) -> one_guest.Held:
+    index = card.part(rc)
+    whole = one_guest.Held(
+        card.device, card.layout.vendor, card.layout.model, count
+    )
+    if index is None:
+        return whole
+    part = card.layout.parts[index]
+    return dataclasses.replace(
+        whole,
+        way=part.way,
+        per_card=part.per_card,
+        per_guest=part.per_guest,
+        series=part.series,
+    )
+
+
+def is_for_one_guest(view: view_.View, parts: view_.Parts) -> str | None:
+    """Refuse what one guest may not have together, or not so often."""
+    held = []
     for part in parts:
-        card = view.cards.get(part.provider)
-        if card is None or (index := card.part(part.resource_class)) is None:
-            continue
-        way = part.provider, card.layout.parts[index].way
-        counts[way] += part.units
-        limit = card.layout.limit(index)
-        if limit is not None and counts[way] > limit:
-            return (
-                f'{card.device} gives {limit} of its parts to one guest, '
-                f'{counts[way]} are wanted'
-            )
-    return None
+        for card, rc, count in view.touched(part):
+            held.append(_held(card, rc, count))
+    return one_guest.refusal(held)
 
 
 Rule = Callable[[view_.View, view_.Parts], str | None]
@@ -88,8 +97,8 @@ Rule = Callable[[view_.View, view_.Parts], str | None]
 RULES: tuple[Rule, ...] = (
     is_healthy,
     is_left,
-    is_one_guests_share,
     holds_together,
+    is_for_one_guest,
 )
 
 

@@ -142,7 +142,7 @@ class View:
         effects = []
         for part in parts:
             for card, rc, count in self.touched(part):
-                card = now.get(card.provider, card)  # noqa: PLW2901
+                card = now.get(card.provider, card)
                 effects.append(self.demand.state(card).effects[rc, count])
                 now[card.provider] = cards.take(card, rc, count)
         together = self.demand.together(tuple(effects))

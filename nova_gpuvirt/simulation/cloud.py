@@ -7,8 +7,10 @@ what Nova's harness stands in for: images, networks and volumes.
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import sys
+import textwrap
 import time
 from collections.abc import Collection
 from typing import Any
@@ -29,13 +31,14 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.cards import operator_filter
+from nova_gpuvirt.health import records
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import rootonly
 from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.layout import document
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.simulation import hosts
@@ -60,6 +63,8 @@ class Cloud(base.ServersTestBase):
     )
     # Threads build servers while others report: locks have to be real.
     REQUIRES_LOCKING = True
+    # Updates after which a card that was sick, or gone, is had again.
+    well_after = 1
 
     def setUp(self) -> None:
         """Start the control plane."""
@@ -81,6 +86,7 @@ class Cloud(base.ServersTestBase):
         self._give_root()
         self._let_hosts_know_their_names()
         self._bring_cpus_online()
+        self._wait_long_for_notifications()
 
     def _end_services_before_the_test(self) -> None:
         """Wait for what a service does last, which would end all executors.
@@ -184,15 +190,14 @@ class Cloud(base.ServersTestBase):
     def survey(self, host: str) -> discovery.Host:
         """Look at a host's hardware, past its nova-compute."""
         root = self.simulated[host].root
+        power = root_.Root(self.simulated[host])
         seen = machine.Machine(
-            sysfs.Sysfs(root),
+            sysfs.Sysfs(root, power),
             pciids.PciIds([root]),
             hypervisor.Absent(),
-            root_.Root(self.simulated[host]).run,
+            power.run,
         )
-        return gpus.Gpus(seen, operator_filter.OperatorFilter()).survey(
-            refresh=True
-        )
+        return gpus.survey(seen)
 
     def _get_connection(self, *args: Any, **kwargs: Any) -> Any:
         hostname = kwargs.get('hostname') or args[-1]
@@ -207,6 +212,8 @@ class Cloud(base.ServersTestBase):
         cell: str | None = None,
         *,
         without: Collection[str] = (),
+        layout: str | None = None,
+        bare: bool = False,
     ) -> simulated.SimulatedHost:
         """Start nova-compute on a new simulated host.
 
@@ -214,12 +221,17 @@ class Cloud(base.ServersTestBase):
         :param kind: the name of a simulated host, see `hosts.names`
         :param cell: the name of its cell, the first where there is one alone
         :param without: functions that are plugged in later
+        :param layout: the text of its layout file
+        :param bare: whether nothing else prepares its cards
         """
         folder = fixtures.TempDir(simulated.memory())
         root = pathlib.Path(self.useFixture(folder).path)
-        self.simulated[name] = hosts.simulated(kind, root)
+        self.simulated[name] = hosts.simulated(kind, root, bare=bare)
         for address in without:
             self.simulated[name].unplug(address)
+        if layout is not None:
+            self.write_layout(name, layout)
+        self.state_path(name).mkdir(parents=True)
         self._use_sysfs_of(name)
         self.start_compute(hostname=name, cell_name=cell)
         return self.simulated[name]
@@ -230,7 +242,27 @@ class Cloud(base.ServersTestBase):
         return super().restart_compute_service(hostname, **kw)
 
     def _use_sysfs_of(self, name: str) -> None:
-        self.flags(sysfs_root=str(self.simulated[name].root), group='gpuvirt')
+        self.flags(
+            sysfs_root=str(self.simulated[name].root),
+            layout=str(self._layout(name)),
+            state_path=str(self.state_path(name)),
+            well_after=self.well_after,
+            group='gpuvirt',
+        )
+
+    def state_path(self, name: str) -> pathlib.Path:
+        """Tell where a host remembers what it has to over a restart."""
+        return self.simulated[name].root / records.PLACE.relative_to('/')
+
+    def _layout(self, name: str) -> pathlib.Path:
+        root = self.simulated[name].root
+        return root / document.PLACE.relative_to('/')
+
+    def write_layout(self, name: str, text: str) -> None:
+        """Write a host's layout file."""
+        file = self._layout(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
 
     def _wait_for_server_parameter(
         self,
@@ -257,6 +289,13 @@ class Cloud(base.ServersTestBase):
                 break
             time.sleep(quick.PAUSE)
         self.fail(f'server {server["id"]} was not deleted')
+
+    def _wait_long_for_notifications(self) -> None:
+        """Wait for as long as it takes on a busy machine, not ten seconds."""
+        wait = self.notifier.wait_for_versioned_notifications
+        self.notifier.wait_for_versioned_notifications = functools.partial(
+            wait, timeout=_RETRIES * quick.PAUSE
+        )
 
     # What each side says
 

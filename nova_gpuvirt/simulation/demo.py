@@ -13,7 +13,6 @@ import logging
 import pathlib
 import subprocess
 import sys
-import textwrap
 import unittest
 from typing import Any
 
@@ -21,6 +20,7 @@ import prettytable
 from lxml import etree
 from nova import version
 
+from nova_gpuvirt import paragraph
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import hosts
 
@@ -43,10 +43,9 @@ class Demo(cloud.Cloud):
 
     def run_demo(self) -> None:
         """Go the whole way and print what each side says."""
-        about = (hosts.HOSTS[self._kind].__doc__ or '').splitlines()[0]
         _say(
             f'The simulated host {self._kind}',
-            about.replace('Describe ', 'It has ', 1),
+            f'It has {hosts.about(self._kind)}.',
         )
         self._discover()
         self.start_gpu_host(_HOST, self._kind)
@@ -135,17 +134,12 @@ class Demo(cloud.Cloud):
 
 def _say(title: str, text: str) -> None:
     print(f'\n{title}\n{"=" * len(title)}\n')
-    print(textwrap.fill(text, 78) + '\n', flush=True)
+    print(paragraph.fill(text) + '\n', flush=True)
 
 
 def _wrapped(label: str, words: list[str]) -> str:
-    return textwrap.fill(
-        ' '.join(sorted(words)),
-        78,
-        initial_indent=label,
-        subsequent_indent=' ' * len(label),
-        break_long_words=False,
-    )
+    text = ' '.join(sorted(words))
+    return paragraph.fill(text, label, ' ' * len(label))
 
 
 def _xml(element: Any) -> str:

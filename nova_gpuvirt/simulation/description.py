@@ -22,10 +22,10 @@ from nova_gpuvirt.simulation.drivers import pf_driver
 _ADDRESS = re.compile(r'([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])')
 
 Command = Callable[
-    [Callable[[str], pf_driver.Running | None], Sequence[str]], str
+    [Callable[[str], pf_driver.Running | None], Sequence[str], bool], str
 ]
 """A vendor's command: it is given the host's drivers by the address of their
-PF, and its arguments, and returns what it prints.
+PF, its arguments, and whether root asks, and returns what it prints.
 
 :raises subprocess.CalledProcessError: when it fails
 """
@@ -214,11 +214,18 @@ class Host:
     :param drivers: PCI drivers that are loaded without a function
     :param platform_drm: nodes of devices that are not on PCI, by their names
     :param physical_bits: how wide the processor's addresses are
-    :param kernel: its release
+    :param kernel: its release, and `name` the host's own
     :param libvirt: its version as libvirt counts, and `qemu` QEMU's
     :param processes: the daemons that run, by name
     :param parameters: of modules, by ``module/name``
+    :param opengl: whether QEMU can draw for guests
+    :param ari: whether its ports forward to more than eight functions
+    :param above_4g: whether its firmware puts BARs above 4 GiB
+    :param words: the IOMMU's on the kernel's command line; None for what
+        `iommu` takes
+    :param huge_pages: how many of 2 MiB each NUMA node has reserved
     :param files: other files that are there, relative to the root
+    :param texts: files with a text, in place of those of `userland` as well
     :param commands: what can be run on it, by name
     :param services: what starts anew with it, by its daemon
     """
@@ -234,11 +241,18 @@ class Host:
     )
     physical_bits: int = 46
     kernel: str = '6.8.0-31-generic'
+    name: str = 'gpu-host-1'
     libvirt: int = 10_000_000
     qemu: int = 8_002_002
     processes: tuple[str, ...] = ()
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    opengl: bool = True
+    ari: bool = True
+    above_4g: bool = True
+    words: str | None = None
+    huge_pages: tuple[int, ...] = ()
     files: tuple[str, ...] = ()
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     commands: Mapping[str, Command] = dataclasses.field(default_factory=dict)
     services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
 
@@ -254,6 +268,26 @@ class Host:
                 above in by_address and by_address[above].is_bridge
             ):
                 raise ValueError(f'{function.address}: {above} is no bridge')
+
+    def named(self, address: str) -> Function:
+        """Give the function of that address.
+
+        :raises StopIteration: without one
+        """
+        return next(f for f in self.functions if f.address == address)
+
+    def with_instead(self, address: str, new: Function) -> Host:
+        """Describe the host with another function in the place of one.
+
+        :raises ValueError: when it has another place
+        """
+        old = self.named(address)
+        if (new.address, new.behind) != (old.address, old.behind):
+            raise ValueError(f'{new.address} is not where {old.address} was')
+        return dataclasses.replace(
+            self,
+            functions=tuple(new if f is old else f for f in self.functions),
+        )
 
     def behind(self, bridge: str | None) -> tuple[Function, ...]:
         """Give the functions right behind a bridge, or on the root buses."""

@@ -6,19 +6,25 @@ since a plain file can't refuse, nor create and remove others.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import pathlib
 import stat
 import threading
+from collections.abc import Collection
 from collections.abc import Sequence
 
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation import faults
+from nova_gpuvirt.simulation import unprepared
+from nova_gpuvirt.simulation import userland
 from nova_gpuvirt.simulation.files import folder
+from nova_gpuvirt.simulation.files import paths
+from nova_gpuvirt.simulation.files import snapshot
 from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import kernel
+from nova_gpuvirt.simulation.kernel import kfd
+from nova_gpuvirt.simulation.kernel import log
 from nova_gpuvirt.simulation.kernel import store
 
 # A host has thousands of files, which a disk makes ten times as slowly.
@@ -37,17 +43,22 @@ def memory() -> str | None:
 class SimulatedHost:
     """A host that runs a simulated kernel, in a folder of its own.
 
-    Nova works in several threads at once: every method is atomic. Paths are
+    Nova works in several threads at once: every method is atomic, but for a
+    write for which the kernel waits: it changes nothing until then. Paths are
     absolute as on the host, whatever the root. Names are PCI addresses or
     the UUIDs of mdevs.
 
-    :param host: what the host has
+    :param host: what the host has, and what its operator's own units make of
+        it at each start: VFs, modes, quotas
     :param root: the folder, which must not have a ``sys``
-    :raises FileExistsError: when it has: nothing of a real host is ever
-        overwritten
+    :ivar bare: whether it has no such units: cards are as in `unprepared`
+    :ivar log: what its kernel has said; and `faults`, what goes wrong on it
+    :raises FileExistsError: when it has: no real host is ever overwritten
     """
 
-    def __init__(self, host: description.Host, root: pathlib.Path) -> None:
+    def __init__(
+        self, host: description.Host, root: pathlib.Path, *, bare: bool = False
+    ) -> None:
         if os.path.lexists(root / 'sys'):
             raise FileExistsError(
                 f'{root} has a folder sys: give an empty root for a '
@@ -57,12 +68,19 @@ class SimulatedHost:
         self.root = self._folder.root
         self.description = host
         self._lock = threading.RLock()
-        self._faults = faults.Faults()
+        self._closed = threading.Condition(self._lock)
+        self.faults = faults.Faults()
         self._absent: set[str] = set()
+        self._hanging: set[str] = set()
+        self._kept = unprepared.Kept()
+        self.bare = bare
         self._kernel = self._boot()
 
     def write(self, path: str, text: str) -> None:
         """Write a file of sysfs, with one write(2) of the whole text.
+
+        It returns when the kernel does, which may wait without end for a
+        process that has the device open.
 
         :raises OSError: what the kernel would say: ENOENT, ENOTDIR, EISDIR,
             EACCES for a file that is not writable, and what stands at the
@@ -95,6 +113,68 @@ class SimulatedHost:
         """Let the process close it; nothing to close is no error."""
         with self._lock:
             self._kernel.release_hold(name)
+            self._closed.notify_all()
+
+    def start(self, name: str, *nodes: str, parent: int = 1) -> int:
+        """Let a new process open nodes of devices, such as ``/dev/nvidia0``.
+
+        :returns: its number
+        :raises OSError: what the driver says
+        """
+        with self._lock:
+            return self._kernel.start_process(name, *nodes, parent=parent)
+
+    def compute(self, name: str, address: str) -> int:
+        """Let a new process compute on a card of AMD's.
+
+        :returns: its number
+        :raises LookupError: when amdgpu does not have it
+        """
+        with self._lock:
+            pid = self._kernel.start_process(name, kfd.NODE)
+            self._kernel.kfd.compute(pid, address)
+            return pid
+
+    def stop(self, pid: int) -> None:
+        """Let such a process end."""
+        with self._lock:
+            self._kernel.stop_process(pid)
+            self._closed.notify_all()
+
+    def linger(self, seconds: float, *, removes: bool = False) -> None:
+        """Let NVIDIA's manager keep a vGPU for a while after its QEMU ended.
+
+        :param removes: whether it takes the vGPU away by itself then
+        """
+        with self._lock:
+            self._kernel.vgpu_manager.seconds = seconds
+            self._kernel.vgpu_manager.removes = removes
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for what takes its time: NVIDIA's manager."""
+        with self._lock:
+            self._kernel.advance(seconds)
+            self._folder.close()
+
+    def terminate(self, names: Collection[str], patience: float) -> bool:
+        """Send a QEMU a SIGTERM, and let time pass until it ends.
+
+        :param names: what it has open
+        :param patience: how many seconds at most
+        :returns: whether it ends; `release_hold` lets it close what it has
+        """
+        with self._lock:
+            return self._kernel.vgpu_manager.terminate(names, patience)
+
+    def kill(self, names: Collection[str]) -> None:
+        """Send a QEMU a SIGKILL, before it closes what it has open."""
+        with self._lock:
+            self._kernel.vgpu_manager.kill(names)
+
+    def wedged(self) -> frozenset[str]:
+        """List the VFs and mdevs that no guest's driver can start."""
+        with self._lock:
+            return frozenset(self._kernel.vgpu_manager.wedged)
 
     def end(self, process: str) -> None:
         """End a daemon of the host.
@@ -104,47 +184,99 @@ class SimulatedHost:
         with self._lock:
             self._kernel.processes.end(process)
 
-    def run(self, argv: Sequence[str]) -> str:
+    def hide_processes(self) -> None:
+        """Look at the host from a container with a PID namespace of its own.
+
+        /proc has the container's processes alone, until the host reboots.
+        """
+        with self._lock:
+            self._kernel.processes.hide()
+            self._folder.close()
+
+    def run(self, argv: Sequence[str], *, as_root: bool = False) -> str:
         """Run a command and return what it prints.
 
+        :param as_root: whether root asks, or a user such as nova
         :raises FileNotFoundError: when the host has no such command
         :raises subprocess.CalledProcessError: when it fails
         :raises OSError: what `fail` asked for
         """
         with self._lock:
-            self._faults.strike(argv[0])
-            command = self.description.commands.get(argv[0])
+            if self.faults.strike(argv[0], ' '.join(argv)):
+                return ''
+            command = self.description.commands.get(
+                argv[0], userland.COMMANDS.get(argv[0])
+            )
             if command is None:
                 raise refusal(errno.ENOENT, f'no command {argv[0]}')
-            return command(self._kernel.pf_drivers.of, argv[1:])
+            try:
+                output = command(self._kernel.pf_drivers.of, argv[1:], as_root)
+                return self.faults.heard(argv, output)
+            finally:
+                self._folder.close()
+
+    def hang(self, command: str) -> None:
+        """Let each process of a command hang from its start.
+
+        It stands in the kernel, in state D of proc(5), and no signal ends it.
+        """
+        with self._lock:
+            self._hanging.add(command)
+
+    def wake(self, command: str) -> None:
+        """Let the processes of a command hang no more."""
+        with self._lock:
+            self._hanging.discard(command)
+
+    def hangs(self, command: str) -> bool:
+        """Tell whether the processes of a command hang."""
+        with self._lock:
+            return command in self._hanging
 
     def held(self, name: str) -> bool:
         """Tell whether a process has it open."""
         with self._lock:
             return name in self._kernel.held
 
+    def unclean(self) -> frozenset[str]:
+        """List the functions that a guest had and that were not reset."""
+        with self._lock:
+            return frozenset(self._kernel.resets.unclean)
+
     def reboot(self) -> None:
         """Start the host anew.
 
-        It forgets mdevs, overrides, dynamic ids, VFs and bindings, and broken
-        files are whole again. Nothing is held. What was unplugged stays away.
+        It forgets mdevs, overrides, dynamic ids, VFs, modes and bindings, and
+        broken files are whole again; then the operator's units prepare it,
+        unless it is `bare`. Nothing is held. What was unplugged stays away.
         """
         with self._lock:
-            self._folder.remove('sys')
-            self._folder.remove('proc')
-            self._folder.frozen.clear()
+            for address in self._kernel.devices:
+                self._keep(address)
+            self._folder.clear('dev', 'proc', 'sys')
             self._kernel = self._boot()
 
     def fail(self, path_glob: str, number: int, times: int = 1) -> None:
         """Let writes and commands fail, before they have any effect.
 
         :param path_glob: which paths, as written or without symlinks, or
-            which commands
+            which commands, by name or with all their words
         :param number: the errno
         :param times: how many of them
         """
         with self._lock:
-            self._faults.add(path_glob, number, times)
+            self.faults.add(path_glob, number, times)
+
+    def ignore(self, path_glob: str, times: int = 1) -> None:
+        """Let writes and commands end well, without any effect.
+
+        ``sriov-manage`` of vGPU 17.2 did so, and AMD's gim does.
+
+        :param path_glob: which, as for `fail`
+        :param times: how many of them
+        """
+        with self._lock:
+            self.faults.ignore(path_glob, times)
 
     def unplug(self, address: str) -> None:
         """Take a function away, with its VFs, mdevs and all behind it.
@@ -165,6 +297,7 @@ class SimulatedHost:
                 )
             for function in (*self._behind(address), device.function):
                 if function.address in self._kernel.devices:
+                    self._keep(function.address)
                     self._kernel.unplug(function)
                     self._absent.add(function.address)
 
@@ -182,25 +315,16 @@ class SimulatedHost:
             if address not in self._absent:
                 raise LookupError(f'{address} is not unplugged')
             if other is not None:
-                self._replace(self._described(address), other)
-            above = self._described(address).behind
+                self.description = self.description.with_instead(
+                    address, other
+                )
+                self._kept.forget(address)
+            above = self.description.named(address).behind
             if above in self._absent:
                 raise ValueError(f'plug the bridge {above}, and {address} too')
             back = {address, *(f.address for f in self._behind(address))}
             self._absent -= back
             self._kernel.plug(f for f in self._present() if f.address in back)
-
-    def _replace(
-        self, old: description.Function, new: description.Function
-    ) -> None:
-        if (new.address, new.behind) != (old.address, old.behind):
-            raise ValueError(f'{new.address} is not where {old.address} was')
-        self.description = dataclasses.replace(
-            self.description,
-            functions=tuple(
-                new if f is old else f for f in self.description.functions
-            ),
-        )
 
     def break_file(
         self, address: str, name: str, text: str | bytes | None
@@ -226,32 +350,14 @@ class SimulatedHost:
             self._folder.close()
 
     def snapshot(self) -> dict[str, str]:
-        """Read the whole of sysfs, to compare it with another time.
-
-        Paths are absolute as on the host; a link has ``-> target``, and an
-        empty directory is a path that ends in ``/``.
-        """
+        """Read the whole of sysfs, as `snapshot` has it."""
         with self._lock:
-            return dict(self._entries(self.root / 'sys'))
-
-    def _entries(self, place: pathlib.Path) -> list[tuple[str, str]]:
-        found = []
-        with os.scandir(place) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
-                path = pathlib.Path(entry.path)
-                name = f'/{path.relative_to(self.root)}'
-                if entry.is_symlink():
-                    found.append((name, f'-> {os.readlink(path)}'))
-                elif entry.is_dir():
-                    below = self._entries(path)
-                    found.extend(below or [(f'{name}/', '')])
-                else:
-                    text = path.read_text(errors='surrogateescape')
-                    found.append((name, text))
-        return found
+            return snapshot.take(self.root, 'sys')
 
     def _boot(self) -> kernel.Kernel:
+        self.log = log.Log()
         started = kernel.Kernel(self.description, self._folder)
+        userland.write(self._folder, self.description)
         started.boot(self._present())
         for service in self.description.services.values():
             service.start(started.processes.runs)
@@ -259,42 +365,35 @@ class SimulatedHost:
         return started
 
     def _present(self) -> list[description.Function]:
+        """Describe what is plugged in, as a start leaves it."""
         return [
-            f for f in self.description.walk() if f.address not in self._absent
+            self._kept.of(unprepared.of(f) if self.bare else f)
+            for f in self.description.walk()
+            if f.address not in self._absent
         ]
 
-    def _described(self, address: str) -> description.Function:
-        return next(
-            f for f in self.description.functions if f.address == address
-        )
+    def _keep(self, address: str) -> None:
+        self._kept.note(address, self._kernel.pf_drivers.of(address))
 
     def _behind(self, address: str) -> list[description.Function]:
         """List what is behind a bridge, each before its own bridge."""
         return list(self.description.walk(address))[::-1]
 
     def _write(self, path: str, text: str) -> None:
-        place = self._resolved(path)
-        self._faults.strike(path, f'/{place}')
+        place = paths.resolved(self.root, path)
+        if self.faults.strike(path, f'/{place}'):
+            return
         status = os.stat(self.root / place)
         if stat.S_ISDIR(status.st_mode):
             raise refusal(errno.EISDIR, 'a directory')
-        writable = place.startswith('sys/') and status.st_mode & 0o222
-        if not writable:
+        ours = place.startswith(('sys/', 'proc/driver/'))
+        if not ours or not status.st_mode & 0o222:
             raise refusal(errno.EACCES, 'not writable, not even by root')
-        if text:
-            store.store(self._kernel, place, text)
-            self._folder.close()
-
-    def _resolved(self, path: str) -> str:
-        """Follow symlinks, to a path relative to the root.
-
-        :raises OSError: ENOENT, ENOTDIR or ELOOP
-        """
-        if not path.startswith('/'):
-            raise ValueError(f'{path!r} is not absolute')
-        root = os.path.realpath(self.root)
-        real = os.path.realpath(f'{root}{path}')
-        if not real.startswith(f'{root}/'):
-            raise refusal(errno.ENOENT, 'outside of the host')
-        os.stat(f'{root}{path}')
-        return os.path.relpath(real, root)
+        while text:
+            try:
+                store.store(self._kernel, place, text)
+            except kernel.InUse:
+                self._closed.wait()
+            else:
+                self._folder.close()
+                return

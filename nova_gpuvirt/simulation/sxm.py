@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 from nova_gpuvirt.simulation.drivers import pf_driver
 
@@ -14,13 +13,10 @@ class Running(pf_driver.Running):
     :ivar module: the GPU's place on the board
     """
 
-    def __init__(self, pf: pf_driver.Pf, module: int) -> None:
+    def __init__(self, pf: pf_driver.Pf, gpu: Sxm) -> None:
         super().__init__(pf)
-        self.module = module
-
-    def files(self) -> Iterator[pf_driver.File | pf_driver.Link]:
-        """Give none."""
-        return iter(())
+        self.module = gpu.module
+        self._blackwell = gpu.blackwell
 
     def query(self) -> str:
         """Print what ``nvidia-smi -q`` does of it, as far as it is asked."""
@@ -28,16 +24,35 @@ class Running(pf_driver.Running):
             f'GPU {self.pf.address}\n'
             f'    GPU UUID                              : '
             f'GPU-00000000-0000-0000-0000-{self.module:012d}\n'
-            f'    Module ID                             : {self.module}\n'
+            f'{self._place()}'
+            '    GPU Recovery Action                   : None\n'
+            '    Fabric\n'
+            '        State                             : Completed\n'
+            '        Status                            : Success\n'
         )
+
+    def _place(self) -> str:
+        if self._blackwell:
+            return (
+                '    Platform Info\n'
+                '        Peer Type                         : '
+                'Switch Connected\n'
+                f'        Module Id                         : {self.module}\n'
+            )
+        return f'    Module ID                             : {self.module}\n'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sxm(pf_driver.PfDriver):
-    """A GPU at a place of the board."""
+    """A GPU at a place of the board.
+
+    :param blackwell: whether nvidia-smi tells the place as it does of B200,
+        below ``Platform Info``, as users have shown
+    """
 
     module: int
+    blackwell: bool = False
 
     def start(self, pf: pf_driver.Pf) -> Running:
         """Let the driver have the GPU."""
-        return Running(pf, self.module)
+        return Running(pf, self)

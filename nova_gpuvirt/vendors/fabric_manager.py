@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TypeVar
 
 from nova_gpuvirt import model
 from nova_gpuvirt.host import commands
+
+_T = TypeVar('_T')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Member:
     """A GPU of a partition.
 
-    `module` is its number on the board, what nvidia-smi calls Module Id; it
-    is not the order of PCI. `uuid` and `address` are None where Fabric
-    Manager can't see the GPU.
+    `module` is its number, ``physicalId``: from H100 on what nvidia-smi calls
+    Module Id, and never the order of PCI. `uuid` and `address` are None where
+    Fabric Manager can't see the GPU.
     """
 
     module: int
@@ -38,7 +41,7 @@ class Partition:
 
     @property
     def modules(self) -> frozenset[int]:
-        """The numbers of its cards on the board."""
+        """The numbers of its cards."""
         return frozenset(m.module for m in self.members)
 
 
@@ -65,9 +68,9 @@ class FabricManager:
         text = self._run(('fmpm', '-l', *self._where))
         try:
             return parse(text)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise commands.CommandFailed(
-                f'fmpm -l: its answer makes no sense: {error!r}'
+                f'fmpm -l: its answer makes no sense: {error}'
             ) from error
 
     def activate(self, number: int) -> None:
@@ -88,24 +91,43 @@ class FabricManager:
 def parse(text: str) -> tuple[Partition, ...]:
     """Read what ``fmpm -l`` prints.
 
-    :raises KeyError, TypeError, ValueError: for anything else
+    :raises ValueError: for anything else
     """
+    try:
+        answer = json.loads(text)
+    except RecursionError as error:
+        raise ValueError('it is nested too deeply') from error
     return tuple(
         Partition(
-            int(partition['partitionId']),
-            bool(partition['isActive']),
-            tuple(_member(gpu) for gpu in partition['gpuInfo']),
+            _take(partition, 'partitionId', int),
+            bool(_take(partition, 'isActive', int)),
+            tuple(_member(gpu) for gpu in _take(partition, 'gpuInfo', list)),
         )
-        for partition in json.loads(text)['partitionInfo']
+        for partition in _take(answer, 'partitionInfo', list)
     )
 
 
-def _member(gpu: dict[str, str | int]) -> Member:
+def _member(gpu: object) -> Member:
     """Read one GPU; what Fabric Manager can't see is empty, or all zeros."""
-    address = str(gpu.get('pciBusId') or '')
+    address = _take(gpu, 'pciBusId', str, '')
     seen = address.strip('0:.') != ''
     return Member(
-        int(gpu['physicalId']),
-        str(gpu.get('uuid') or '') or None,
+        _take(gpu, 'physicalId', int),
+        _take(gpu, 'uuid', str, '') or None,
         model.PciAddress.parse(address) if seen else None,
     )
+
+
+def _take(
+    found: object, key: str, kind: type[_T], default: _T | None = None
+) -> _T:
+    """Take the value of a key, of a kind.
+
+    :raises ValueError: where there is none, and no default
+    """
+    value = found.get(key) if isinstance(found, dict) else None
+    if value is None:
+        value = default
+    if not isinstance(value, kind):
+        raise ValueError(f'no {kind.__name__} as {key} in {str(found)[:80]}')
+    return value

@@ -2,6 +2,10 @@
 
 Its answers take a second and hold the card, which keeps ``sriov-manage``
 away meanwhile: so they are asked for rarely, and never under a lock.
+
+Some of what it says changes without a sign in sysfs: whether sizes are mixed,
+how many GPU instances an idle card has. So it is asked when the card's files
+changed, and every ten minutes.
 """
 
 from __future__ import annotations
@@ -11,42 +15,21 @@ import logging
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from nova_gpuvirt import model
 from nova_gpuvirt.host import commands
-from nova_gpuvirt.vendors import fabric_manager
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.vendors import gpu_instances as gpu_instances_
+from nova_gpuvirt.vendors import nvidia_output
+from nova_gpuvirt.vendors import nvidia_types
 
 LOG = logging.getLogger(__name__)
 
-_PAUSE = 600.0  # seconds
-_SETTING = re.compile(r'^ *(?P<key>[^:\n]+?) *: *(?P<value>.*?) *$', re.M)
-# |   0  MIG 1g.10gb         19        7          0:1     |
-_INSTANCE = re.compile(
-    r'^\|\s*\d+\s+MIG \S+(?: \S+)?\s+(?P<profile>\d+)\s+\d+\s+\d+:\d+\s*\|$',
-    re.M,
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class VgpuType:
-    """A type of vGPU, from a block of ``nvidia-smi vgpu -s -v``.
-
-    :ivar number: as ``current_vgpu_type`` has it
-    :ivar gi_profile: the id of the GPU instance profile that it needs, None
-        for a time-sliced one
-    :ivar per_vm: how many of one card a guest may have
-    :ivar per_gi: how many one GPU instance holds
-    """
-
-    number: int
-    name: str
-    gi_profile: int | None
-    max_instances: int | None
-    per_vm: int | None
-    per_gi: int | None
-    framebuffer_mib: int | None
+_FRESH = 600.0  # seconds that an answer counts for, while sysfs is the same
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,73 +37,166 @@ class Card:
     """What the command said of one card.
 
     :ivar mixed_sizes: whether vGPUs of several sizes share it now
-    :ivar gpu_instances: how many GPU instances there are, by profile id
+    :ivar gpu_instances: how many GPU instances there are, by profile id,
+        None where the command did not tell
     :ivar compute_capability: of CUDA, as ``8.9``
+    :ivar mixed_instances: those in which sizes mix: the ids of their profiles
+        by their own
     """
 
-    types: Mapping[int, VgpuType]
+    types: Mapping[int, nvidia_types.VgpuType]
     mixed_sizes: bool
-    gpu_instances: Counter[int]
+    gpu_instances: Counter[int] | None
     compute_capability: str | None
+    mixed_instances: Mapping[int, int] = dataclasses.field(
+        default_factory=dict
+    )
+
+    @property
+    def mixes(self) -> bool:
+        """Tell whether sizes mix anywhere on the card."""
+        return self.mixed_sizes or bool(self.mixed_instances)
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """The traits that stand for what it can."""
+        can = self.compute_capability
+        return frozenset({trait_names.cuda(can)} if can is not None else ())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was said of a card, and the state that it was in.
+
+    :ivar fresh_until: when to ask again although the state is the same
+    """
+
+    state: Hashable
+    card: Card
+    fresh_until: float
 
 
 class NvidiaSmi:
-    """The command, and what it said last of each card."""
+    """The command, and what it said last of each card.
 
-    def __init__(self, run: commands.Run) -> None:
+    :param gpu_instances: asks it as root for the GPU instances of a card
+    :param sysfs_suffices: whether the types' sizes and numbers stand there
+    """
+
+    def __init__(
+        self,
+        run: commands.Run,
+        gpu_instances: Callable[[model.PciAddress], str],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        sysfs_suffices: bool = False,
+    ) -> None:
         self._run = run
-        self._cards: dict[model.PciAddress, tuple[Hashable, Card]] = {}
-        self._failures: dict[model.PciAddress, str] = {}
-        # A command that hangs holds its card: it is let be for a while.
-        self._asks_from = 0.0
+        self._clock = clock
+        self._gpu_instances = gpu_instances
+        self._sysfs_suffices = sysfs_suffices
+        self._cards: dict[model.PciAddress, _Answer] = {}
+        # What it did not tell of each card: logged once.
+        self._failures: dict[model.PciAddress, list[str]] = {}
+        # What runs the command lets it be where it hangs. Who asks as root
+        # may be silent himself, and each question would wait for him.
+        self._silence = commands.Pause(clock)
 
     def card(self, address: model.PciAddress) -> Card | None:
         """Tell what was learned of a card, None where nothing could be."""
         known = self._cards.get(address)
-        return known[1] if known else None
+        return known.card if known else None
 
     def learn(self, address: model.PciAddress, state: Hashable) -> None:
-        """Ask about a card, unless it is in the state that it was in."""
-        known = self._cards.get(address)
-        if known is not None and known[0] == state:
-            return
-        if time.monotonic() < self._asks_from:
-            return
-        try:
-            self._cards[address] = state, self._ask(address)
-        except commands.CommandFailed as error:
-            if self._failures.get(address) != str(error):
-                LOG.warning(
-                    '%s: its vGPU types are known by their names alone: %s',
-                    address,
-                    error,
-                )
-            self._failures[address] = str(error)
-            if isinstance(error, commands.CommandHangs):
-                self._asks_from = time.monotonic() + _PAUSE
-        else:
-            self._failures.pop(address, None)
+        """Ask about a card, unless what is known is fresh, and so its state.
 
-    def _ask(self, address: model.PciAddress) -> Card:
-        settings = parse_settings(self._output('-q', address=address))
+        :param state: what sysfs shows of the card
+        """
+        now = self._clock()
+        known = self._cards.get(address)
+        if known and known.state == state and now < known.fresh_until:
+            return
+        failures: list[str] = []
+        try:
+            card = self._ask(address, failures)
+            until = now + _FRESH
+            if self._silence.is_on:  # then root can be asked what is missing
+                until = min(until, self._silence.ends)
+            self._cards[address] = _Answer(state, card, until)
+        except commands.CommandFailed as error:
+            missing = isinstance(error, commands.CommandMissing)
+            if not (missing and self._sysfs_suffices):
+                failures.append(
+                    f'its vGPU types are known by sysfs alone: {error}; see '
+                    'that nvidia-smi works on this host'
+                )
+        for failure in failures:
+            if failure not in self._failures.get(address, ()):
+                LOG.warning('%s: %s', address, failure)
+        self._failures[address] = failures
+
+    def _ask(self, address: model.PciAddress, failures: list[str]) -> Card:
+        settings = nvidia_output.settings(self._output('-q', address=address))
         # The capability is what the card can, the mode what it does.
         mixed = settings.get('vGPU Heterogeneous Mode') == 'Enabled' and (
             settings.get('Heterogeneous Time-Slice Sizes') == 'Supported'
         )
-        types = parse_types(self._output('vgpu', '-s', '-v', address=address))
-        instances: Counter[int] = Counter()
+        types = nvidia_types.parse(
+            self._output('vgpu', '-s', '-v', address=address)
+        )
+        capability = self._capability(address)
+        instances: Sequence[gpu_instances_.GpuInstance] | None = ()
         if any(t.gi_profile is not None for t in types.values()):
-            instances = self._instances(address)
-        return Card(types, mixed, instances, self._capability(address))
+            instances = self._instances(address, failures)
+        if instances is None:
+            known = self.card(address)
+            return Card(
+                types,
+                mixed,
+                known.gpu_instances if known else None,
+                capability,
+                known.mixed_instances if known else {},
+            )
+        in_mix = gpu_instances_.mixed(
+            self._run, address, gpu_instances_.shared(instances, types)
+        )
+        return Card(
+            types,
+            mixed,
+            Counter(instance.profile for instance in instances),
+            capability,
+            {instance.number: instance.profile for instance in in_mix},
+        )
 
-    def _instances(self, address: model.PciAddress) -> Counter[int]:
+    def _instances(
+        self, address: model.PciAddress, failures: list[str]
+    ) -> Sequence[gpu_instances_.GpuInstance] | None:
+        """List the GPU instances, None where it refuses."""
         try:
-            table = self._output('mig', '-lgi', address=address)
+            return gpu_instances_.read(self._said_to_root, address)
+        except commands.CommandFailed as error:
+            failures.append(
+                'how many GPU instances it has is not known, so its vGPUs '
+                f'are counted as before, or one at a time: {error}; '
+                'root must ask: see "What needs root" in the install guide'
+            )
+            return None
+
+    def _said_to_root(self, address: model.PciAddress) -> str:
+        if self._silence.is_on:
+            raise commands.CommandHangs(
+                'root did not answer, and is let be for a while'
+            )
+        try:
+            text = self._gpu_instances(address)
         except commands.CommandHangs:
+            self._silence.begin()
             raise
-        except commands.CommandFailed:  # so it says that there are none
-            return Counter()
-        return parse_instances(table)
+        except commands.CommandFailed:
+            self._silence.forget()
+            raise
+        self._silence.forget()
+        return text
 
     def _capability(self, address: model.PciAddress) -> str | None:
         try:
@@ -138,110 +214,3 @@ class NvidiaSmi:
 
     def _output(self, *words: str, address: model.PciAddress) -> str:
         return self._run(('nvidia-smi', *words, '-i', str(address)))
-
-
-def parse_settings(text: str) -> dict[str, str]:
-    """Read ``key : value`` lines; of a key that repeats, the first counts."""
-    settings: dict[str, str] = {}
-    for match in _SETTING.finditer(text):
-        settings.setdefault(match['key'].strip(), match['value'])
-    return settings
-
-
-def parse_types(text: str) -> dict[int, VgpuType]:
-    """Read the blocks of ``nvidia-smi vgpu -s -v``.
-
-    Its numbers are hexadecimal, those of sysfs decimal. A block that misses
-    its name is left out.
-    """
-    types = {}
-    for block in re.split(r'(?=vGPU Type ID)', text)[1:]:
-        values = parse_settings(block)
-        name = values.get('Name')
-        try:
-            number = int(values['vGPU Type ID'], 16)
-        except ValueError:
-            continue
-        if name:
-            types[number] = VgpuType(
-                number,
-                name,
-                gi_profile=_int(values.get('GPU Instance Profile ID')),
-                max_instances=_int(values.get('Max Instances')),
-                per_vm=_int(values.get('Max Instances Per VM')),
-                per_gi=_int(values.get('Max Instances Per GI')),
-                framebuffer_mib=_int(
-                    values.get('FB Memory', '').removesuffix(' MiB')
-                ),
-            )
-    return types
-
-
-def parse_instances(text: str) -> Counter[int]:
-    """Count the rows of ``nvidia-smi mig -lgi`` by profile id."""
-    return Counter(int(m['profile']) for m in _INSTANCE.finditer(text))
-
-
-def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
-class Modules:
-    """Where each card is on its board: what Fabric Manager knows it by.
-
-    nvidia-smi tells it while NVIDIA's driver has the card. It never changes,
-    so it is asked once.
-
-    :param given: what the operator says instead
-    """
-
-    def __init__(
-        self, run: commands.Run, given: Mapping[model.PciAddress, int]
-    ) -> None:
-        self._run = run
-        self._modules = dict(given)
-        self._uuids: dict[str, model.PciAddress] = {}
-        self._failures: dict[model.PciAddress, str] = {}
-
-    def learn(self, address: model.PciAddress, driver: str | None) -> None:
-        """Ask about a card that is not known yet."""
-        if address in self._modules:
-            return
-        if driver != 'nvidia':
-            self._failures[address] = (
-                f'its driver is {driver or "none"}, so nvidia-smi can not '
-                'tell its Module Id: name it in [gpuvirt]gpu_modules'
-            )
-            return
-        try:
-            text = self._run(('nvidia-smi', '-q', '-i', str(address)))
-        except commands.CommandFailed as error:
-            self._failures[address] = f'its Module Id is not known: {error}'
-            return
-        settings = {k.lower(): v for k, v in parse_settings(text).items()}
-        module = _int(settings.get('module id'))
-        if module is None:
-            self._failures[address] = 'nvidia-smi tells no Module Id of it'
-            return
-        self._modules[address] = module
-        self._failures.pop(address, None)
-        if 'gpu uuid' in settings:
-            self._uuids[settings['gpu uuid']] = address
-
-    def why_not(self, address: model.PciAddress) -> str | None:
-        """Tell why a card's place is not known, if it isn't."""
-        if address in self._modules:
-            return None
-        return self._failures.get(address, 'nvidia-smi was not asked yet')
-
-    def card(self, member: fabric_manager.Member) -> model.PciAddress | None:
-        """Tell which card is a GPU of Fabric Manager's.
-
-        Two cards with one number are both unknown.
-        """
-        if member.address is not None:
-            return member.address
-        if member.uuid is not None and member.uuid in self._uuids:
-            return self._uuids[member.uuid]
-        found = [a for a, m in self._modules.items() if m == member.module]
-        return found[0] if len(found) == 1 else None

@@ -11,8 +11,14 @@ import re
 
 from nova_gpuvirt import model
 from nova_gpuvirt.host import kernel
+from nova_gpuvirt.host import numerals
 from nova_gpuvirt.host import sysfs as sysfs_
 
+MEMORY_UNIT = 2 << 20
+"""Intel's drivers round each quota of memory up to a multiple, in bytes.
+
+Sources: xe's xe_gt_sriov_pf_config.c, i915's gt/iov/intel_iov_provisioning.c.
+"""
 _MIB = 1 << 20
 
 
@@ -34,25 +40,22 @@ class Quotas:
 
         :param number: of the VF, from 0 as in ``virtfn0``
         """
-        memory = 0
-        if self._pf.driver == 'i915':
-            memory = _i915_memory(self._sysfs, self._pf.address, number + 1)
-        elif self._pf.driver == 'xe':
-            memory = _xe_memory(self._sysfs, self._pf.address, number + 1)
-        return f'{memory // _MIB}m' if memory else self._equal_part
+        size = memory(self._sysfs, self._pf, number + 1)
+        return f'{size // _MIB}m' if size else self._equal_part
 
     @functools.cached_property
     def _equal_part(self) -> str:
         words = [f'1of{len(self._pf.virtfns)}']
         if self._pf.driver == 'gim':
-            words = [*_gim_modes(self._sysfs, self._pf.address), *words]
+            modes = gim_modes(self._sysfs, self._pf.address)
+            words = [*(m.lower() for m in modes if m), *words]
         return '-'.join(words)
 
 
 def mib(quota: str) -> int | None:
     """Read the graphics memory from a part's name, in MiB."""
-    match = re.fullmatch(r'(\d+)m', quota)
-    return int(match[1]) if match else None
+    match = re.fullmatch(r'(.+)m', quota)
+    return numerals.decimal(match[1]) if match else None
 
 
 def why_none(sysfs: sysfs_.Sysfs, pf: model.PciFunction) -> str | None:
@@ -111,7 +114,7 @@ def _i915_memory(
                 if re.fullmatch(r'gt\d?', gt)
             ]
             if quotas:
-                return sum(int(q) for q in quotas if q and q.isdecimal())
+                return sum(numerals.decimal(q) or 0 for q in quotas)
     return 0
 
 
@@ -130,11 +133,29 @@ def _xe_memory(sysfs: sysfs_.Sysfs, pf: model.PciAddress, number: int) -> int:
     ):
         if text is None:
             text = sysfs.read_rootonly(pf, name)
-    return int(text) if text and text.isdecimal() else 0
+    return numerals.decimal(text) or 0
 
 
-def _gim_modes(sysfs: sysfs_.Sysfs, pf: model.PciAddress) -> list[str]:
-    """Read how a card is partitioned: ``cpx`` and ``nps4``.
+def memory(
+    sysfs: sysfs_.Sysfs, pf: model.PciFunction, number: int
+) -> int | None:
+    """Read what a VF has of a card's memory, in bytes.
+
+    :param number: of the VF, from 1; it need not be enabled
+    :returns: None where the driver shares no memory out
+    :raises SysfsError: when the driver's files can't be read
+    """
+    if pf.driver == 'i915':
+        return _i915_memory(sysfs, pf.address, number)
+    if pf.driver == 'xe':
+        return _xe_memory(sysfs, pf.address, number)
+    return None
+
+
+def gim_modes(
+    sysfs: sysfs_.Sysfs, pf: model.PciAddress
+) -> tuple[str | None, str | None]:
+    """Read how a card is partitioned, and how its memory: ``CPX``, ``NPS4``.
 
     The older gim, of the S7150, has neither file. For a card that can't be
     partitioned both tell of a failure (gim_shim/sysfs/gim_monitor.c).
@@ -143,5 +164,8 @@ def _gim_modes(sysfs: sysfs_.Sysfs, pf: model.PciAddress) -> list[str]:
         r'[SDQC]PX': sysfs.read_rootonly(pf, 'spatial_partition_mode'),
         r'NPS\d': sysfs.read_rootonly(pf, 'memory_partition_mode'),
     }
-    found = (re.search(rf'\b{p}\b', t or '') for p, t in texts.items())
-    return [match[0].lower() for match in found if match]
+    partition, memory = (
+        match[0] if (match := re.search(rf'\b{p}\b', t or '')) else None
+        for p, t in texts.items()
+    )
+    return partition, memory

@@ -35,6 +35,8 @@ def check(test, host):
     side.check_renderers()
     side.check_drivers()
     side.check_partitions()
+    side.check_resets()
+    side.check_wedged()
 
 
 class _Side:
@@ -200,6 +202,17 @@ class _Side:
         active = {fabric_manager.DEFAULT[n] for n in service.active}
         self.test.assertEqual(claimed, active)
 
+    def check_resets(self):
+        """No function is as a guest left it, for the next one to find."""
+        host = self.test.simulated[self.host]
+        self.test.assertEqual(frozenset(), host.unclean())
+
+    def check_wedged(self):
+        """No guest was killed while its vGPU's plugin started."""
+        self.test.assertEqual(
+            frozenset(), self.test.simulated[self.host].wedged()
+        )
+
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
         taken = {
@@ -261,11 +274,7 @@ class _Side:
         return [
             f.address
             for f in self.test.simulated[self.host].description.functions
-            if f.address == card.address
-            or (
-                f.address[:-1] == card.address[:-1]
-                and f.iommu_group == card.iommu_group
-            )
+            if f.address[:-1] == card.address[:-1]
         ]
 
     def _card(self, address):

@@ -2,6 +2,7 @@
 
 import contextlib
 import pkgutil
+import time
 import uuid
 
 import fixtures
@@ -10,10 +11,15 @@ from nova import objects
 from nova.scheduler.client import report
 
 from nova_gpuvirt.simulation import cloud
+from nova_gpuvirt.simulation import quick
 from tests.functional import agreement
 
 VGPU = {'resources:VGPU': '1'}
 PGPU = {'resources:PGPU': '1'}
+# One of those that Nova's fixture of Glance has.
+IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
+# Of a tenth of a second each, on a busy machine.
+_WAITS = 600
 SESSION = {'resources:CUSTOM_GPU_API_SESSION': '1'}
 # The moments at which another request may come between.
 CLAIM_IN_PLACEMENT = (
@@ -27,27 +33,19 @@ class GpuTestCase(cloud.Cloud):
 
     def setUp(self):
         super().setUp()
-        self._ensure_each_class_once()
+        self._ensure_each_name_once()
 
-    def _ensure_each_class_once(self):
-        """Ask Placement once for a class, as it forgets none meanwhile.
+    def _ensure_each_name_once(self):
+        """Ask Placement once for a class or a trait: it forgets none.
 
-        Nova asks for each class of a card with each of its inventories.
+        Nova asks for each of a card with each of its inventories.
         """
-        original = report.SchedulerReportClient._ensure_resource_classes
-        known = set()
-
-        def ensure(client, context, names):
-            original(client, context, set(names) - known)
-            known.update(names)
-
-        self.useFixture(
-            fixtures.MockPatchObject(
-                report.SchedulerReportClient,
-                '_ensure_resource_classes',
-                ensure,
+        for name in ('_ensure_resource_classes', '_ensure_traits'):
+            self.useFixture(
+                fixtures.MockPatchObject(
+                    report.SchedulerReportClient, name, _once(name)
+                )
             )
-        )
 
     def flavor(self, spec):
         """Create a small flavor with these extra specs."""
@@ -99,6 +97,10 @@ class GpuTestCase(cloud.Cloud):
             if rc in provider['inventories']
         }
 
+    def offered(self, host, rc):
+        """The cards of a host that have some left of a class, and how much."""
+        return {card: n for card, n in self.totals(host, rc).items() if n}
+
     def create_image(self, **properties):
         """Create an image of a tenant's, and return its UUID."""
         name = str(uuid.uuid4())
@@ -130,18 +132,29 @@ class GpuTestCase(cloud.Cloud):
             for host in self.computes
         ]
 
-    def reboot_host(self, host, between=lambda: None):
+    def reboot_host(self, host, between=lambda: None, *, bare=None):
         """Reboot a host, and start nova-compute on it.
 
         :param between: called before nova-compute starts
+        :param bare: whether nothing prepares its cards, None as before
         """
         connection = self.computes[host].driver._host.get_connection()
         self.computes[host].stop()
         for domain in list(connection._vms.values()):
             domain.destroy()
+        if bare is not None:
+            self.simulated[host].bare = bare
         self.simulated[host].reboot()
         between()
         self.restart_compute_service(host)
+
+    def wait_until(self, is_so):
+        """Wait for what is done beside the requests, and fail if it isn't."""
+        for _ in range(_WAITS):
+            if is_so():
+                return
+            time.sleep(quick.PAUSE)
+        self.fail('it is not so after a minute')
 
     def log(self):
         """What the services have logged."""
@@ -161,3 +174,14 @@ class GpuTestCase(cloud.Cloud):
         with fixtures.MonkeyPatch(name, wrapper):
             yield
         self.assertEqual([], pending, f'{name} was never called')
+
+
+def _once(name):
+    original = getattr(report.SchedulerReportClient, name)
+    known = set()
+
+    def ensure(client, context, names):
+        original(client, context, set(names) - known)
+        known.update(names)
+
+    return ensure

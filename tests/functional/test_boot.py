@@ -45,6 +45,25 @@ class BootTest(base.GpuTestCase):
         self.boot(base.PGPU)
         self.assert_agreed()
 
+    def test_card_in_two_groups_goes_whole_and_comes_back_reset(self):
+        host = self.start_gpu_host('host1', 'navi')
+        before = host.snapshot()
+        server = self.boot(base.PGPU)
+        self.assert_agreed()
+        self.assertEqual(2, len(self.hostdevs('host1', server)))
+        self._delete_server(server)
+        self.assert_agreed()
+        self.assertEqual(before, host.snapshot())
+
+    def test_card_whose_group_has_a_host_bridge(self):
+        host = self.start_gpu_host('host1', 'epyc')
+        before = host.snapshot()
+        server = self.boot(base.PGPU)
+        self.assertEqual(1, len(self.hostdevs('host1', server)))
+        self.assert_agreed()
+        self._delete_server(server)
+        self.assertEqual(before, host.snapshot())
+
     def test_several_cards_in_one_request(self):
         self.start_gpu_host('host1', 'h100')
         spec = {'resources1:PGPU': '1', 'resources2:PGPU': '1'}
@@ -103,7 +122,7 @@ class BootTest(base.GpuTestCase):
         self.start_gpu_host('host1', 't4')
         self._delete_server(self.boot(base.VGPU))
         for step in (
-            *('Building._check', 'Building._wire', 'Building._release'),
+            *('Building._check', 'Building._wire', 'Ending._release'),
             'GpuLibvirtDriver._reconcile',
             *('Reporter._report', 'Reporter._count_running'),
         ):

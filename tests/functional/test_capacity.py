@@ -17,6 +17,7 @@ NVIDIA = 'CUSTOM_VGPU_NVIDIA'
 # tests hands them out one by one.
 CAPACITIES = (
     ('a16', 'CUSTOM_GPU_SET_2', (1,) * 3, None),
+    ('a100-mig', 'VGPU', (1,), f'{NVIDIA}_A100_1_5C'),
     ('a40', 'VGPU', (1,), f'{NVIDIA}_A40_24C'),
     ('alder-lake', 'VGPU', (5, 1), 'CUSTOM_VGPU_INTEL_UHD_GRAPHICS_770_1OF7'),
     ('b50', 'VGPU', (1,), None),
@@ -36,6 +37,7 @@ CAPACITIES = (
     ('mixed', 'VGPU', (1,) * 3, None),
     ('off-bus', 'VGPU', (1,) * 5, None),
     ('rtx-pro-6000', f'{NVIDIA}_DC_24Q', (1,) * 3, None),
+    ('rtx-pro-6000-mig', f'{NVIDIA}_DC_1_12Q', (1,) * 3, None),
     ('s7150x2', 'VGPU', (15, 16), None),
     ('t4', f'{NVIDIA}_T4_16Q', (1,) * 3, f'{NVIDIA}_T4_16C'),
     ('v710', 'VGPU', (10, 1), None),

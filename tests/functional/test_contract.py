@@ -13,6 +13,7 @@ import nova.conf
 from nova import context
 from nova import exception
 from nova import objects
+from nova import rpc
 from nova import service
 from nova import utils
 from nova import version
@@ -98,6 +99,8 @@ class DriverTest(unittest.TestCase):
             ),
             '_get_guest_config': ('self', 'instance'),
             'cleanup': ('self', 'context', 'instance'),
+            'cleanup_host': ('self', 'host'),
+            '_destroy': ('self', 'instance'),
             'suspend': ('self', 'context', 'instance'),
             'snapshot': ('self', 'context', 'instance', 'image_id'),
             '_suspend_guest_for_snapshot': (
@@ -155,12 +158,39 @@ class DriverTest(unittest.TestCase):
             *('self._admission', 'self._gate', 'self._gpus', 'self._handover'),
             *('self._ledger', 'self._machine', 'self._nova_options'),
             *('self._reporter', 'self._pinning', 'self._tracker'),
+            *('self._late_releases', 'self._late_unplugs', 'self._updating'),
+            'self._only_reports',
         ):
             self.assertNotIn(name, source)
 
     def test_private_helper_reads_claims_of_a_migration(self):
         self.assert_begins(
             _LIBVIRT._get_resources, 'self', 'instance', 'prefix'
+        )
+
+    def test_each_end_of_a_guest_is_one_that_we_override(self):
+        for method in (
+            *(_LIBVIRT.destroy, _LIBVIRT.power_off, _LIBVIRT._hard_reboot),
+        ):
+            self.assertRegex(
+                inspect.getsource(method), r'self\.(_destroy|destroy)\('
+            )
+        self.assertIn('guest.poweroff()', inspect.getsource(_LIBVIRT._destroy))
+        self.assertIn(
+            'self._domain.destroy()',
+            inspect.getsource(libvirt_guest.Guest.poweroff),
+        )
+
+    def test_manager_ends_the_driver_before_it_ends(self):
+        self.assertIn(
+            'self.driver.cleanup_host(host=self.host)',
+            inspect.getsource(manager.ComputeManager.cleanup_host),
+        )
+
+    def test_tracker_can_be_asked_for_an_update_at_any_time(self):
+        self.assert_begins(
+            resource_tracker.ResourceTracker.update_available_resource,
+            *('self', 'context', 'nodename'),
         )
 
     def test_loader_looks_below_nova_virt(self):
@@ -260,6 +290,13 @@ class TrackerTest(unittest.TestCase):
             'provider_data.resources[rc] - assigned',
         ):
             self.assertIn(line, source)
+
+    def test_unversioned_notifications_have_a_notifier_of_messaging(self):
+        source = inspect.getsource(rpc.get_notifier)
+        self.assertIn(
+            'LEGACY_NOTIFIER.prepare(publisher_id=publisher_id)', source
+        )
+        self.assertIn("'%s.%s' % (service, host or CONF.host)", source)
 
     def test_generation_of_a_provider_can_be_read_anew(self):
         source = inspect.getsource(resource_tracker.ResourceTracker.__init__)

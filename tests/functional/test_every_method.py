@@ -22,8 +22,6 @@ from nova_gpuvirt.compute import driver
 from nova_gpuvirt.simulation.libvirt import errors
 from tests.functional import base
 
-_IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
-
 # What touches a guest's life or devices, by the scenario that goes through it.
 SCENARIOS = {
     'boot': {'prepare_for_spawn', 'spawn', 'update_provider_tree'},
@@ -279,7 +277,7 @@ class EveryMethod:
         self.act('ACTIVE', 'unrescue')
 
     def rebuild(self):
-        self.act('ACTIVE', 'rebuild', imageRef=_IMAGE)
+        self.act('ACTIVE', 'rebuild', imageRef=base.IMAGE)
 
     def volume(self):
         volume = cinder.CinderFixture.IMAGE_BACKED_VOL

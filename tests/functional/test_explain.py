@@ -8,11 +8,16 @@ import io
 import json
 import re
 
+from nova_gpuvirt import model
 from nova_gpuvirt.cli import shell
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
 from tests.functional import base
 from tests.functional import served
 
 T4_4Q = 'CUSTOM_VGPU_NVIDIA_T4_4Q'
+
+_T4_2B = 'CUSTOM_VGPU_NVIDIA_T4_2B'
 
 
 class ExplainCase(base.GpuTestCase):
@@ -73,6 +78,21 @@ class OneCardTest(ExplainCase):
         self.assertIn('held: one (VGPU=1), two (VGPU=1)', reason)
         self.assertIn('server one (VGPU=1)', self.the_change(rows))
         self._delete_server(one)
+        self.assert_fits(self.explain(base.VGPU), self.card)
+
+    def test_card_in_quarantine(self):
+        remembered = records.Records(self.state_path('host1'))
+        card = model.PciAddress.parse(self.card[1])
+        since = '2026-11-30T02:56:03Z'
+        why = record.Quarantine('it hangs', since, record.By.OPERATOR)
+        remembered.change(card, lambda one: one.put(why))
+        self.run_periodic()
+        rows = self.explain(base.VGPU)
+        self.assert_fits(rows)
+        self.assertIn('is quarantined', ' '.join(rows[self.card]['Why not']))
+        self.assertIn('"nova-gpuvirt discover"', self.the_change(rows))
+        remembered.change(card, lambda one: one.released(why.by))
+        self.run_periodic()
         self.assert_fits(self.explain(base.VGPU), self.card)
 
     def test_server_of_another_size(self):
@@ -220,7 +240,9 @@ class ManyCardsTest(ExplainCase):
         self.assertIn('server small (VGPU=1)', rows[card]['Change'])
 
     def test_more_of_a_card_than_one_guest_may_have(self):
-        rows = self.explain({'resources:VGPU': '2'})
+        two = {'resources:CUSTOM_VGPU_NVIDIA_T4_4Q': '2'}
+        self.assert_fits(self.explain(two), *self.cards)
+        rows = self.explain({f'resources:{_T4_2B}': '2'})
         self.assert_fits(rows)
         for card in self.cards:
             self.assertEqual(
@@ -228,7 +250,7 @@ class ManyCardsTest(ExplainCase):
                 rows[card]['Why not'],
             )
         self.assertEqual(
-            'ask for 1 of VGPU in one group', self.the_change(rows)
+            f'ask for 1 of {_T4_2B} in one group', self.the_change(rows)
         )
 
     def test_more_groups_than_cards(self):

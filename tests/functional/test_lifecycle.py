@@ -4,8 +4,6 @@ from nova.tests.functional.api import client
 
 from tests.functional import base
 
-_IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
-
 
 def _of(model, spec):
     return spec | {f'trait:CUSTOM_GPU_MODEL_{model}': 'required'}
@@ -74,7 +72,7 @@ class LifecycleTest(base.GpuTestCase):
 
     def test_rebuild(self):
         for server in self.servers:
-            self._rebuild_server(server, _IMAGE)
+            self._rebuild_server(server, base.IMAGE)
         self.assert_kept()
         self.assert_given_back()
 

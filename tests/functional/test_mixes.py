@@ -63,6 +63,33 @@ MIXES = (
             ('nvidia_h100_10c', False),
         ),
     ),
+    (
+        'a100-mig',
+        None,
+        (
+            ('nvidia_a100_1_5c', True),
+            ('nvidia_a100_3_20c', True),
+            ('nvidia_a100_3_20c', False),
+            ('nvidia_a100_2_10c', True),
+            ('nvidia_a100_4_20c', False),
+            ('nvidia_a100_1_5c', True),
+            ('nvidia_a100_1_5c', False),
+        ),
+    ),
+    # Sizes that mix in GPU instances: two of a slice, and one of two.
+    (
+        'rtx-pro-6000-mig',
+        None,
+        (
+            ('nvidia_dc_1_12q', True),
+            ('nvidia_dc_1_24q', True),
+            ('nvidia_dc_1_24q', False),
+            ('nvidia_dc_1_8q', True),
+            ('nvidia_dc_1_6q', False),
+            ('nvidia_dc_2_24q', True),
+            ('nvidia_dc_2_48q', False),
+        ),
+    ),
     # Three budgets that all types draw on.
     (
         'gvtg-1g',

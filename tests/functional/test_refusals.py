@@ -10,8 +10,6 @@ from nova_gpuvirt import exception
 from nova_gpuvirt.compute.claims import admission
 from tests.functional import base
 
-_IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
-
 
 class OneRequestTest(base.GpuTestCase):
     """Nova claims several classes without a look at their hardware."""
@@ -39,14 +37,22 @@ class OneRequestTest(base.GpuTestCase):
 
     def test_two_sizes_of_one_card(self):
         self.assert_refused(
-            'vGPUs of different sizes are claimed: GRID T4-2Q, GRID T4-4Q',
+            'vGPUs of different sizes are claimed',
             CUSTOM_VGPU_NVIDIA_T4_2Q=1,
             CUSTOM_VGPU_NVIDIA_T4_4Q=1,
         )
+        self.assertNotIn('sriov-manage', self.log())
 
     def test_two_vgpus_of_one_card_for_one_guest(self):
         self.assert_refused(
-            'of it for one guest',
+            'gives 1 of its parts to one guest',
+            CUSTOM_VGPU_NVIDIA_T4_2B=1,
+            CUSTOM_VGPU_NVIDIA_T4_2B4=1,
+        )
+
+    def test_two_series_for_one_guest(self):
+        self.assert_refused(
+            'NVIDIA wants one board and series',
             CUSTOM_VGPU_NVIDIA_T4_8Q=1,
             CUSTOM_VGPU_NVIDIA_T4_8C=1,
         )
@@ -97,7 +103,7 @@ class MoveTest(base.GpuTestCase):
     def test_rebuilt_server_is_checked_before_its_guest_goes(self):
         before = self.hostdevs('host1', self.server)
         with self.refuse_everything():
-            self.assert_fails({'rebuild': {'imageRef': _IMAGE}}, 'ERROR')
+            self.assert_fails({'rebuild': {'imageRef': base.IMAGE}}, 'ERROR')
         self.assertEqual(
             [etree.tostring(hostdev) for hostdev in before],
             [
@@ -108,7 +114,7 @@ class MoveTest(base.GpuTestCase):
 
     def test_rebuild_that_fails_is_an_error_and_seen_as_one(self):
         self.simulated['host1'].fail('*/*/*/create', errno.EIO)
-        self.assert_fails({'rebuild': {'imageRef': _IMAGE}}, 'ERROR')
+        self.assert_fails({'rebuild': {'imageRef': base.IMAGE}}, 'ERROR')
         self.assertIn('Refused on host1', self.log())
 
 

@@ -1,5 +1,6 @@
 """The filter and the weigher choose the candidate, not only the host."""
 
+import dataclasses
 import json
 
 import fixtures
@@ -9,6 +10,7 @@ from nova import objects
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.scheduler import handed_out
 from nova_gpuvirt.scheduler import state
+from nova_gpuvirt.simulation.hosts import t4
 from tests.functional import base
 
 _T4 = 'CUSTOM_VGPU_NVIDIA_T4'
@@ -152,7 +154,25 @@ class SchedulerTest(SchedulerTestCase):
             self.assertEqual(1, len({switches[card] for card in cards}))
 
     def test_vgpus_of_one_guest_are_on_as_many_cards(self):
+        # Where NVIDIA's command says nothing, a card gives one to a guest.
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.simulation.hosts.HOSTS',
+                {
+                    'untold': lambda: dataclasses.replace(
+                        t4.host(), commands={}
+                    )
+                },
+            )
+        )
+        self.start_gpu_host('host1', 'untold')
+        self.assertEqual(2, self.cards_of_two_vgpus())
+
+    def test_vgpus_of_one_guest_may_be_on_one_card(self):
         self.start_gpu_host('host1', 't4')
+        self.assertEqual(1, self.cards_of_two_vgpus())
+
+    def cards_of_two_vgpus(self):
         server = self.boot(
             {
                 f'resources1:{_T4}_4Q': '1',
@@ -160,8 +180,7 @@ class SchedulerTest(SchedulerTestCase):
                 'group_policy': 'none',
             }
         )
-        cards = {claim.slot.device for claim in self.claims(server)}
-        self.assertEqual(2, len(cards))
+        return len({claim.slot.device for claim in self.claims(server)})
 
     def test_two_offers_of_one_card_are_not_one_request(self):
         self.start_gpu_host('host1', 'gvtd')

@@ -6,6 +6,7 @@ import fixtures
 import nova.conf
 from nova import exception as nova_exception
 
+from nova_gpuvirt import version
 from tests.functional import base
 
 _T4 = ('0000:3b:00.0', '0000:5e:00.0', '0000:af:00.0', '0000:d8:00.0')
@@ -35,10 +36,6 @@ class StartupTest(base.GpuTestCase):
         """Let Nova's own PCI passthrough have a card."""
         self.flags(device_spec=[json.dumps(spec)], group='pci')
 
-    def offered(self):
-        """The cards of which something is left, by address."""
-        return [a for a, n in self.totals('host1', 'PGPU').items() if n]
-
     def withheld(self, card):
         """What the log says of a card that is not offered, each time."""
         return [
@@ -53,7 +50,7 @@ class StartupTest(base.GpuTestCase):
         for _ in range(2):
             self.assertEqual(
                 ['0000:3b:00.0', '0000:af:00.0', '0000:d8:00.0'],
-                self.offered(),
+                [*self.offered('host1', 'PGPU')],
             )
             self.run_periodic()
         (reason,) = self.withheld(_SECOND)
@@ -79,13 +76,13 @@ class StartupTest(base.GpuTestCase):
         provider = self.gpu_providers('host1')[card]
         self.assertEqual(1, provider['usages']['PGPU'])
         self.assertIn('CUSTOM_GPU_QUARANTINED', provider['traits'])
-        self.assertEqual(3, len(self.offered()))
+        self.assertEqual(3, len(self.offered('host1', 'PGPU')))
         # Its guest runs on: it is not undefined for one that can't be built.
         self._reboot_server(server, hard=True)
         self.assertIn('Reboot failed but instance is running', self.log())
         self.assertEqual(1, len(self.hostdevs('host1', server)))
         self._delete_server(server)
-        self.assertEqual(3, len(self.offered()))
+        self.assertEqual(3, len(self.offered('host1', 'PGPU')))
 
     def test_type_of_nova_s_that_only_the_late_card_has(self):
         self.flags(enabled_mdev_types=['nvidia-233'], group='devices')
@@ -142,6 +139,21 @@ class StartupTest(base.GpuTestCase):
     def test_option_that_makes_no_sense(self):
         self.flags(exclude=['tesla'], group='gpuvirt')
         self.assert_refused('[gpuvirt]exclude', "'tesla'", '0000:3b:00.0')
+
+    def test_log_says_in_one_line_what_the_host_offers(self):
+        self.start_gpu_host('host1', 'mixed')
+        (line,) = [
+            line.partition('] ')[2]
+            for line in self.log().splitlines()
+            if '] nova-gpuvirt ' in line
+        ]
+        self.assertEqual(
+            f'nova-gpuvirt {version.version()} offers 3 of 3 GPUs: '
+            '1 NVIDIA Tesla T4 by passthrough, mdev; '
+            '1 NVIDIA L40S by vendor-vfio; '
+            '1 AMD Instinct MI210 by passthrough, api',
+            line,
+        )
 
     def test_operator_s_default_profile_is_what_vgpu_means(self):
         self.flags(default_profile=['nvidia-t4-2q'], group='gpuvirt')

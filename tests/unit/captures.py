@@ -5,14 +5,14 @@ import tarfile
 
 import fixtures
 
-_FOLDER = pathlib.Path(__file__).parent.parent / 'fixtures/captures'
+FOLDER = pathlib.Path(__file__).parent.parent / 'fixtures/captures'
 
 
 class Capture(fixtures.Fixture):
     """A capture, unpacked below `root`."""
 
     def __init__(self, name):
-        self._archive = _FOLDER / name / 'sysfs.tar.gz'
+        self._archive = FOLDER / name / 'sysfs.tar.gz'
 
     def _setUp(self):
         folder = fixtures.TempDir()

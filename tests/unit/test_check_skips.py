@@ -17,12 +17,12 @@ class CheckSkipsTest(unittest.TestCase):
         self.stream = io.BytesIO()
         self.result = subunit.StreamResultToBytes(self.stream)
 
-    def run_test(self, name, status, reason=None):
+    def run_test(self, name, status, reason=None, told_as='reason'):
         self.result.status(test_id=name, test_status='inprogress')
         if reason is not None:
             self.result.status(
                 test_id=name,
-                file_name='reason',
+                file_name=told_as,
                 file_bytes=reason.encode(),
                 mime_type='text/plain; charset="utf8"',
                 eof=True,
@@ -64,6 +64,25 @@ class CheckSkipsTest(unittest.TestCase):
         good, printed = self.report()
         self.assertFalse(good)
         self.assertEqual('0 passed, 2 failed, 0 skipped', printed[-1])
+
+    def test_error_of_a_failure_is_told(self):
+        traceback = """Traceback (most recent call last):
+  File "lab/tests/host/base.py", line 60, in setUp
+    self.until(lambda: ssh.wait(30, vm.runs), 600, 'gpu-host to answer')
+    ~~~~~~~~~~^^^^^^
+  File "lab/tests/base.py", line 90, in until
+    raise AssertionError(f'waited {seconds} s for {what}')
+AssertionError: waited 600 s for gpu-host to answer
+reference = {}
+actual    = {'0000:01:00.0'}
+"""
+        self.run_test('a', 'fail', traceback, 'traceback')
+        _, printed = self.report()
+        self.assertEqual(
+            'failed: a: AssertionError: waited 600 s for gpu-host to answer '
+            "reference = {} actual    = {'0000:01:00.0'}",
+            printed[0],
+        )
 
     def test_expected_test_that_did_not_run_is_named(self):
         self.run_test('a', 'success')

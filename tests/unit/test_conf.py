@@ -39,6 +39,12 @@ class ConfTest(unittest.TestCase):
         self.set('exclude', ['0000:3b:00.0', 'tesla'])
         self.assert_refused(conf.operator_filter, 'exclude', "'tesla'")
 
+    def test_cards_without_a_reset_are_addresses(self):
+        self.set('without_reset', ['0000:05:*'])
+        self.assertEqual(('0000:05:*',), conf.without_reset(self.conf))
+        self.set('without_reset', ['navi'])
+        self.assert_refused(conf.without_reset, 'without_reset', "'navi'")
+
     def test_kind_that_is_none_is_refused(self):
         self.set('kinds', ['mdev', 'vgpu'])
         self.assert_refused(conf.operator_filter, 'kinds', "'vgpu'")
@@ -48,6 +54,15 @@ class ConfTest(unittest.TestCase):
             self.set(option, ['a', ''])
             self.assert_refused(conf.operator_filter, option, "'a,'")
             self.set(option, [])
+
+    def test_accelerators_are_numbers_as_lspci_prints_them(self):
+        self.set('accelerators', ['10ee:5004', '1ED5:0222'])
+        self.assertEqual(
+            {(0x10EE, 0x5004), (0x1ED5, 0x0222)}, conf.accelerators(self.conf)
+        )
+        for value in ('10ee', '10ee:*', '0x10ee:0x5004'):
+            self.set('accelerators', [value])
+            self.assert_refused(conf.accelerators, 'accelerators', value)
 
     def test_places_of_cards_on_their_board(self):
         self.set('gpu_modules', ['0000:0F:00.0=5', '0000:10:00.0=7'])
@@ -62,6 +77,7 @@ class ConfTest(unittest.TestCase):
             self.assert_refused(conf.gpu_modules, 'gpu_modules', value)
         self.set('gpu_modules', ['0000:0f:00.0=5', '0000:10:00.0=5'])
         self.assert_refused(conf.gpu_modules, 'gpu_modules', '=5')
+        self.assert_refused(conf.gpu_modules, 'gpu_modules', 'physicalId')
 
     def test_root_without_sysfs_is_refused(self):
         self.set('sysfs_root', '/nowhere')

@@ -30,6 +30,7 @@ _SESSION = 'CUSTOM_GPU_API_SESSION'
 # Host by host: a class, and how often it can be had.
 _CAPACITIES = (
     ('a16', 'CUSTOM_GPU_SET_2', 4),
+    ('a100-mig', 'VGPU', 2),
     ('a40', 'VGPU', 2),
     ('alder-lake', 'VGPU', 7),
     ('b50', 'VGPU', 2),
@@ -49,6 +50,7 @@ _CAPACITIES = (
     ('mixed', 'VGPU', 4),
     ('off-bus', 'VGPU', 6),
     ('rtx-pro-6000', f'{_NVIDIA}_DC_24Q', 4),
+    ('rtx-pro-6000-mig', f'{_NVIDIA}_DC_1_6Q', 8),
     ('s7150x2', 'VGPU', 32),
     ('t4', f'{_NVIDIA}_T4_4Q', 16),
     ('v710', 'VGPU', 12),
@@ -63,12 +65,13 @@ class Reports:
     def __init__(self, host):
         self.host = host
         self.known = {}
+        power = root_.Root(host)
         self.gpus = gpus.Gpus(
             machine.Machine(
-                sysfs.Sysfs(host.root),
+                sysfs.Sysfs(host.root, power),
                 pciids.PciIds([host.root]),
                 hypervisor.Absent(),
-                root_.Root(host).run,
+                power.run,
             ),
             operator_filter.OperatorFilter(),
         )
@@ -206,6 +209,14 @@ class LookTest(testtools.TestCase):
         now = self.reports.report(everything=False)
         for card in self.cards:
             self.assertIs(before[card], now[card])
+
+    def test_a_card_that_becomes_another_is_looked_at_once_more(self):
+        first, second, *_ = self.cards
+        self.unplug(first, second)
+        self.reports.gpus.look_again(first)
+        told = self.reports.report(everything=False)
+        self.assertIn(trait_names.MISSING, told[first].traits)
+        self.assertNotIn(trait_names.MISSING, told[second].traits)
 
     def test_a_trait_that_others_gave_is_seen_at_once(self):
         card = self.cards[0]

@@ -125,7 +125,10 @@ def mdevs() -> list[str]:
 
 def discover() -> list[dict[str, Any]]:
     """Ask our command what there is."""
-    found = ssh.run('/opt/nova/bin/nova-gpuvirt discover -f json 2>/dev/null')
+    found = ssh.run(
+        '/opt/nova/bin/nova-gpuvirt discover --accelerator 1234:1111 -f json '
+        '2>/dev/null'
+    )
     listed: list[dict[str, Any]] = json.loads(found)
     return listed
 

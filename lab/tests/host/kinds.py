@@ -41,6 +41,7 @@ MDEV_OF_VF: Specs = MappingProxyType(
     }
 )
 MDEV_SEEN = ('1234:5349', '0x030200')
+MDEV_OF_VF_SEEN = ('1af4:5349', '0x030200')
 
 # Of 0000:06:00.0; the guest sees the VF itself.
 VENDOR_VFIO: Specs = MappingProxyType(

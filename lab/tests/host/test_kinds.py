@@ -50,7 +50,7 @@ class KindsTest(base.HostTestCase):
         self._check(kinds.MDEV, kinds.MDEV_SEEN)
 
     def test_mdev_of_a_virtual_function(self) -> None:
-        self._check(kinds.MDEV_OF_VF, kinds.MDEV_SEEN)
+        self._check(kinds.MDEV_OF_VF, kinds.MDEV_OF_VF_SEEN)
 
     def test_vendor_vfio(self) -> None:
         self._check(kinds.VENDOR_VFIO, kinds.VF_SEEN)

@@ -139,7 +139,7 @@ class LifeTest(base.HostTestCase):
         self.assert_agreed(*servers)
         for server in servers:
             self.wait_for(server, 'ACTIVE')
-        self.assert_sees(servers[1], kinds.MDEV_SEEN)
+        self.assert_sees(servers[1], kinds.MDEV_OF_VF_SEEN)
 
     def test_a_card_falls_off_the_bus(self) -> None:
         self.addCleanup(hardware.card, 't4', 'on')

@@ -7,6 +7,7 @@ can be for whom is more than that.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import threading
 from collections import Counter
@@ -22,6 +23,8 @@ from nova import objects
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
+from nova_gpuvirt.cards import lost_modes
+from nova_gpuvirt.cards import one_guest
 from nova_gpuvirt.compute.claims import allocations
 from nova_gpuvirt.compute.claims import completeness
 from nova_gpuvirt.compute.claims import holders
@@ -83,7 +86,7 @@ class Admission:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
         self._check_present(instance, mine, by_address)
-        by_card = self._by_card(mine, by_address)
+        by_card = self._ledger.by_card(mine, by_address)
         traits: set[str] = set()
         # Of two at once the second sees the first.
         with self._checking:
@@ -100,6 +103,8 @@ class Admission:
                     for claim in claims
                     if (slot := claim.slot) is not None and slot.profile
                 }
+            if arriving:
+                _check_together(instance, by_card, by_address)
             # After a move that failed, the flavor is the old one.
             if arriving or allocated is None:
                 _check_traits(instance, traits)
@@ -200,7 +205,9 @@ class Admission:
             cards = {*gpus}
             if not isinstance(report.device, model.FabricName):
                 cards.add(report.device)
-            for address, here in self._by_card({uuid: claims}, cards).items():
+            for address, here in self._ledger.by_card(
+                {uuid: claims}, cards
+            ).items():
                 if not here:
                     continue
                 gpu = gpus.get(address)
@@ -255,7 +262,8 @@ class Admission:
                     gpu,
                     instance,
                     f'{clash}, also by instance {other}',
-                    'move or delete one of the two',
+                    lost_modes.of(gpu, [*claims, *now])
+                    or 'move or delete one of the two',
                 )
 
     def _is_first(self, instance: objects.Instance, other: str) -> bool:
@@ -269,19 +277,8 @@ class Admission:
     def _of_card(
         self, gpu: model.Gpu, claims: holders.Claims
     ) -> list[model.Claim]:
-        by_card = self._by_card(self._ledger.ours(claims), [gpu.address])
+        by_card = self._ledger.by_card(claims, [gpu.address])
         return by_card[gpu.address]
-
-    def _by_card(
-        self,
-        claims: holders.Claims,
-        cards: Collection[model.Device],
-    ) -> dict[model.Device, list[model.Claim]]:
-        """Gather claims by card; those on a set are on each of its cards."""
-        providers = self._ledger.providers
-        return exclusion.by_card(
-            {providers[uuid]: made for uuid, made in claims.items()}, cards
-        )
 
     @staticmethod
     def _check_card(
@@ -292,20 +289,46 @@ class Admission:
         clash = exclusion.contradiction(gpu, claims)
         if clash is not None:
             raise _refused(gpu, instance, clash)
-        for share in gpu.shares:
-            limit = share.per_guest
-            count = sum(
-                slot.kind == share.kind
-                for claim in claims
-                if (slot := claim.slot) is not None
-            )
-            if limit is not None and count > limit:
-                raise _refused(
-                    gpu,
-                    instance,
-                    f'{count} parts of it for one guest, which may '
-                    f'have {limit} ({share.kind})',
-                )
+
+
+def _check_together(
+    instance: objects.Instance,
+    by_card: Mapping[model.Device, Sequence[model.Claim]],
+    gpus: Mapping[model.Device, model.Gpu],
+) -> None:
+    """Make sure that one guest may have all of it."""
+    held = [
+        _held(gpus[address], slot)
+        for address, claims in by_card.items()
+        for claim in claims
+        if (slot := claim.slot) is not None
+    ]
+    refusal = one_guest.refusal(held)
+    if refusal is not None:
+        raise exception.ClaimRefused(
+            ', '.join(dict.fromkeys(each.card for each in held)),
+            wanted=f'all of it for instance {instance.uuid}',
+            found=refusal,
+            remedy='ask for them in several servers',
+        )
+
+
+def _held(gpu: model.Gpu, slot: model.Slot) -> one_guest.Held:
+    vendor = one_guest.vendor_of(gpu)
+    whole = one_guest.Held(str(gpu.address), vendor, gpu.model)
+    if slot.takes_all:
+        return whole
+    share = gpu.share(slot.kind)
+    profile = share.profile(slot.profile) if share else None
+    if profile is None:
+        return dataclasses.replace(whole, way=slot.kind)
+    return dataclasses.replace(
+        whole,
+        way=slot.kind,
+        per_card=profile.per_card,
+        per_guest=profile.per_guest,
+        series=profile.series,
+    )
 
 
 def _refused(

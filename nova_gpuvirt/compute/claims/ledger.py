@@ -19,7 +19,9 @@ from nova import objects
 from nova.compute import vm_states
 from oslo_log import log as logging
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.compute.claims import holders
 from nova_gpuvirt.compute.claims import reported
 from nova_gpuvirt.compute.claims import unsaved
@@ -191,13 +193,63 @@ class Ledger:
 
     def slots_in_database(self) -> frozenset[model.Slot]:
         """List every slot of this host that some instance holds."""
-        held, _ = self.holders.read(self.node)
+        held, _ = self.held()
         return frozenset(
             slot
             for claims in held.values()
-            for made in self.ours(claims).values()
-            for claim in made
+            for claim in claims
             if (slot := claim.slot) is not None
+        )
+
+    def held(self) -> tuple[dict[model.Device, list[model.Claim]], set[str]]:
+        """List every claim of this host that some instance holds, by card.
+
+        :returns: these, of sets on each of their cards, and who holds them
+        :raises ClaimRefused: when it can't be told of which cards they are
+        """
+        held = self._held()
+        by_provider: dict[str, list[model.Claim]] = {}
+        servers = set()
+        for server, claims in held.items():
+            for provider, made in self.ours(claims).items():
+                by_provider.setdefault(provider, []).extend(made)
+                servers.add(server)
+        cards = {*self.providers.values()}
+        return self.by_card(by_provider, cards), servers
+
+    def servers(self, card: model.Device) -> list[str]:
+        """List the instances that have something of a card, in a set too.
+
+        :returns: their UUIDs
+        :raises ClaimRefused: when it can't be told of which cards they are
+        """
+        return [
+            server
+            for server, claims in self._held().items()
+            if self.by_card(self.ours(claims), [card]).get(card)
+        ]
+
+    def _held(self) -> Mapping[str, holders.Claims]:
+        """Read who holds what, where it can be told of which cards that is."""
+        held, _ = self.holders.read(self.node)
+        if any(held.values()) and not (self.ready or self.reports):
+            raise exception.ClaimRefused(
+                self.host,
+                wanted='to know which cards its servers have',
+                found='that neither Placement nor the database tells whose '
+                'providers are which cards',
+                remedy='see that Placement answers',
+            )
+        return held
+
+    def by_card(
+        self, claims: holders.Claims, cards: Collection[model.Device]
+    ) -> dict[model.Device, list[model.Claim]]:
+        """Gather claims by card; those on a set are on each of its cards."""
+        providers = self.providers
+        return exclusion.by_card(
+            {providers[u]: c for u, c in claims.items() if u in providers},
+            cards,
         )
 
     def running(self, node: str) -> Counter[summary.Request]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
+from nova import utils
 from nova.compute import provider_tree as provider_tree_
+from nova.compute import resource_tracker
 from oslo_log import log as logging
 
 from nova_gpuvirt import gpus as gpus_
+from nova_gpuvirt import model
 from nova_gpuvirt.compute import timed
 from nova_gpuvirt.compute.claims import ledger as ledger_
 from nova_gpuvirt.compute.claims import reported
@@ -40,6 +44,9 @@ class Reporter:
         self._gpus = gpus
         self._ledger = ledger
         self._tracker = tracker
+        self._locked = utils.synchronized(
+            resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True
+        )
         self._published = to_placement.Published()
         self._host_summary = to_scheduler.HostSummary(has_console=has_console)
         self._arrivals = arrivals.Arrivals()
@@ -68,6 +75,24 @@ class Reporter:
     @timed.step
     def _count_running(self, nodename: str) -> None:
         self._running = self._ledger.running(nodename)
+
+    def withdraw(self, card: model.Device) -> Collection[model.Claim]:
+        """Let nobody claim anything of a card until the next report.
+
+        Sets are not claimed either, until then.
+
+        :returns: what is claimed of it at this moment
+        """
+        self._gpus.look_again(card)
+        return list(self._locked(self._withdraw)(card))
+
+    def _withdraw(self, card: model.Device) -> Collection[model.Claim]:
+        if not self._ledger.ready:
+            return ()
+        assigned = self._ledger.assigned()
+        tree = self._tracker().provider_tree
+        to_placement.publish_claims(tree, self._ledger.node, assigned, card)
+        return self._ledger.by_card(assigned, [card])[card]
 
     def report(self, tree: provider_tree_.ProviderTree, nodename: str) -> None:
         """Put our providers into Nova's tree, and tell the scheduler.

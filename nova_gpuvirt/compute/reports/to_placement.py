@@ -128,12 +128,23 @@ class Published:
 
 
 def publish_claims(
-    tree: provider_tree.ProviderTree, node: str, assigned: Assigned
+    tree: provider_tree.ProviderTree,
+    node: str,
+    assigned: Assigned,
+    card: model.Device | None = None,
 ) -> None:
-    """Publish the claims alone: Nova skips a provider without any."""
+    """Publish the claims alone: Nova skips a provider without any.
+
+    :param card: of this card alone, and of sets
+    """
     for uuid in tree.get_provider_uuids(node):
         data = tree.data(uuid)
-        if providers_.address_of(node, data.name) is None:
+        device = providers_.address_of(node, data.name)
+        if device is None or (
+            card is not None
+            and device != card
+            and not isinstance(device, model.FabricName)
+        ):
             continue
         claims: dict[str, set[model.Claim]] = {
             rc: set() for rc in data.inventory

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import nearness
 from nova_gpuvirt.cards import offers
+from nova_gpuvirt.cards import one_guest
 from nova_gpuvirt.cards import size_rules
-from nova_gpuvirt.cards import topology
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.placement import providers as providers_
 
@@ -63,7 +64,7 @@ class HostSummary:
             if isinstance(provider, providers_.Provider)
         }
         self._cards = {uuid: self._card(uuid, c) for uuid, c in cards.items()}
-        switches = topology.switches(
+        switches = nearness.switches(
             tuple(
                 card.gpu.function
                 for card in cards.values()
@@ -116,9 +117,7 @@ def _card(uuid: str, card: providers_.Card, has_console: bool) -> summary.Card:
             uuid,
             str(card.device),
             summary.Layout(''),
-            health=summary.Health.QUARANTINED
-            if card.is_sick
-            else summary.Health.MISSING,
+            health=_health(card),
             unused=0,
         )
     profiles = [
@@ -134,14 +133,23 @@ def _card(uuid: str, card: providers_.Card, has_console: bool) -> summary.Card:
         summary.Layout(
             gpu.model,
             tuple(_part(*each, has_console) for each in profiles),
-            tuple(share.per_guest for share in gpu.shares),
+            one_guest.vendor_of(gpu),
         ),
         numa_node=gpu.function.numa_node if gpu.function else None,
+        health=_health(card),
         whole=bool(left[orc.PGPU]) if orc.PGPU in left else None,
         unused=_unused(gpu, card),
         left=tuple(left.get(p.resource_class, 0) for *_, p in profiles),
         vgpu=vgpu[0] if vgpu else None,
     )
+
+
+def _health(card: providers_.Card) -> summary.Health:
+    if card.gpu is None and not card.is_sick:
+        return summary.Health.MISSING
+    if card.is_sick or card.in_quarantine:
+        return summary.Health.QUARANTINED
+    return summary.Health.OK
 
 
 def _part(
@@ -159,6 +167,9 @@ def _part(
         how,
         has_console and profile.display is not None,
         way,
+        profile.per_card,
+        profile.per_guest,
+        profile.series,
     )
 
 

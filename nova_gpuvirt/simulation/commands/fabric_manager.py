@@ -58,8 +58,9 @@ class FabricManager:
         self,
         drivers: Callable[[str], pf_driver.Running | None],
         argv: Sequence[str],
+        as_root: bool,
     ) -> str:
-        """Answer one call of the command.
+        """Answer one call of the command, to whoever asks.
 
         :raises subprocess.CalledProcessError: when it fails
         """

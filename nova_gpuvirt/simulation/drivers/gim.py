@@ -25,6 +25,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 from nova_gpuvirt.simulation.drivers import pf_driver
 from nova_gpuvirt.simulation.files.refusal import refusal
@@ -85,6 +86,8 @@ _PROFILES = (
 class LegacyGim(pf_driver.PfDriver):
     """A card of the legacy driver: its PF has none of the files below."""
 
+    makes_vfs: ClassVar[bool] = True
+
     def start(self, pf: pf_driver.Pf) -> LegacyRunning:
         """Let the driver have the card."""
         return LegacyRunning(pf)
@@ -105,13 +108,27 @@ class Gim(pf_driver.PfDriver):
 
     :param partitions: of its compute units: 1, 2, 4 or 8; 0 for a card that
         can't be partitioned
-    :param memory: the partitions of its memory, n of ``NPSn``: 1 or 4
+    :param memory: the partitions of its memory, n of ``NPSn``: 1 or 4, and of
+        an MI350X 1 or 2 (release notes of gim 9.2 to 9.4)
     :param vram: bytes
     """
 
     partitions: int = 0
     memory: int = 1
     vram: int = 0
+
+    makes_vfs: ClassVar[bool] = True
+
+    def at_load(self, vfs: int) -> Gim:
+        """Describe the card as the driver has it when it is loaded.
+
+        Its memory is whole, and the rest follows from that as after a write
+        (a guess): SPX with one VF.
+        """
+        if not self.partitions:
+            return self
+        partitions = _DEFAULTS.get((vfs, 1), self.partitions)
+        return dataclasses.replace(self, partitions=partitions, memory=1)
 
     def start(self, pf: pf_driver.Pf) -> Running:
         """Let the driver have the card."""

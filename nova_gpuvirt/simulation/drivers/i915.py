@@ -101,6 +101,10 @@ class I915(pf_driver.PfDriver):
     lmem: int = 0
     quotas: tuple[Quotas, ...] = ()
 
+    def at_load(self, vfs: int) -> I915:
+        """Describe the card without quotas."""
+        return dataclasses.replace(self, quotas=())
+
     def start(self, pf: pf_driver.Pf) -> Running:
         """Let the driver have the card."""
         return Running(self, pf)

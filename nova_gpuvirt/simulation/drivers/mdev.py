@@ -1,7 +1,8 @@
 """How vendors' drivers share a card among mdevs.
 
 Each behaviour is a pure function from the mdevs that exist to what can still
-be created, and a list of types in the vendor's format.
+be created, and a list of types in the vendor's format; NVIDIA's also tells
+where each mdev lies.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import errno
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -29,6 +31,18 @@ class MdevType:
     device_api: str = 'vfio-pci'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mdev:
+    """An mdev that exists.
+
+    :param group: its type's
+    :param vgpu: of NVIDIA's driver, where it lies
+    """
+
+    group: str
+    vgpu: nvidia.Made | None = None
+
+
 class Behaviour(abc.ABC):
     """How one parent makes mdevs."""
 
@@ -44,13 +58,34 @@ class Behaviour(abc.ABC):
 
     @abc.abstractmethod
     def available(
-        self, own: Sequence[str], card: Sequence[str]
+        self, own: Sequence[Mdev], card: Sequence[Mdev]
     ) -> dict[str, int]:
         """Say how many mdevs of each group the parent can still make.
 
-        :param own: the group of each mdev that the parent has
-        :param card: of each that its card has, all VFs of it together
+        :param own: the mdevs that the parent has
+        :param card: those that its card has, all VFs of it together
         """
+
+    def shared(self, memory: nvidia.Memory) -> Behaviour:
+        """Tell how it is while vGPUs of NVIDIA's share the card so."""
+        return self
+
+    def make(self, group: str, card: Sequence[Mdev]) -> Mdev:
+        """Make one more mdev, which the card has room for."""
+        return Mdev(group)
+
+    def attributes(self, mdev: Mdev) -> Mapping[str, str]:
+        """Give the texts of an mdev's own files, below its folder."""
+        return {}
+
+    def move(
+        self, mdev: Mdev, others: Sequence[Mdev], name: str, number: int
+    ) -> Mdev | None:
+        """Do what a write of a number to an mdev's own file does.
+
+        :returns: None for what can't be done
+        """
+        return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,14 +94,20 @@ class Nvidia(Behaviour):
 
     Seen once in the field, not verified: a refused ``create`` fails with EIO
     ("I/O error", and in the kernel log "vGPU creation failed on device
-    0x400. -5"), and the mdevs' driver is ``nvidia-vgpu-vfio``.
+    0x400. -5"), and the mdevs' driver is ``nvidia-vgpu-vfio``. A VF says 1 of
+    a type that the card has room for, and 0 of all once it has an mdev; in
+    MIG mode only types for GPU instances are listed, and without it only
+    others (kernel_vgpu_mgr.c of NVIDIA's open-gpu-kernel-modules). A user of
+    an RTX PRO 6000 wrote ``placement_id`` below an mdev's folder ``nvidia``.
 
     :param on_vfs: whether its mdevs are made on VFs, one on each, as on
         Ampere
+    :param memory: how they share the card
     """
 
     vgpus: tuple[nvidia.VgpuType, ...]
     on_vfs: bool = False
+    memory: nvidia.Memory = nvidia.EqualSize()
 
     driver: ClassVar[str] = 'nvidia-vgpu-vfio'
     no_capacity: ClassVar[int] = errno.EIO
@@ -75,24 +116,61 @@ class Nvidia(Behaviour):
         """List the types, named and described as NVIDIA does."""
         return tuple(
             MdevType(str(vgpu.number), vgpu.name, vgpu.description)
-            for vgpu in self.vgpus
+            for vgpu in self._listed()
         )
 
+    def shared(self, memory: nvidia.Memory) -> Nvidia:
+        """Share the card in this way."""
+        return dataclasses.replace(self, memory=memory)
+
+    def _listed(self) -> list[nvidia.VgpuType]:
+        mig = isinstance(self.memory, nvidia.GpuInstances)
+        return [v for v in self.vgpus if (v.gi_profile is not None) is mig]
+
     def available(
-        self, own: Sequence[str], card: Sequence[str]
+        self, own: Sequence[Mdev], card: Sequence[Mdev]
     ) -> dict[str, int]:
-        """Apply the equal-size rule to the card, and the VF's own limit."""
-        by_group = {str(vgpu.number): vgpu for vgpu in self.vgpus}
-        made = [nvidia.Made(by_group[group]) for group in card]
+        """Apply the card's own rule, and the VF's own limit."""
+        made = _vgpus(card)
         counts = {}
-        for group, vgpu in by_group.items():
+        for vgpu in self._listed():
             count = 0
-            if nvidia.EqualSize().place(vgpu, made):
-                count = vgpu.max_instance - len(made)
+            if self.memory.place(vgpu, made):
+                count = max(vgpu.max_instance - len(made), 1)
             if self.on_vfs:
                 count = 0 if own else min(count, 1)
-            counts[group] = count
+            counts[str(vgpu.number)] = count
         return counts
+
+    def make(self, group: str, card: Sequence[Mdev]) -> Mdev:
+        """Make one more mdev, where the driver puts it."""
+        kind = next(v for v in self.vgpus if str(v.number) == group)
+        return Mdev(group, self.memory.place(kind, _vgpus(card)))
+
+    def attributes(self, mdev: Mdev) -> Mapping[str, str]:
+        """Tell where the vGPU lies, on cards where that may matter."""
+        if isinstance(self.memory, nvidia.EqualSize):
+            return {}
+        assert mdev.vgpu is not None
+        return {
+            f'nvidia/{name}': 'Not Applicable' if n is None else str(n)
+            for name, n in (
+                ('gpu_instance_id', mdev.vgpu.gpu_instance),
+                ('placement_id', mdev.vgpu.placement),
+            )
+        }
+
+    def move(
+        self, mdev: Mdev, others: Sequence[Mdev], name: str, number: int
+    ) -> Mdev | None:
+        """Move the vGPU, if there is room for it."""
+        assert mdev.vgpu is not None
+        moved = self.memory.moved(mdev.vgpu, _vgpus(others), name, number)
+        return dataclasses.replace(mdev, vgpu=moved) if moved else None
+
+
+def _vgpus(mdevs: Sequence[Mdev]) -> list[nvidia.Made]:
+    return [mdev.vgpu for mdev in mdevs if mdev.vgpu]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,11 +231,11 @@ class Gvtg(Behaviour):
         )
 
     def available(
-        self, own: Sequence[str], card: Sequence[str]
+        self, own: Sequence[Mdev], card: Sequence[Mdev]
     ) -> dict[str, int]:
         """Divide what is left of the three budgets, for each type anew."""
         configs = {self._group(c): c for c in self._fitting()}
-        taken = [configs[group] for group in own] + [_GVTG_HOST]
+        taken = [configs[mdev.group] for mdev in own] + [_GVTG_HOST]
         low = self.aperture - sum(c.low for c in taken)
         high = self.ggtt - self.aperture - sum(c.high for c in taken)
         fences = self.fences - sum(c.fences for c in taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
+from nova_gpuvirt.simulation.drivers import nvidia
 from nova_gpuvirt.simulation.drivers import pf_driver
 from nova_gpuvirt.simulation.files import folder
 
@@ -29,6 +30,11 @@ class PfDrivers:
         entry = self._entries.get(address or '')
         return entry.running if entry else None
 
+    def memory(self, address: str) -> nvidia.Memory | None:
+        """Tell how vGPUs share a card of NVIDIA's now, None for another's."""
+        running = self.of(address)
+        return running.vgpu_memory if running else None
+
     def start(self, driver: pf_driver.PfDriver, pf: pf_driver.Pf) -> None:
         """Let a driver have a PF."""
         self._entries[pf.address] = _Entry(driver.start(pf))
@@ -45,6 +51,13 @@ class PfDrivers:
         entry = self._entries.get(address or '')
         if entry is not None:
             self._show(entry, {f.path: f for f in entry.running.files()})
+
+    def enabled(self, address: str) -> None:
+        """Let the driver of a PF know that it has other VFs than before."""
+        entry = self._entries.get(address)
+        if entry is not None:
+            entry.running.enabled()
+            self.update(address)
 
     def store(self, path: str, text: str) -> None:
         """Do what a write to a driver's file does.

@@ -79,6 +79,12 @@ class Folder:
         else:
             place.unlink(missing_ok=True)
 
+    def clear(self, *paths: str) -> None:
+        """Remove directories, and freeze nothing any more."""
+        for path in paths:
+            self.remove(path)
+        self.frozen.clear()
+
     def prune(self, path: str) -> None:
         """Remove a directory and those above it, as far as they are empty."""
         with contextlib.suppress(OSError):

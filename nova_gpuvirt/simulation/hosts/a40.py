@@ -2,13 +2,15 @@
 
 558 is the number of A40-2Q in Nova's virtual-gpu.rst; the others follow the
 order of the RTX A6000's, and are unverified. Of each type a card holds what
-NVIDIA's vgpu-device-manager lists.
+NVIDIA's vgpu-device-manager lists; that the driver mixes no sizes is as before
+R550.
 """
 
 from __future__ import annotations
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.drivers import mdev
+from nova_gpuvirt.simulation.drivers import nvidia
+from nova_gpuvirt.simulation.drivers import nvidia_card
 from nova_gpuvirt.simulation.drivers import vendor_vfio
 from nova_gpuvirt.simulation.hosts import parts
 from nova_gpuvirt.simulation.hosts import pci_ids
@@ -24,7 +26,7 @@ _TYPES = (
         frl=45,
         resolution='5120x2880',
     ),
-    *vgpu_cards.types('NVIDIA A40', 557, 'Q', _MOST),
+    *vgpu_cards.types('NVIDIA A40', 557, 'Q', _MOST, per_vm=vgpu_cards.PER_VM),
     *vgpu_cards.types(
         'NVIDIA A40',
         567,
@@ -40,6 +42,7 @@ _TYPES = (
         _MOST[3:],
         heads=1,
         resolution='4096x2160',
+        per_vm=vgpu_cards.PER_VM,
     ),
 )
 
@@ -55,7 +58,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
         memory=64 * parts.GIB,
         vfs=32,
         first_vf=4,
-        vf_mdev=mdev.Nvidia(_TYPES, on_vfs=True),
+        driver=nvidia_card.NvidiaCard(_TYPES, nvidia.EqualSize(), '8.6'),
     )
 
 
@@ -68,4 +71,5 @@ def host() -> description.Host:
         cpus=('0-63',),
         kernel='5.15.0-105-generic',
         processes=vendor_vfio.DAEMONS,
+        commands=vgpu_cards.COMMANDS,
     )

@@ -1,22 +1,24 @@
 """Two NVIDIA H100 PCIe in MIG mode, with GPU instances made.
 
 Names of types and how many of each a card holds are those of NVIDIA's
-vgpu-device-manager; the ids of GPU instance profiles and their places are as
-``nvidia-smi mig`` lists them for a card of 80 GB. Numbers of types and of
-VFs are unverified.
+vgpu-device-manager. Numbers of types and of VFs are unverified, and that its
+lists of types have the form of NVIDIA's guide: that shows an A40, and no user
+has shown one of an H100.
 """
 
 from __future__ import annotations
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.commands import nvidia_smi
+from nova_gpuvirt.simulation.drivers import gpu_instances
 from nova_gpuvirt.simulation.drivers import nvidia
 from nova_gpuvirt.simulation.drivers import vendor_vfio
+from nova_gpuvirt.simulation.hosts import mig_profiles
 from nova_gpuvirt.simulation.hosts import parts
 from nova_gpuvirt.simulation.hosts import pci_ids
 from nova_gpuvirt.simulation.hosts import vgpu_cards
 
 _NAME = 'NVIDIA H100'
+_PROFILES = mig_profiles.H100_80GB
 _TIME_SLICED = (
     (4, 20),
     (5, 16),
@@ -50,14 +52,8 @@ _TYPES = (
         for i, (name, gib, count, profile) in enumerate(_MIG)
     ),
 )
-_SEVEN_SMALL = tuple(
-    nvidia.GpuInstance('1g.10gb', 19, start, 1) for start in range(7)
-)
-_THREE = (
-    nvidia.GpuInstance('3g.40gb', 9, 4, 4),
-    nvidia.GpuInstance('2g.20gb', 14, 0, 2),
-    nvidia.GpuInstance('2g.20gb', 14, 2, 2),
-)
+_SEVEN_SMALL = gpu_instances.instances(_PROFILES, *7 * ('1g.10gb',))
+_THREE = gpu_instances.instances(_PROFILES, '3g.40gb', '2g.20gb', '2g.20gb')
 
 
 def host() -> description.Host:
@@ -78,8 +74,10 @@ def host() -> description.Host:
             first_vf=4,
             driver=vendor_vfio.VendorVfio(
                 _TYPES,
-                nvidia.GpuInstances(instances[address]),
+                instances[address],
                 compute_capability='9.0',
+                profiles=_PROFILES,
+                names_first=True,
             ),
         )
 
@@ -91,5 +89,5 @@ def host() -> description.Host:
         mdev=False,
         physical_bits=52,
         processes=vendor_vfio.DAEMONS,
-        commands={'nvidia-smi': nvidia_smi.run},
+        commands=vgpu_cards.COMMANDS,
     )

@@ -17,6 +17,7 @@ from nova_gpuvirt.simulation.commands import nvidia_smi
 from nova_gpuvirt.simulation.hosts import h100
 from nova_gpuvirt.simulation.hosts import pci_ids
 
+DEVICE = 0x2330
 # Bus, NUMA node and place on the board.
 _GPUS = (
     (0x0F, 0, 5),
@@ -30,12 +31,21 @@ _GPUS = (
 )
 
 
+# The NVSwitches, each with the port above it.
+_SWITCHES = tuple(
+    (f'0000:{bus:02x}:00.0', f'0000:00:{number:02x}.0')
+    for number, bus in enumerate(h100.NVSWITCHES, 0x10)
+)
+SWITCHES = frozenset(address for pair in _SWITCHES for address in pair)
+"""The addresses of the NVSwitches and of the ports above them."""
+
+
 def host() -> description.Host:
     """Describe eight NVIDIA H100 with NVSwitches and Fabric Manager."""
     functions: list[description.Function] = []
-    for number, bus in enumerate(h100.NVSWITCHES):
-        port = h100.port(f'0000:00:{0x10 + number:02x}.0', 0)
-        switch = h100.nvswitch(f'0000:{bus:02x}:00.0', port)
+    for address, above in _SWITCHES:
+        port = h100.port(above, 0)
+        switch = h100.nvswitch(address, port)
         functions += (
             port,
             dataclasses.replace(switch, driver='nvidia-nvswitch'),

@@ -6,7 +6,6 @@ The numbers of types are those that a user of such a host has published.
 from __future__ import annotations
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.commands import nvidia_smi
 from nova_gpuvirt.simulation.drivers import nvidia
 from nova_gpuvirt.simulation.drivers import vendor_vfio
 from nova_gpuvirt.simulation.hosts import parts
@@ -50,5 +49,5 @@ def host() -> description.Host:
         cpus=('0-31,64-95', '32-63,96-127'),
         mdev=False,
         processes=vendor_vfio.DAEMONS,
-        commands={'nvidia-smi': nvidia_smi.run},
+        commands=vgpu_cards.COMMANDS,
     )

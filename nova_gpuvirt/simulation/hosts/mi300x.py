@@ -56,7 +56,7 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
 
 
 def host() -> description.Host:
-    """Describe eight AMD Instinct MI300X with 8 VFs on each."""
+    """Describe eight AMD Instinct MI300X with 8 VFs on each, CPX and NPS4."""
     functions = [
         *parts.bmc_display(
             parts.root_port('0000:00:1c.0', 0x1BB8, numa_node=0),

@@ -7,7 +7,6 @@ the MI210 is with amdgpu.
 from __future__ import annotations
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.commands import nvidia_smi
 from nova_gpuvirt.simulation.drivers import vendor_vfio
 from nova_gpuvirt.simulation.hosts import l40s
 from nova_gpuvirt.simulation.hosts import parts
@@ -31,7 +30,7 @@ def host() -> description.Host:
         cpus=('0-31', '32-63'),
         physical_bits=48,
         processes=vendor_vfio.DAEMONS,
-        commands={'nvidia-smi': nvidia_smi.run},
+        commands=vgpu_cards.COMMANDS,
     )
 
 

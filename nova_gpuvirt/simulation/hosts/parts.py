@@ -8,6 +8,9 @@ KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
+INTEL = 0x8086
+AMD = 0x1022
+
 NETWORK = 0x020000
 HOST_BRIDGE = 0x060000
 
@@ -27,16 +30,17 @@ def root_port(
     address: str,
     device: int,
     *,
+    vendor: int = INTEL,
     numa_node: int = -1,
     link: description.Link = GEN3,
     iommu_group: int | None = None,
 ) -> description.Function:
-    """Describe a PCI Express root port of Intel."""
+    """Describe a PCI Express root port."""
     return Function(
         address=address,
-        vendor=0x8086,
+        vendor=vendor,
         device=device,
-        subsystem=(0x8086, 0),
+        subsystem=_subsystem(vendor, device),
         class_code=description.BRIDGE,
         driver='pcieport',
         numa_node=numa_node,
@@ -47,17 +51,27 @@ def root_port(
 
 
 def host_bridge(
-    address: str, device: int, *, numa_node: int = -1
+    address: str,
+    device: int,
+    *,
+    vendor: int = INTEL,
+    numa_node: int = -1,
+    iommu_group: int | None = None,
 ) -> description.Function:
     """Describe the processor's own function on a root bus."""
     return Function(
         address=address,
-        vendor=0x8086,
+        vendor=vendor,
         device=device,
-        subsystem=(0x8086, 0),
+        subsystem=_subsystem(vendor, device),
         class_code=HOST_BRIDGE,
         numa_node=numa_node,
+        iommu_group=iommu_group,
     )
+
+
+def _subsystem(vendor: int, device: int) -> tuple[int, int]:
+    return vendor, 0 if vendor == INTEL else device
 
 
 def bmc_display(

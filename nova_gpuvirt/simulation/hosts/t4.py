@@ -14,8 +14,11 @@ import re
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation.drivers import mdev
 from nova_gpuvirt.simulation.drivers import nvidia
+from nova_gpuvirt.simulation.drivers import nvidia_card
+from nova_gpuvirt.simulation.drivers import vendor_vfio
 from nova_gpuvirt.simulation.hosts import parts
 from nova_gpuvirt.simulation.hosts import pci_ids
+from nova_gpuvirt.simulation.hosts import vgpu_cards
 
 _WORKSTATION_1G = (4, 60, '5120x2880')
 _WORKSTATION = (4, 60, '7680x4320')
@@ -44,23 +47,27 @@ _SERIES = (
 )
 
 
-def vgpus() -> mdev.Nvidia:
-    """Describe the vGPU types of one T4 (16 GiB)."""
+def _types() -> tuple[nvidia.VgpuType, ...]:
     types = []
     for number, profile, (heads, frl, resolution) in _SERIES:
-        gib = int(re.split('[A-Z]', profile)[0])
+        gib, series = re.findall(r'\d+|[A-Z]', profile)[:2]
         types.append(
             nvidia.VgpuType(
                 number,
                 f'GRID T4-{profile}',
-                framebuffer=1024 * gib,
-                max_instance=16 // gib,
+                framebuffer=1024 * int(gib),
+                max_instance=16 // int(gib),
                 heads=heads,
                 frl=frl,
                 resolution=resolution,
+                per_vm=vgpu_cards.PER_VM if series in 'CQ' else 1,
             )
         )
-    return mdev.Nvidia(tuple(types))
+    return tuple(types)
+
+
+TYPES = _types()
+"""The vGPU types of one T4 (16 GiB)."""
 
 
 def card(address: str, behind: str, numa_node: int) -> description.Function:
@@ -86,7 +93,10 @@ def card(address: str, behind: str, numa_node: int) -> description.Function:
             bars=_bars(256 * parts.KIB),
             configurable=False,
         ),
-        mdev=vgpus(),
+        mdev=mdev.Nvidia(TYPES),
+        pf_driver=nvidia_card.NvidiaCard(
+            TYPES, nvidia.EqualSize(), '7.5', sr_iov=False
+        ),
     )
 
 
@@ -114,6 +124,8 @@ def host() -> description.Host:
         functions=tuple(functions),
         pci_ids=pci_ids.text(functions),
         cpus=('0-23,48-71', '24-47,72-95'),
+        processes=vendor_vfio.DAEMONS,
+        commands=vgpu_cards.COMMANDS,
     )
 
 

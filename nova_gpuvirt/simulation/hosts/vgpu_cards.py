@@ -10,14 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 
 from nova_gpuvirt.simulation import description
-from nova_gpuvirt.simulation.drivers import mdev
+from nova_gpuvirt.simulation.commands import nvidia_smi
+from nova_gpuvirt.simulation.commands import sriov_manage
 from nova_gpuvirt.simulation.drivers import nvidia
-from nova_gpuvirt.simulation.drivers import pf_driver
+from nova_gpuvirt.simulation.drivers import nvidia_card
 from nova_gpuvirt.simulation.hosts import parts
 
+COMMANDS: Mapping[str, description.Command] = {
+    'nvidia-smi': nvidia_smi.run,
+    sriov_manage.NAME: sriov_manage.run,
+}
+"""What comes with NVIDIA's driver for hosts of vGPUs."""
+
 _HIGH = description.BarKind.PREFETCHABLE_64
+
+PER_VM = 16
+"""How many vGPUs of the series C and Q a guest may have: what a user's driver
+580 printed of Q on an RTX PRO 6000. NVIDIA's page on multi-vGPU puts two vGPUs
+of an A40 into a guest, of C. That the number is the same for other cards, and
+of A as of B, of which that driver printed 1, are guesses."""
 
 OF_48_GIB = (
     (1, 32),
@@ -48,15 +62,13 @@ def card(
     memory: int,
     vfs: int,
     first_vf: int,
-    driver: pf_driver.PfDriver | None = None,
-    vf_mdev: mdev.Behaviour | None = None,
+    driver: nvidia_card.NvidiaCard,
 ) -> description.Function:
     """Describe a card whose VFs ``sriov-manage`` has enabled.
 
     :param memory: of BAR 1, in bytes
     :param first_vf: how far the first VF is behind the card
-    :param driver: where vGPUs are had through VFIO itself
-    :param vf_mdev: where they are mdevs
+    :param driver: the vGPU host driver, as its command tells of it
     """
     return description.Function(
         address=address,
@@ -80,8 +92,8 @@ def card(
             bars=_bars(256 * parts.KIB, memory // 32),
             enabled=vfs,
             configurable=False,
-            vfio=driver is not None,
-            mdev=vf_mdev,
+            vfio=driver.vf_mdev is None,
+            mdev=driver.vf_mdev,
         ),
         pf_driver=driver,
     )
@@ -113,11 +125,13 @@ def types(
     heads: int = 4,
     frl: int = 60,
     resolution: str = '7680x4320',
+    per_vm: int = 1,
 ) -> tuple[nvidia.VgpuType, ...]:
     """Describe the time-sliced types of one series, by rising size.
 
     :param numbers: the number of the first
     :param most: GiB of each with how many of them a card holds
+    :param per_vm: how many vGPUs a guest may have that has one
     """
     return tuple(
         nvidia.VgpuType(
@@ -128,6 +142,7 @@ def types(
             heads=heads,
             frl=frl,
             resolution=resolution,
+            per_vm=per_vm,
         )
         for i, (gib, count) in enumerate(most)
     )

@@ -64,7 +64,7 @@ def of_function(
     function: description.Function, host: description.Host
 ) -> Iterator[File]:
     """Give the files of a function that no driver has, but ``resource``."""
-    yield File('ari_enabled', '0\n')
+    yield File('ari_enabled', f'{int(_has_ari(function, host))}\n')
     yield File('broken_parity_status', '0\n', 0o644)
     yield File('class', f'0x{function.class_code:06x}\n')
     yield File('consistent_dma_mask_bits', '32\n')
@@ -93,6 +93,21 @@ def of_function(
         yield from _of_aer()
     if function.vfs:
         yield from _of_sriov(function.vfs)
+
+
+def _has_ari(function: description.Function, host: description.Host) -> bool:
+    """Tell whether the port above reaches more than device 0.
+
+    It is switched on for the first function behind it, where both can
+    (``pci_configure_ari`` of drivers/pci/pci.c). One that can't have SR-IOV
+    is taken for one that has no ARI.
+    """
+    if not host.ari or function.behind is None:
+        return False
+    return any(
+        f.vfs is not None and f.address.endswith(':00.0')
+        for f in host.behind(function.behind)
+    )
 
 
 def config(function: description.Function) -> bytes:

@@ -10,20 +10,30 @@ drivers/pci/{pci-sysfs,iov}.c (override, SR-IOV).
 from __future__ import annotations
 
 import errno
+import functools
 from collections.abc import Iterable
 
 from nova_gpuvirt.simulation import description
+from nova_gpuvirt.simulation.drivers import mdev
 from nova_gpuvirt.simulation.drivers import pf_driver
 from nova_gpuvirt.simulation.drivers import pf_drivers
 from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import device as device_
 from nova_gpuvirt.simulation.kernel import iommu
+from nova_gpuvirt.simulation.kernel import kfd
 from nova_gpuvirt.simulation.kernel import matching
 from nova_gpuvirt.simulation.kernel import mdevs
 from nova_gpuvirt.simulation.kernel import mdevtree
+from nova_gpuvirt.simulation.kernel import nvidia_proc
 from nova_gpuvirt.simulation.kernel import processes
+from nova_gpuvirt.simulation.kernel import resets
 from nova_gpuvirt.simulation.kernel import tree
+from nova_gpuvirt.simulation.kernel import vgpu_manager
+
+
+class InUse(Exception):
+    """The kernel waits, for as long as somebody has something open."""
 
 
 class Kernel:
@@ -33,14 +43,20 @@ class Kernel:
         self.host = host
         self.devices: dict[str, device_.Device] = {}
         self.held: set[str] = set()
+        self.resets = resets.Resets()
         self._folder = place
         self._tree = tree.Tree(place, host)
         self._groups = iommu.IommuGroups(host, self._tree)
         self._vfio = iommu.Numbers()
         files = mdevtree.MdevTree(place, self._tree)
-        self.mdevs = mdevs.Mdevs(files, self._groups, self._vfio)
+        self.vgpu_manager = vgpu_manager.VgpuManager()
+        self.mdevs = mdevs.Mdevs(
+            files, self._groups, self._vfio, self.held, self.vgpu_manager
+        )
         self.pf_drivers = pf_drivers.PfDrivers(place)
         self.processes = processes.Processes(place, host)
+        self.nvidia = nvidia_proc.NvidiaProc(place, self.processes)
+        self.kfd = kfd.Kfd(place, host)
         self._matching = matching.Matching(host, self._tree.drivers)
 
     def boot(self, functions: Iterable[description.Function]) -> None:
@@ -90,16 +106,19 @@ class Kernel:
     def unbind(self, driver: str, name: str) -> None:
         """Do what a write to a driver's ``unbind`` does.
 
-        The mdevs and the VFs of the function go with its driver. Real
-        hardware waits without end while a process holds one of them, or the
-        function; here that is EBUSY.
+        The mdevs and the VFs of the function go with its driver. It waits
+        without end while a process holds one of them or the function through
+        VFIO (``vfio_unregister_group_dev`` of drivers/vfio/vfio_main.c), or
+        has a card of NVIDIA's open (`nvidia_proc`). Other drivers of displays
+        let go at once (``drm_dev_unplug``).
 
         :raises OSError: ENODEV when the driver does not have the function
+        :raises InUse: while it waits
         """
         device = self._named(name)
         if device.driver != driver:
             raise refusal(errno.ENODEV, f'{name} is not bound to {driver}')
-        self._refuse_if_held(device)
+        self._wait_for_holders(device)
         self._quit(device)
 
     def probe(self, name: str) -> None:
@@ -146,12 +165,13 @@ class Kernel:
     def set_numvfs(self, address: str, count: int) -> None:
         """Do what a write to ``sriov_numvfs`` does.
 
-        Real hardware waits without end when a VF to be removed is held by a
-        process; here that is EBUSY.
+        It waits without end while a VF to be removed is held by a process, as
+        `unbind` does.
 
         :raises OSError: ERANGE beyond ``sriov_totalvfs``; ENOENT when the
             function has no driver, or one that does not configure SR-IOV;
             EBUSY for a change between two numbers that are not 0
+        :raises InUse: while it waits
         """
         device = self.devices[address]
         vfs = device.function.vfs
@@ -169,25 +189,9 @@ class Kernel:
             why = f'{len(device.vfs)} VFs already enabled. Disable before'
             raise refusal(errno.EBUSY, why)
         for vf in device.vfs:
-            self._refuse_if_held(self.devices[vf])
+            self._wait_for_holders(self.devices[vf])
         self._disable_vfs(device)
         self._enable_vfs(device, count)
-
-    def create_mdev(self, address: str, type_id: str, text: str) -> None:
-        """Do what a write to an mdev type's ``create`` does."""
-        self.mdevs.create(self.devices[address].function, type_id, text)
-
-    def remove_mdev(self, uuid: str) -> None:
-        """Do what a write of 1 to an mdev's ``remove`` does.
-
-        Unverified for drivers of vendors: while a process holds the mdev,
-        some refuse with EBUSY, as here, and some wait.
-
-        :raises OSError: EBUSY while the mdev is held
-        """
-        if uuid in self.held:
-            raise refusal(errno.EBUSY, f'{uuid} is in use')
-        self.mdevs.destroy(uuid)
 
     def hold(self, name: str) -> None:
         """Let a process have a function or an mdev open.
@@ -199,23 +203,53 @@ class Kernel:
         if device and device.function.vfio and running:
             running.opened(name)
         self.held.add(name)
+        if self._is_nvidia_vgpu(name):
+            function = name if device else self.mdevs.parent(name)
+            self.vgpu_manager.opened(name, function)
         group = device.group if device else self.mdevs.group(name)
         self.processes.open(name, f'/dev/vfio/{group}')
         self._wake(name, 'D0')
 
     def release_hold(self, name: str) -> None:
         """Let the process close it."""
+        device = self.devices.get(name)
+        was_held = name in self.held
         self.held.discard(name)
+        if was_held and device and device.vfio is not None:
+            self.resets.closed(device, self.devices.values(), self.held)
+        self.vgpu_manager.closed(name)
         self.processes.close(name)
         self._wake(name, 'D3hot')
 
-    def driver_store(self, path: str, text: str) -> None:
-        """Do what a write to a file of a vendor's driver does.
+    def start_process(self, name: str, *nodes: str, parent: int = 1) -> int:
+        """Let a new process open nodes of devices.
 
-        :raises OSError: what the driver says
-        :raises NotImplementedError: when the file's effect is not simulated
+        :raises OSError: ENODEV for a card of NVIDIA's that is locked
         """
-        self.pf_drivers.store(path, text)
+        for node in nodes:
+            self.nvidia.check_may_open(node)
+        return self.processes.start(name, *nodes, parent=parent)
+
+    def stop_process(self, pid: int) -> None:
+        """Let a process end that was started so."""
+        self.kfd.end(pid)
+        self.processes.stop(pid)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for NVIDIA's manager."""
+        let_go = self.vgpu_manager.advance(seconds)
+        for vgpu in let_go if self.vgpu_manager.removes else ():
+            if vgpu in self.mdevs:
+                self.mdevs.destroy(vgpu)
+            elif vgpu in self.devices:
+                place = f'{self.place(vgpu)}/nvidia/current_vgpu_type'
+                self.pf_drivers.store(place, '0')
+
+    def _is_nvidia_vgpu(self, name: str) -> bool:
+        device = self.devices.get(name)
+        if device is None:
+            return self.mdevs.driver(name) == mdev.Nvidia.driver
+        return device.function.vfio and device.has_own_driver
 
     def place(self, address: str) -> str:
         """Give the directory of a function, relative to the root."""
@@ -236,39 +270,57 @@ class Kernel:
         function = device.function
         device.driver = driver
         self._tree.bind(function, driver)
+        self.nvidia.add(function, driver)
+        self.kfd.add(function, driver)
         if driver in matching.VFIO or (
             device.has_own_driver and function.vfio
         ):
             device.vfio = self._vfio.take()
             self._tree.add_vfio(self._tree.place(function), device.vfio)
         if device.has_own_driver:
-            self.mdevs.add_parent(function)
+            card = function.physfn or function.address
+            self.mdevs.add_parent(function, self.pf_drivers.memory(card))
             self._start_pf_driver(device)
         self.pf_drivers.update(function.physfn)
 
     def _start_pf_driver(self, device: device_.Device) -> None:
         driver = device.function.pf_driver
         if driver is not None:
+            address = device.function.address
             pf = pf_driver.Pf(
-                device.function.address,
+                address,
                 device.vfs,
                 self.place,
-                self._has_own_driver,
+                lambda name: self.devices[name].has_own_driver,
                 self.held,
                 self.processes.runs,
+                self.vgpu_manager.keeps,
+                functools.partial(self.mdevs.vgpus, address),
+                functools.partial(self.nvidia.is_open, address),
+                functools.partial(self._set_vfs, device),
+                functools.partial(self._share, address),
             )
             self.pf_drivers.start(driver, pf)
 
-    def _has_own_driver(self, address: str) -> bool:
-        return self.devices[address].has_own_driver
+    def _set_vfs(self, device: device_.Device, wanted: bool) -> None:
+        """Make all VFs or none, as NVIDIA's own script does."""
+        vfs = device.function.vfs
+        self._disable_vfs(device)
+        self._enable_vfs(device, vfs.total if vfs and wanted else 0)
+
+    def _share(self, card: str) -> None:
+        memory = self.pf_drivers.memory(card)
+        if memory is not None:
+            self.mdevs.share(card, memory)
+        self.pf_drivers.update(card)
 
     def _quit(self, device: device_.Device) -> None:
         """Take the driver away, whatever holds the function."""
         if device.driver is None:
             return
         self._disable_vfs(device)
-        for mdev in self.mdevs.of(device.function):
-            self.release_hold(mdev)
+        for uuid in self.mdevs.of(device.function):
+            self.release_hold(uuid)
         if device.has_own_driver:
             self.pf_drivers.quit(device.function.address)
             self.mdevs.remove_parent(device.function)
@@ -277,22 +329,31 @@ class Kernel:
             self._vfio.release(device.vfio)
             device.vfio = None
         self._tree.unbind(device.function, device.driver)
+        self.nvidia.remove(device.function.address)
+        self.kfd.remove(device.function.address)
         device.driver = None
         self.pf_drivers.update(device.function.physfn)
 
     def _forget(self, device: device_.Device) -> None:
+        address = device.function.address
         if device.group is not None:
             self._groups.leave(device.function, device.group)
-        self.release_hold(device.function.address)
-        del self.devices[device.function.address]
+        self.release_hold(address)
+        self.vgpu_manager.cure(address)
+        del self.devices[address]
 
-    def _refuse_if_held(self, device: device_.Device) -> None:
-        own = {device.function.address, *self.mdevs.of(device.function)}
-        if self.held & own:
-            why = f'{sorted(self.held & own)} in use'
-            raise refusal(errno.EBUSY, why)
+    def _wait_for_holders(self, device: device_.Device) -> None:
+        """Go on only when nobody holds a function, its mdevs or its VFs.
+
+        :raises InUse: else, before anything is changed: who writes waits for
+            a process to close something, and writes anew
+        """
+        address = device.function.address
+        own = {address, *self.mdevs.of(device.function)}
+        if self.held & own or self.nvidia.is_open(address):
+            raise InUse(address)
         for vf in device.vfs:
-            self._refuse_if_held(self.devices[vf])
+            self._wait_for_holders(self.devices[vf])
 
     def _enable_vfs(self, device: device_.Device, count: int) -> None:
         if not count:
@@ -306,7 +367,7 @@ class Kernel:
             device.vfs.append(vf.address)
             self._attach(made)
         self._change(pf.address, 'sriov_numvfs', str(count))
-        self._tell_driver(pf.address)
+        self.pf_drivers.enabled(pf.address)
 
     def _disable_vfs(self, device: device_.Device) -> None:
         if not device.vfs:
@@ -319,13 +380,7 @@ class Kernel:
             number = len(device.vfs)
             self._tree.remove_vf(device.function, number, vf.function)
         self._change(device.function.address, 'sriov_numvfs', '0')
-        self._tell_driver(device.function.address)
-
-    def _tell_driver(self, address: str) -> None:
-        running = self.pf_drivers.of(address)
-        if running is not None:
-            running.enabled()
-            self.pf_drivers.update(address)
+        self.pf_drivers.enabled(device.function.address)
 
     def _change(self, address: str, name: str, text: str) -> None:
         self._folder.change(f'{self.place(address)}/{name}', f'{text}\n')

@@ -1,7 +1,9 @@
 """Which driver gets a function, and whether its probe takes it.
 
 Sources: the kernel's drivers/pci/pci-driver.c (ids, override) and
-drivers/vfio/pci/vfio_pci_core.c.
+drivers/vfio/pci/vfio_pci_core.c. Users have reported that
+the probe of vfio-pci fails with EINVAL for a VF that NVIDIA's driver offers
+through VFIO itself; why, is unknown.
 """
 
 from __future__ import annotations
@@ -83,6 +85,8 @@ def refused(
     if driver in VFIO and (bridge or device.group is None):
         why = 'a bridge, or a function without an IOMMU group'
         return refusal(errno.EINVAL, why)
+    if driver in VFIO and device.function.vfio:
+        return refusal(errno.EINVAL, 'its own driver offers it through VFIO')
     return None
 
 

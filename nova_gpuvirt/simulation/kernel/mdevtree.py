@@ -83,6 +83,17 @@ class MdevTree:
         self._folder.link(f'{kind}/devices/{uuid}', path)
         self._folder.link(f'{_DEVICES}/{uuid}', path)
 
+    def show(
+        self,
+        parent: description.Function,
+        uuid: str,
+        attributes: Mapping[str, str],
+    ) -> None:
+        """Show the files that its driver gives an mdev."""
+        path = f'{self._host.place(parent)}/{uuid}'
+        for name, text in attributes.items():
+            self._folder.file(f'{path}/{name}', f'{text}\n', 0o644)
+
     def remove(
         self,
         parent: description.Function,

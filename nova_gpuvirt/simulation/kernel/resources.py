@@ -15,6 +15,9 @@ from nova_gpuvirt.simulation import description
 _VF_LINES = 7
 _WINDOW_LINES = 13
 _MIB = 1 << 20
+_FOUR_GIB = 1 << 32
+# IORESOURCE_UNSET of the kernel's include/linux/ioport.h: no address yet.
+_UNSET = 0x20000000
 
 _Line = tuple[int, int, int]
 """Start, size in bytes, flags."""
@@ -52,12 +55,14 @@ class Resources:
     def text(self, function: description.Function) -> str:
         """Print ``resource`` of a function, or of a VF from `vf_bars`."""
         lines: dict[int, _Line] = {
-            bar.index: (self._start(function, bar), bar.size, bar.kind)
+            bar.index: self._line(
+                self._start(function, bar), bar.size, bar.kind
+            )
             for bar in function.bars
         }
         if function.vfs:
             lines |= {
-                _VF_LINES + bar.index: (
+                _VF_LINES + bar.index: self._line(
                     self._starts[function.address, _VF_LINES + bar.index],
                     bar.size * function.vfs.total,
                     bar.kind,
@@ -82,6 +87,15 @@ class Resources:
             )
             for bar in pf.vfs.bars
         )
+
+    def _line(self, start: int, size: int, kind: int) -> _Line:
+        """Tell where a BAR is: nowhere, where the firmware has no room.
+
+        The kernel says so in its log: "can't assign; no space".
+        """
+        if self._host.above_4g or size < _FOUR_GIB:
+            return start, size, kind
+        return 0, size, kind | _UNSET
 
     def _start(
         self, function: description.Function, bar: description.Bar

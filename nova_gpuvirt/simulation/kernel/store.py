@@ -28,7 +28,7 @@ def store(host: kernel.Kernel, path: str, text: str) -> None:
         if match:
             operation(host, match.groups(), text)
             return
-    host.driver_store(path, text)
+    host.pf_drivers.store(path, text)
 
 
 _Groups = tuple[str, ...]
@@ -70,12 +70,21 @@ def _autoprobe(host: kernel.Kernel, groups: _Groups, text: str) -> None:
 
 
 def _create(host: kernel.Kernel, groups: _Groups, text: str) -> None:
-    host.create_mdev(groups[0], groups[1], text)
+    parent = host.devices[groups[0]].function
+    host.mdevs.create(parent, groups[1], text)
+
+
+def _unbind_lock(host: kernel.Kernel, groups: _Groups, text: str) -> None:
+    host.nvidia.write_lock(groups[0], text)
 
 
 def _remove(host: kernel.Kernel, groups: _Groups, text: str) -> None:
     if _number(text, 64):
-        host.remove_mdev(groups[1])
+        host.mdevs.remove(groups[1])
+
+
+def _move(host: kernel.Kernel, groups: _Groups, text: str) -> None:
+    host.mdevs.move(groups[1], groups[2], _number(text, 32))
 
 
 _STORES: tuple[tuple[str, _Operation], ...] = (
@@ -89,6 +98,12 @@ _STORES: tuple[tuple[str, _Operation], ...] = (
     (rf'{_FUNCTION}/sriov_drivers_autoprobe', _autoprobe),
     (rf'{_FUNCTION}/mdev_supported_types/([^/]+)/create', _create),
     (rf'{_FUNCTION}/([0-9a-f-]{{36}})/remove', _remove),
+    (
+        rf'{_FUNCTION}/([0-9a-f-]{{36}})/nvidia/'
+        r'(gpu_instance_id|placement_id)',
+        _move,
+    ),
+    (r'proc/driver/nvidia/gpus/([^/]+)/unbindLock', _unbind_lock),
 )
 
 

@@ -15,8 +15,11 @@ from nova_gpuvirt.simulation.kernel import resources
 
 _DRIVERS = 'sys/bus/pci/drivers'
 _DEVICES = 'sys/bus/pci/devices'
+_VFIO = 'dev/vfio'
 _GROUPS = 'sys/kernel/iommu_groups'
 _IOMMU = 'sys/devices/virtual/iommu/dmar0'
+_DMAR = 'sys/firmware/acpi/tables/DMAR'
+_NODES = 'sys/devices/system/node'
 
 # What modules are called whose driver has another name.
 _MODULES = {
@@ -58,6 +61,9 @@ class Tree:
             'sys/devices/virtual',
         ):
             self._folder.directory(path)
+        # Its text is the firmware's, and for root alone.
+        self._folder.file(_DMAR, '', 0o400)
+        self._write_huge_pages()
         self._folder.file('sys/bus/pci/drivers_probe', '', 0o200)
         for driver in sorted(self.drivers):
             self._write_driver(driver)
@@ -177,9 +183,13 @@ class Tree:
         self._folder.directory(name)
         self._folder.link(f'{name}/device', place)
         self._folder.link(f'{name}/subsystem', 'sys/class/vfio-dev')
+        self._folder.file(f'{_VFIO}/vfio', '', 0o666)
+        self._folder.file(f'{_VFIO}/devices/vfio{number}', '', 0o600)
 
     def remove_vfio(self, place: str) -> None:
         """Show that no VFIO driver has the device any more."""
+        for name in os.listdir(self._folder.root / place / 'vfio-dev'):
+            self._folder.remove(f'{_VFIO}/devices/{name}')
         self._folder.remove(f'{place}/vfio-dev')
 
     def join(self, place: str, group: int) -> None:
@@ -234,6 +244,23 @@ class Tree:
             self._folder.file(path, f'{text}\n', 0o444)
         self._folder.link(f'{_IOMMU}/subsystem', 'sys/class/iommu')
         self._folder.link('sys/class/iommu/dmar0', _IOMMU)
+
+    def _write_huge_pages(self) -> None:
+        """Write what each NUMA node has of them.
+
+        Source: the kernel's Documentation/admin-guide/mm/hugetlbpage.rst.
+        """
+        for node in range(len(self._host.cpus)):
+            counts = self._host.huge_pages
+            reserved = counts[node] if node < len(counts) else 0
+            for size, count in (('2048kB', reserved), ('1048576kB', 0)):
+                path = f'{_NODES}/node{node}/hugepages/hugepages-{size}'
+                for name, number, mode in (
+                    ('nr_hugepages', count, 0o644),
+                    ('free_hugepages', count, 0o444),
+                    ('surplus_hugepages', 0, 0o444),
+                ):
+                    self._folder.file(f'{path}/{name}', f'{number}\n', mode)
 
     def _add_bus(self, above: str, bus: str, numa_node: int) -> None:
         path = f'{above}/pci_bus/{bus}'

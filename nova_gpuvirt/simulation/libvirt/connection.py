@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from lxml import etree
@@ -22,10 +23,15 @@ from nova_gpuvirt.simulation.libvirt import errors
 
 _PCI = '/sys/bus/pci'
 _BRIDGE = '0x0604'
+_PORT_DRIVER = 'pcieport'
+_STUB = 'pci-stub'
 _VARIANTS_SINCE = 10_000_000
 
 # On two NUMA nodes, two threads for each core.
 CPUS = 64
+
+# VIR_CONNECT_LIST_DOMAINS_ACTIVE and _INACTIVE
+_EACH_STATE = 1 | 2
 
 
 class Connection(fakelibvirt.Connection):
@@ -79,7 +85,7 @@ class Connection(fakelibvirt.Connection):
         if not name.startswith('mdev_'):
             return super().nodeDeviceLookupByName(name)
         mdev = uuid.UUID('-'.join(name.split('_')[1:6]))
-        if self.sysfs.mdev_parent(mdev) is None:
+        if self.sysfs.mdevs.parent(mdev) is None:
             raise errors.error(
                 fakelibvirt.VIR_ERR_NO_NODE_DEVICE,
                 f"no node device with matching name '{name}'",
@@ -94,11 +100,21 @@ class Connection(fakelibvirt.Connection):
             'Unable to destroy mediated device',
         )
 
+    def listAllDomains(self, flags: int = 0) -> Any:  # noqa: N802
+        """List domains; no flag of a group asks for all of it.
+
+        Source: virConnectListAllDomains of libvirt.
+        """
+        return super().listAllDomains(
+            flags if flags & _EACH_STATE else flags | _EACH_STATE
+        )
+
     def getDomainCapabilities(self, *args: Any) -> str:  # noqa: N802
-        """Tell what QEMU can, as one of a distribution with OpenGL."""
+        """Tell what QEMU can, as one of a distribution."""
         capabilities = etree.fromstring(super().getDomainCapabilities(*args))
         types = capabilities.find("devices/graphics/enum[@name='type']")
-        etree.SubElement(types, 'value').text = 'egl-headless'
+        if self.simulated.description.opengl:
+            etree.SubElement(types, 'value').text = 'egl-headless'
         return str(etree.tostring(capabilities, encoding='unicode'))
 
     # Guests
@@ -112,6 +128,14 @@ class Connection(fakelibvirt.Connection):
         else:
             guest.redefine(xml)
         self._emit_lifecycle(guest, fakelibvirt.VIR_DOMAIN_EVENT_DEFINED, 0)
+        return guest
+
+    def createXML(self, xml: str, flags: int) -> Any:  # noqa: N802
+        """Start a guest that is forgotten when it ends."""
+        guest = domain.Domain(self, xml)
+        guest.createWithFlags(flags)
+        guest._transient = True
+        self._vms[guest.name()] = guest
         return guest
 
     def _undefine(self, domain: Any) -> None:
@@ -186,16 +210,14 @@ class Connection(fakelibvirt.Connection):
         device = f'{self.simulated.root}{_device(str(address))}'
         return os.path.exists(f'{device}/vfio-dev')
 
-    def give_back_pci(self, address: str, *, managed: bool) -> None:
-        """Close a function and, if managed, give it back to its driver."""
-        self.simulated.release_hold(address)
-        exists = os.path.lexists(f'{self.simulated.root}{_device(address)}')
-        if managed and exists:
+    def reattach_pci(self, address: str) -> None:
+        """Give a function back to its driver."""
+        if os.path.lexists(f'{self.simulated.root}{_device(address)}'):
             self._bind(address, '\n')
 
     def take_mdev(self, mdev: str) -> None:
         """Open an mdev for a guest."""
-        if self.sysfs.mdev_parent(uuid.UUID(mdev)) is None:
+        if self.sysfs.mdevs.parent(uuid.UUID(mdev)) is None:
             raise errors.error(
                 fakelibvirt.VIR_ERR_DEVICE_MISSING,
                 f"device not found: mediated device '{mdev}' not found",
@@ -208,8 +230,11 @@ class Connection(fakelibvirt.Connection):
             )
         self.simulated.hold(mdev)
 
-    def check_group(self, address: str) -> None:
-        """Refuse a group of which the host keeps a part, as VFIO does."""
+    def check_group(self, address: str, own: Collection[str]) -> None:
+        """Refuse a group of which the host or another guest has a part.
+
+        :param own: what this guest has taken
+        """
         group = self.sysfs.link(model.PciAddress.parse(address), 'iommu_group')
         if group is None:
             raise errors.error(
@@ -218,15 +243,31 @@ class Connection(fakelibvirt.Connection):
                 'of host PCI devices',
             )
         for member in self.sysfs.group_members(int(group)):
-            driver = self.sysfs.link(member, 'driver')
-            bridge = self.sysfs.read(member, 'class').startswith(_BRIDGE)
-            if not (bridge or driver is None or self._is_on_vfio(member)):
+            if str(member) not in own and self.simulated.held(str(member)):
+                raise errors.error(
+                    fakelibvirt.VIR_ERR_OPERATION_INVALID,
+                    f'Requested operation is not valid: PCI device {member} '
+                    'is in use',
+                )
+            if not self._leaves_dma_to_others(member):
                 raise errors.error(
                     fakelibvirt.VIR_ERR_INTERNAL_ERROR,
                     f'vfio {address}: group {group} is not viable\nPlease '
                     'ensure all devices within the iommu_group are bound to '
                     'their vfio bus driver.',
                 )
+
+    def _leaves_dma_to_others(self, address: model.PciAddress) -> bool:
+        """Tell whether a member does its group no harm.
+
+        Source: ``driver_managed_dma`` of the kernel's drivers since 5.19, and
+        before it drivers/vfio/vfio.c (``vfio_dev_viable``). A bridge whose
+        driver is another than the port driver harms as any function does.
+        """
+        driver = self.sysfs.link(address, 'driver')
+        if driver == _PORT_DRIVER:
+            return self.sysfs.read(address, 'class').startswith(_BRIDGE)
+        return driver in (None, _STUB) or self._is_on_vfio(address)
 
     def _bind(self, address: str, override: str) -> None:
         """Bind a function anew, with the steps that libvirt takes."""
@@ -253,7 +294,7 @@ class Mdev:
     def __init__(self, connection: Connection, mdev: uuid.UUID) -> None:
         self._connection = connection
         self._uuid = mdev
-        self._parent = connection.sysfs.mdev_parent(mdev) or ''
+        self._parent = connection.sysfs.mdevs.parent(mdev) or ''
 
     def name(self) -> str:
         """Name it as libvirt does since version 7.7."""
@@ -263,7 +304,7 @@ class Mdev:
     def XMLDesc(self, flags: int) -> str:  # noqa: N802
         """Print what Nova reads of it."""
         parent = model.PciAddress.parse(self._parent)
-        type_id = self._connection.sysfs.mdev_type(parent, str(self._uuid))
+        type_id = self._connection.sysfs.mdevs.type_id(parent, str(self._uuid))
         return (
             f'<device><name>{self.name()}</name>'
             f'<parent>{parent.nodedev}</parent>'

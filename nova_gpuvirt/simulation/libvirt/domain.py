@@ -21,6 +21,10 @@ _OURS_BESIDE = (
     '{http://libvirt.org/schemas/domain/qemu/1.0}override',
 )
 _MDEV = "hostdev[@type='mdev']/source/address"
+# Seconds from the SIGTERM to the SIGKILL, and those without a SIGKILL.
+_BEFORE_KILL = 10
+_PATIENCE = 15
+_GRACEFUL = 1  # VIR_DOMAIN_DESTROY_GRACEFUL
 _ACCELERATED = "devices/video/model/acceleration[@accel3d='yes']"
 
 
@@ -66,6 +70,41 @@ class Domain(fakelibvirt.Domain):
             raise
         super().createWithFlags(flags)
         self._saved, self._state = None, state
+
+    def destroy(self) -> None:
+        """End the guest: by a SIGTERM, and after ten seconds by a SIGKILL.
+
+        That is `virProcessKillPainfullyDelay` of libvirt's virprocess.c.
+        """
+        host, taken = self._connection.simulated, self._taken
+        if not host.terminate(taken, _BEFORE_KILL):
+            host.kill(taken)
+        super().destroy()
+
+    def destroyFlags(self, flags: int) -> None:  # noqa: N802
+        """End the guest; if gracefully, by a SIGTERM or not at all.
+
+        libvirt waits 15 seconds and two more for each hostdev, and fails
+        then with EBUSY (`qemuProcessKill`).
+        """
+        if not flags & _GRACEFUL:
+            self.destroy()
+            return
+        if not self.isActive():
+            raise _invalid('domain is not running')
+        host, taken = self._connection.simulated, self._taken
+        if not host.terminate(taken, _PATIENCE + 2 * len(taken)):
+            raise errors.error(
+                fakelibvirt.VIR_ERR_SYSTEM_ERROR,
+                'Failed to terminate process 1000 with SIGTERM: Device or '
+                'resource busy',
+            )
+        super().destroy()
+
+    @property
+    def _taken(self) -> list[str]:
+        pci = (address for address, _ in self._taken_pci)
+        return [*pci, *self._taken_mdevs]
 
     def managedSave(self, flags: int) -> None:  # noqa: N802
         """Save the guest's memory and stop it.
@@ -166,8 +205,9 @@ class Domain(fakelibvirt.Domain):
                 address, driver if managed else None, self.name()
             )
             self._taken_pci.append((address, managed))
-        for address, _ in self._taken_pci:
-            self._connection.check_group(address)
+        own = [address for address, _ in self._taken_pci]
+        for address in own:
+            self._connection.check_group(address, own)
         for element in self._live.findall(_MDEV):
             self._connection.take_mdev(element.get('uuid'))
             self._taken_mdevs.append(element.get('uuid'))
@@ -175,9 +215,13 @@ class Domain(fakelibvirt.Domain):
     def give_back(self) -> None:
         """Give back what was taken, when the guest has ended."""
         self._live = None
-        while self._taken_pci:
-            address, managed = self._taken_pci.pop()
-            self._connection.give_back_pci(address, managed=managed)
+        taken, self._taken_pci = self._taken_pci, []
+        # QEMU has closed all when libvirt gives back the first.
+        for address, _ in taken:
+            self._connection.simulated.release_hold(address)
+        for address, managed in reversed(taken):
+            if managed:
+                self._connection.reattach_pci(address)
         while self._taken_mdevs:
             self._connection.simulated.release_hold(self._taken_mdevs.pop())
 

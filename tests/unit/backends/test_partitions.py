@@ -29,7 +29,7 @@ _PAIR = [
 class NoGuests:
     """A libvirt without guests."""
 
-    def listAllDomains(self, flags):  # noqa: N802
+    def listAllDomains(self, flags):
         return []
 
 
@@ -65,6 +65,14 @@ class PartitionsTest(testtools.TestCase):
 
     def gpus(self):
         return discovery.discover(self.machine.sysfs, self.machine.names).gpus
+
+    def test_command_that_hangs_is_waited_for_once(self):
+        self.host.hang('nvidia-smi')
+        gpus = self.gpus()
+        self.partitions.refresh(gpus)
+        why = [*self.partitions.view(gpus).untold.values()]
+        self.assertEqual(1, sum('timed out' in reason for reason in why))
+        self.assertEqual(7, sum('does not end' in reason for reason in why))
 
     def give_to_vfio(self, address):
         """Take a card from its driver, and let a process hold it."""
@@ -135,6 +143,15 @@ class PartitionsTest(testtools.TestCase):
         self.assertIn('no answer who has it: blind', str(error))
         self.assertNotIn('fmpm -d 3', self.calls)
 
+    def test_cards_of_an_ended_guest_are_parted_where_processes_are_hidden(
+        self,
+    ):
+        self.partitions.prepare(_PAIR, 'guest')
+        self.give_to_vfio(_PAIR[1])
+        self.host.hide_processes()
+        self.partitions.release(_PAIR)
+        self.assertEqual(set(), self.manager.active)
+
     def test_nothing_is_joined_over_what_shares_its_cards(self):
         root_.Root(self.host).run(('fmpm', '-a', '1'))
         error = self.assertRaises(
@@ -157,6 +174,11 @@ class PartitionsTest(testtools.TestCase):
     def test_release_that_gets_no_answer_any_more_is_told(self):
         self.partitions.prepare(_PAIR, 'guest')
         self.host.end(fabric_manager.DAEMON)
+        self.assertRaises(
+            exception.ReleaseFailed, self.partitions.release, _PAIR
+        )
+        # An update that got none either does not make it a host without.
+        self.partitions.refresh(())
         self.assertRaises(
             exception.ReleaseFailed, self.partitions.release, _PAIR
         )
@@ -231,6 +253,11 @@ class PartitionsTest(testtools.TestCase):
         self.assertEqual([], self.leftovers(some))
         self.give_to_vfio(_PAIR[1])
         self.assertEqual([], self.leftovers(gpus))
+        self.host.hide_processes()
+        error = self.assertRaises(
+            exception.ReleaseFailed, self.leftovers, gpus
+        )
+        self.assertIn('pid_mode: host', str(error))
 
     def test_simulated_fabric_manager_refuses_as_the_real_one(self):
         run = root_.Root(self.host).run

@@ -18,13 +18,19 @@ _MIB = 1 << 20
 
 
 class CaptureTestCase(testtools.TestCase):
+    # QEMU's display, which stands for a card with a companion.
+    accelerators = frozenset({(0x1234, 0x1111)})
+
     def setUp(self):
         super().setUp()
         self.root = self.useFixture(captures.Capture('virtual-host')).root
 
     def survey(self, **wished):
         seen = machine.Machine(
-            sysfs.Sysfs(self.root), pciids.PciIds([]), hypervisor.Absent()
+            sysfs.Sysfs(self.root),
+            pciids.PciIds([]),
+            hypervisor.Absent(),
+            accelerators=self.accelerators,
         )
         host = gpus.Gpus(
             seen, operator_filter.OperatorFilter(**wished)
@@ -192,7 +198,7 @@ class NonsenseTest(CaptureTestCase):
 
 
 class PassthroughRefusalTest(CaptureTestCase):
-    def test_function_of_another_group_stays_with_the_host(self):
+    def test_companion_of_another_group_goes_along(self):
         link = self.device('0000:01:00.1') / 'iommu_group'
         link.unlink()
         link.symlink_to('../../../../kernel/iommu_groups/99')
@@ -200,13 +206,18 @@ class PassthroughRefusalTest(CaptureTestCase):
         (self.root / member).unlink()
         self.survey()
         gpu = self.gpus['0000:01:00.0']
-        self.assertEqual((), gpu.companions)
-        self.assertIsNone(gpu.whole_refusal)
+        self.assertEqual(
+            ['0000:01:00.1'], [str(f.address) for f in gpu.companions]
+        )
+        self.assertTrue(gpu.can_go_whole)
 
     def test_nvswitch_in_the_group_is_no_bridge(self):
         link = self.root / 'sys/kernel/iommu_groups/17/devices/0000:00:17.0'
         link.symlink_to('../../../../devices/0000:00:17.0')
         self.rewrite('0000:00:17.0', 'class', '0x068000\n')
+        driver = self.device('0000:00:17.0') / 'driver'
+        driver.unlink()
+        driver.symlink_to('../../../bus/pci/drivers/nvidia-nvswitch')
         self.survey()
         self.assertIn('0000:00:17.0', self.gpus['0000:05:00.0'].whole_refusal)
 
@@ -225,7 +236,9 @@ class PassthroughRefusalTest(CaptureTestCase):
         link.symlink_to('../../../../devices/0000:02:00.0')
         self.survey()
         self.assertEqual(
-            'its IOMMU group would take along 0000:02:00.0 (8086 10c9)',
+            'its IOMMU group would take along 0000:02:00.0 (8086 10c9, '
+            "which igb has): use another slot, or the firmware's setting for "
+            'ACS',
             self.gpus['0000:05:00.0'].whole_refusal,
         )
 
@@ -239,7 +252,8 @@ class PassthroughRefusalTest(CaptureTestCase):
         for vendor, name in (('0x1a03', 'ASPEED'), ('0x102b', 'Matrox')):
             self.rewrite('0000:05:00.0', 'vendor', vendor + '\n')
             self.survey()
-            self.assertIn(name, self.gpus['0000:05:00.0'].refusal)
+            self.assertIn(name, self.gpus['0000:05:00.0'].withheld)
+            self.assertFalse(self.gpus['0000:05:00.0'].offered)
 
 
 class OtherHostsTest(CaptureTestCase):

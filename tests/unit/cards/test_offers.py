@@ -17,6 +17,7 @@ from nova_gpuvirt.cards import default_profile
 from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import profiles
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.simulation.drivers import mdev
 from nova_gpuvirt.simulation.drivers import nvidia
@@ -42,7 +43,7 @@ class Ports(mdev.Behaviour):
 
     def available(self, existing, card):
         left = [
-            budget - sum(self.needs[int(e)][i] for e in existing)
+            budget - sum(self.needs[int(e.group)][i] for e in existing)
             for i, budget in enumerate(self.budgets)
         ]
         return {
@@ -68,14 +69,27 @@ NVIDIA = mdev.Nvidia(
 PREFIX = {mdev.Nvidia: 'nvidia', mdev.Gvtg: 'i915', Ports: 'ports'}
 
 
+def left_of(behaviour, groups):
+    """What the hardware would make beside vGPUs of these groups."""
+    made = []
+    for group in groups:
+        made.append(behaviour.make(group, made))
+    return behaviour.available(made, made)
+
+
 def card(behaviour, existing=(), per_guest=None):
     """A card of which these vGPUs exist, as discovery would read it."""
     prefix = PREFIX[type(behaviour)]
-    groups = [group for _, group in existing]
-    available = behaviour.available(groups, groups)
+    available = left_of(behaviour, [group for _, group in existing])
     read = tuple(
-        profiles.parse(
-            f'{prefix}-{t.group}', t.name, t.description, available[t.group]
+        dataclasses.replace(
+            profiles.parse(
+                f'{prefix}-{t.group}',
+                t.name,
+                t.description,
+                available[t.group],
+            ),
+            per_card=per_guest,
         )
         for t in behaviour.types()
     )
@@ -88,14 +102,15 @@ def card(behaviour, existing=(), per_guest=None):
         shares=(
             model.Share(
                 'mdev',
-                profiles.rule(read),
+                size_rules.EQUAL_SIZE
+                if prefix == 'nvidia'
+                else profiles.rule(read),
                 ADDRESS,
                 read,
                 tuple(
                     _vgpu(u, slugs[f'{prefix}-{group}'])
                     for u, group in existing
                 ),
-                per_guest=per_guest,
             ),
         ),
     )
@@ -172,9 +187,7 @@ class Life(stateful.RuleBasedStateMachine):
             claim = data.draw(st.sampled_from(waiting))
             made = vgpu.uuid_of(claim.slot, str(uuid.uuid4()))
             group = self.group_of(claim.slot.profile)
-            left = self.behaviour.available(
-                *[list(self.existing.values())] * 2
-            )
+            left = left_of(self.behaviour, list(self.existing.values()))
             assert left[group] > 0, f'{claim} was promised and is refused'
             self.existing[made] = group
             self.claims[claim] = made
@@ -215,14 +228,14 @@ class Life(stateful.RuleBasedStateMachine):
                 if slot.kind == 'mdev'
             ]
             for group in [*pending, *wanted]:
-                assert self.behaviour.available(built, built)[group] > 0, offer
+                assert left_of(self.behaviour, built)[group] > 0, offer
                 built.append(group)
 
     @stateful.invariant()
     def as_many_are_named_as_one_guest_may_have(self):
         for offer in self.offers():
             assert len({*offer.slots}) == min(
-                offer.count, offer.per_guest or offer.count
+                offer.count, offer.per_card or offer.count
             )
 
     @stateful.invariant()
@@ -247,7 +260,7 @@ class Life(stateful.RuleBasedStateMachine):
         whole = any(c.slot.kind == model.WHOLE for c in self.claims)
         if whole or None in self.claims.values():
             return
-        left = self.behaviour.available(*[list(self.existing.values())] * 2)
+        left = left_of(self.behaviour, list(self.existing.values()))
         for offer in self.offers():
             for slot in offer.slots[:1]:
                 if slot.kind == 'mdev':
@@ -377,3 +390,51 @@ class ContradictionTest(unittest.TestCase):
             'vGPUs of different sizes are claimed: GRID T4-2Q, GRID T4-4Q',
             found,
         )
+
+
+class SeveralProfilesTest(unittest.TestCase):
+    """Nova takes a slot for each class of a request, whatever the others."""
+
+    def profile(self, slug, per_card):
+        return model.Profile(
+            slug,
+            slug,
+            slug,
+            available=3,
+            max_instances=3,
+            places=tuple(
+                dataclasses.replace(ADDRESS, function=n) for n in range(1, 7)
+            ),
+            per_card=per_card,
+        )
+
+    def named(self, per_card):
+        """Which VFs are named for each of two profiles of a card."""
+        profiles_ = tuple(self.profile(slug, per_card) for slug in 'ab')
+        gpu = model.Gpu(
+            functions.function(ADDRESS),
+            (),
+            vendor='NVIDIA',
+            model='L40S',
+            whole_refusal='it has VFs',
+            shares=(
+                model.Share(
+                    'vendor-vfio',
+                    size_rules.INDEPENDENT,
+                    profiles=profiles_,
+                ),
+            ),
+        )
+        return [
+            {slot.device for slot in offer.slots}
+            for offer in offers.offers(gpu, (), None)
+        ]
+
+    def test_each_class_names_vfs_of_its_own_while_there_are_any(self):
+        one, other = self.named(per_card=2)
+        self.assertEqual((2, 2), (len(one), len(other)))
+        self.assertEqual(set(), one & other)
+
+    def test_where_a_guest_may_have_one_the_first_is_named(self):
+        one, other = self.named(per_card=1)
+        self.assertEqual(one, other)

@@ -31,6 +31,8 @@ class NvidiaTest(unittest.TestCase):
                 resolution=(5120, 2880),
                 frame_rate_limit=60,
                 display=model.Display.REGION,
+                per_card=1,
+                series='Q',
             ),
             profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
         )
@@ -103,20 +105,11 @@ class GvtgTest(unittest.TestCase):
 
 class SharingTest(unittest.TestCase):
     def test_each_driver_shares_in_its_way(self):
-        nvidia = profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9)
         gvtg = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', _GVTG_4, 1)
         mtty = profiles.parse('mtty-2', 'Dual port serial', None, 12)
-        self.assertEqual(size_rules.EQUAL_SIZE, profiles.rule([nvidia]))
         self.assertEqual(size_rules.APERTURE, profiles.rule([gvtg]))
         self.assertEqual(size_rules.PROPORTIONAL, profiles.rule([mtty]))
 
     def test_description_without_needs_is_shared_in_parts(self):
         silent = profiles.parse('i915-GVTg_V5_4', 'GVTg_V5_4', None, 1)
         self.assertEqual(size_rules.PROPORTIONAL, profiles.rule([silent]))
-
-    def test_one_odd_type_does_not_undo_the_equal_size_rule(self):
-        types = [
-            profiles.parse('nvidia-222', 'GRID T4-1Q', _T4_1Q, 9),
-            profiles.parse('nvidia-223', None, None, 9),
-        ]
-        self.assertEqual(size_rules.EQUAL_SIZE, profiles.rule(types))

@@ -2,10 +2,11 @@
 
 import unittest
 from collections import Counter
-from fractions import Fraction
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import size_rules
+
+_EQUAL = size_rules.EQUAL_SIZE
 
 
 def profile(slug, available, mib=1024, most=None, needs=()):
@@ -34,12 +35,12 @@ class UnknownTest(unittest.TestCase):
 
     def test_unknown_pending_part_leaves_nothing(self):
         for rule in (
-            size_rules.EQUAL_SIZE,
+            _EQUAL,
             size_rules.APERTURE,
             size_rules.PROPORTIONAL,
             size_rules.ONE_AT_A_TIME,
-            size_rules.MixedSizes(Fraction(1)),
             size_rules.GpuInstances({'small': 1, 'large': 2}),
+            size_rules.Apart(dict.fromkeys(('small', 'large'), _EQUAL)),
         ):
             self.assertEqual(
                 {'small': 0, 'large': 0},
@@ -66,41 +67,22 @@ class IndependentTest(unittest.TestCase):
         )
 
 
-class MixedSizesTest(unittest.TestCase):
-    PROFILES = (
-        profile('half', 2, most=2),
-        profile('quarter', 4, most=4),
-        profile('untold', 3),
-    )
-
-    def test_pending_parts_add_up(self):
-        rule = size_rules.MixedSizes(Fraction(1))
-        self.assertEqual(
-            {'half': 1, 'quarter': 2, 'untold': 0},
-            left(rule, self.PROFILES, 'half'),
+class ApartTest(unittest.TestCase):
+    def test_what_is_pending_counts_with_its_own_rule_alone(self):
+        rule = size_rules.Apart(
+            {
+                'a': _EQUAL,
+                'b': _EQUAL,
+                'c': size_rules.INDEPENDENT,
+            }
+        )
+        profiles = (
+            profile('a', 4, 1024),
+            profile('b', 2, 2048),
+            profile('c', 3, 4096),
         )
         self.assertEqual(
-            {'half': 0, 'quarter': 1, 'untold': 0},
-            left(rule, self.PROFILES, 'half', 'quarter'),
-        )
-
-    def test_pending_part_of_a_size_that_nobody_told_takes_all(self):
-        rule = size_rules.MixedSizes(Fraction(1))
-        self.assertEqual(
-            {'half': 0, 'quarter': 0, 'untold': 0},
-            left(rule, self.PROFILES, 'untold'),
-        )
-
-    def test_drivers_word_is_the_most(self):
-        rule = size_rules.MixedSizes(Fraction(1))
-        profiles = (profile('half', 1, most=2), profile('full', 0, most=1))
-        self.assertEqual({'half': 1, 'full': 0}, left(rule, profiles))
-
-    def test_card_with_less_than_is_pending_has_none(self):
-        rule = size_rules.MixedSizes(Fraction(1, 4))
-        self.assertEqual(
-            {'half': 0, 'quarter': 0, 'untold': 0},
-            left(rule, self.PROFILES, 'half'),
+            {'a': 3, 'b': 0, 'c': 2}, left(rule, profiles, 'a', 'c')
         )
 
 
@@ -145,6 +127,6 @@ class OneAtATimeTest(unittest.TestCase):
 class ClashTest(unittest.TestCase):
     def test_two_sizes_clash_where_a_card_has_one(self):
         profiles = [profile('a', 1, 1024), profile('b', 1, 2048)]
-        self.assertIn('a, b', size_rules.EQUAL_SIZE.clash(profiles))
-        self.assertIsNone(size_rules.EQUAL_SIZE.clash(profiles[:1]))
+        self.assertIn('a, b', _EQUAL.clash(profiles))
+        self.assertIsNone(_EQUAL.clash(profiles[:1]))
         self.assertIsNone(size_rules.PROPORTIONAL.clash(profiles))

@@ -23,6 +23,7 @@ from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root
+from nova_gpuvirt.simulation.hosts import navi
 
 # The card of domain-1 and two of its VFs, and one of the A40's.
 _CARD = '0001:c8:00.0'
@@ -106,6 +107,16 @@ class SpecTest(NovaOptionsTestCase):
             'or name it in [gpuvirt]exclude',
             self.card().refusal,
         )
+
+    def test_guest_keeps_a_card_whose_audio_nova_gives(self):
+        self.host('navi', conf_of([{'address': navi.AUDIO}]))
+        found = {str(g.address): g for g in self.gpus.survey().gpus}
+        card = found[navi.DISPLAY]
+        self.assertFalse(card.can_go_whole)
+        self.assertIn('[pci]device_spec', card.why_not_whole)
+        claim = model.Claim('PGPU', f'passthrough:{navi.DISPLAY}')
+        (device,) = self.handover.attach('a', [claim])
+        self.assertEqual(navi.DISPLAY, str(device.host))
 
     def test_excluded_vf_may_be_nova_s(self):
         self.host('domain-1', conf_of([{'address': _VF}]), exclude=[_VF])

@@ -40,7 +40,7 @@ class Domain:
         self._broken = broken
         self.saved = 0
 
-    def XMLDesc(self, flags):  # noqa: N802
+    def XMLDesc(self, flags):
         guest = vconfig.LibvirtConfigGuest()
         guest.virt_type = 'kvm'
         guest.os_type = 'hvm'
@@ -48,14 +48,14 @@ class Domain:
             guest.add_device(device(mdev_uuid))
         return guest.to_xml()
 
-    def attachDeviceFlags(self, xml, flags):  # noqa: N802
+    def attachDeviceFlags(self, xml, flags):
         added = next(u for u in (_ONE, _TWO) if u in xml)
         if added in self._broken:
             raise RuntimeError('no slot')
         self.uuids.append(added)
         self.flags.append(flags)
 
-    def hasManagedSaveImage(self, flags):  # noqa: N802
+    def hasManagedSaveImage(self, flags):
         return self.saved
 
 

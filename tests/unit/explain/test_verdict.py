@@ -184,6 +184,15 @@ class ChangeTest(unittest.TestCase):
         for row in rows(asked, host(held, service=down)):
             self.assertIsNone(row.change)
 
+    def test_mode_that_is_lost_is_said(self):
+        waiting = card(
+            holders=TWO_SMALL[:1],
+            traits=['CUSTOM_GPU_MODE_LOST'],
+            PGPU=GONE,
+        )
+        (row,) = rows(ask(PGPU=1), host(waiting))
+        self.assertIn('it has lost a mode that a server on it', row.reasons[0])
+
     def test_consumer_that_is_no_server_can_not_be_moved(self):
         migration = hosts_.Holder('consumer 1', {'PGPU': 1}, is_server=False)
         (row,) = rows(ask(PGPU=1), host(card(holders=[migration], PGPU=GONE)))

@@ -207,4 +207,21 @@ class WidenTest(unittest.TestCase):
         for arch in ('aarch64', None):
             self.start('virt')
             self.guest.os_arch = arch
-            self.assertEqual([], self.widen(64 * _GIB, processor=None))
+            for bars in ([64 * _GIB], [256 * _GIB, 2 * _MIB], [512 * _GIB]):
+                self.assertEqual([], self.widen(*bars, processor=None))
+
+    def test_window_of_arm_has_an_end(self):
+        for arch in ('aarch64', None):
+            for bars in ([256 * _GIB] * 4, [256 * _GIB, 2 * _MIB] * 2):
+                self.start('virt-9.0')
+                self.guest.os_arch = arch
+                with self.assertRaises(exception.PrepareFailed) as caught:
+                    self.widen(*bars, processor=48)
+                self.assertIn('a window of 1024 GiB', str(caught.exception))
+                self.assertIn('found 512 GiB', str(caught.exception))
+                self.assertEqual([], self.guest.devices)
+
+    def test_other_machines_are_left_alone(self):
+        self.start('virt')
+        self.guest.os_arch = 'riscv64'
+        self.assertEqual([], self.widen(*[256 * _GIB] * 4))

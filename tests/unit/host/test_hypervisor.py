@@ -22,13 +22,23 @@ class Device:
 
 
 class Domain:
-    def __init__(self, uuid_, xml):
+    def __init__(self, uuid_, xml, patience=0):
         self._uuid, self._xml = uuid_, xml
+        self.asked = []
+        self.patience = patience
 
-    def UUIDString(self):  # noqa: N802
+    def isActive(self):
+        return len(self.asked) <= self.patience
+
+    def destroyFlags(self, flags):
+        self.asked.append(flags)
+        if self.isActive():
+            raise RuntimeError('Device or resource busy')
+
+    def UUIDString(self):
         return self._uuid
 
-    def XMLDesc(self, flags):  # noqa: N802
+    def XMLDesc(self, flags):
         return self._xml
 
 
@@ -40,24 +50,27 @@ class Connection:
         self.domains = domains
         self.created = []
 
-    def getDomainCapabilities(self, *args):  # noqa: N802
+    def getDomainCapabilities(self, *args):
         return self.capabilities
 
-    def getVersion(self):  # noqa: N802
+    def getVersion(self):
         return self.version
 
-    def nodeDeviceCreateXML(self, xml, flags):  # noqa: N802
+    def nodeDeviceCreateXML(self, xml, flags):
         self.created.append(xml)
 
-    def listDevices(self, cap, flags):  # noqa: N802
+    def listDevices(self, cap, flags):
         assert cap == 'mdev'
         return list(self.devices)
 
-    def nodeDeviceLookupByName(self, name):  # noqa: N802
+    def nodeDeviceLookupByName(self, name):
         return self.devices[name]
 
-    def listAllDomains(self, flags):  # noqa: N802
+    def listAllDomains(self, flags):
         return self.domains
+
+    def lookupByUUIDString(self, name):
+        return next(d for d in self.domains if d.UUIDString() == name)
 
 
 def _broken():
@@ -119,6 +132,48 @@ class HypervisorTest(unittest.TestCase):
         self.assertEqual('one', libvirt.guest_with(_CARD))
         other = model.PciAddress.parse('0000:3b:00.1')
         self.assertIsNone(libvirt.guest_with(other))
+
+    def test_guest_is_ended_gracefully_or_not_at_all(self):
+        for patience, ends, asked in (
+            (0, True, 1),
+            (1, True, 2),
+            (2, False, 2),
+        ):
+            domain = Domain('one', '', patience)
+            libvirt = hypervisor.Hypervisor(
+                lambda d=domain: Connection((), [d])
+            )
+            with self.subTest(patience):
+                self.assertEqual(ends, libvirt.end_gracefully('one'))
+                self.assertEqual(asked * [1], domain.asked)
+
+    def test_guest_that_does_not_run_has_ended(self):
+        domain = Domain('one', '', -1)
+        libvirt = hypervisor.Hypervisor(lambda: Connection((), [domain]))
+        self.assertTrue(libvirt.end_gracefully('one'))
+        self.assertEqual([], domain.asked)
+
+    def test_guest_that_is_gone_has_ended(self):
+        class Gone(Exception):
+            def get_error_code(self):
+                return 42
+
+        class Empty(Connection):
+            def lookupByUUIDString(self, name):
+                raise Gone
+
+        libvirt = hypervisor.Hypervisor(Empty)
+        self.assertTrue(libvirt.end_gracefully('one'))
+        self.assertEqual(set(), libvirt.devices_of('one'))
+        with self.assertRaisesRegex(RuntimeError, 'is gone'):
+            hypervisor.Hypervisor(_broken).end_gracefully('one')
+        with self.assertRaisesRegex(RuntimeError, 'is gone'):
+            hypervisor.Hypervisor(_broken).devices_of('one')
+
+    def test_devices_of_a_guest_are_told(self):
+        domain = Domain('one', _guest(f"<address uuid='{_MDEV}'/>"))
+        libvirt = hypervisor.Hypervisor(lambda: Connection((), [domain]))
+        self.assertEqual({_MDEV}, libvirt.devices_of('one'))
 
     def test_capabilities_tell_what_can_be_drawn(self):
         for words, version, expected in (

@@ -57,6 +57,15 @@ class PciAddressTest(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, 'no PCI address'):
                 model.PciAddress.parse(text)
 
+    def test_routing_id_counts_functions_slots_and_buses(self):
+        for text, number in (
+            ('0000:00:00.7', 7),
+            ('0001:00:01.0', 8),
+            ('0000:3b:1f.2', 0x3BFA),
+        ):
+            address = model.PciAddress.parse(text)
+            self.assertEqual(number, address.routing_id)
+
     def test_nodedev_is_libvirts_name(self):
         address = model.PciAddress.parse('0000:3b:00.0')
         self.assertEqual('pci_0000_3b_00_0', address.nodedev)

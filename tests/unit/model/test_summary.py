@@ -24,10 +24,13 @@ def large():
                 summary.CARD * n // 48,
                 summary.Sharing.MIXED,
                 n % 2 == 0,
+                per_card=16,
+                per_guest=16,
+                series='Q',
             )
             for n in SIZES
         ),
-        per_guest=(16,),
+        'NVIDIA',
     )
     cards = tuple(
         worlds.free(
@@ -67,6 +70,16 @@ VERSION_1 = (
     '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3],0,7]],'
     '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]},2]],'
     '[[3,4,8192,{"VGPU":1}]]]'
+)
+
+
+# One of version 2, which had a limit for each way to a card's parts.
+VERSION_2 = (
+    '[2,[["T4",[["CUSTOM_VGPU_A",250000,"e",true,0],'
+    '["CUSTOM_GPU_B",500000,"i",false,1]],[null,1]]],'
+    '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3,2],0]],'
+    '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]}]],'
+    '[[3,4,8192,{"VGPU":1}]],["01234567"]]'
 )
 
 
@@ -127,16 +140,27 @@ class TextTest(unittest.TestCase):
             summary.load(VERSION_1),
         )
 
+    def test_version_2_is_read_with_its_limits(self):
+        told = summary.load(VERSION_2)
+        a, b = told.cards[0].layout.parts
+        self.assertEqual((None, 1), (a.per_card, b.per_card))
+        self.assertEqual((True, False), (a.has_screen, b.has_screen))
+        self.assertEqual((0, 1), (a.way, b.way))
+        self.assertEqual(('', ''), (told.cards[0].layout.vendor, a.series))
+        self.assertEqual((3, 2), told.cards[0].left)
+        self.assertEqual(('01234567',), told.arrived)
+        self.assertEqual(told, summary.load(summary.dump(told)))
+
     def test_other_versions_are_not_read(self):
         body = json.loads(summary.dump(large()))
         for version in (0, summary.VERSION + 1, None, '2'):
             with self.assertRaisesRegex(
-                summary.Unreadable, f'version 1 or 2, found {version!r}'
+                summary.Unreadable, f'version 1 to 3, found {version!r}'
             ):
                 summary.load(json.dumps([version, *body[1:]]))
 
     def test_part_of_a_way_without_a_limit_is_not_read(self):
-        body = json.loads(summary.dump(large()))
+        body = json.loads(VERSION_2)
         body[1][0][2] = []
         with self.assertRaises(summary.Unreadable):
             summary.load(json.dumps(body))
@@ -162,6 +186,9 @@ class TextTest(unittest.TestCase):
             '[2,[],[],[["u",[]]],[],[]]',
             '[2,[],[],[],[[1,2,3,[]]],[]]',
             '[2,[],[],[],[],1]',
+            '[3]',
+            '[3,[["T4",[["A",1,"?"]],""]],[],[],[],[]]',
+            '[3,[["T4",[]]],[],[],[],[]]',
             whole[:-1],
             json.dumps([*body, []]),
         ):
@@ -185,6 +212,7 @@ class TextTest(unittest.TestCase):
             body,
             [1, body, body, [], body],
             [2, body, body, [], body, body],
+            [3, body, body, [], body, body],
         ):
             with contextlib.suppress(summary.Unreadable):
                 told = summary.load(json.dumps(each))

@@ -92,6 +92,21 @@ class ProviderTest(unittest.TestCase):
         (provider,) = report([test_offers.card(test_offers.NVIDIA)])
         self.assertEqual(2, provider.inventories['VGPU']['max_unit'])
 
+    def test_guest_with_more_than_it_could_have_now_can_move(self):
+        # Placement refuses any allocation of it beyond max_unit.
+        other = model.Claim('VGPU', f'mdev:{ADDRESS}/1@nvidia-t4-8q')
+        limited = test_offers.card(test_offers.NVIDIA, per_guest=1)
+        for before, claims, most in (
+            (2, (VGPU, other), 2),
+            (16, (VGPU, other), 2),
+            (1, (VGPU, other), 1),
+            (2, (VGPU,), 1),
+            (2, (), 1),
+        ):
+            known = providers.Known({'VGPU': {'max_unit': before}}, (), claims)
+            (provider,) = report([limited], {ADDRESS: known})
+            self.assertEqual(most, provider.inventories['VGPU']['max_unit'])
+
     def test_a_guest_is_offered_no_more_slots_than_it_may_have(self):
         known = {ADDRESS: providers.Known({}, (), (VGPU,))}
         limited = test_offers.card(test_offers.NVIDIA, per_guest=1)

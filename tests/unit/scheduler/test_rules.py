@@ -19,10 +19,9 @@ A, B = worlds.CLASSES[:2]
 LAYOUT = summary.Layout(
     'T4',
     tuple(
-        summary.Part(rc, summary.CARD // n, summary.Sharing.EQUAL)
+        summary.Part(rc, summary.CARD // n, summary.Sharing.EQUAL, per_card=1)
         for rc, n in ((A, 4), (B, 2))
     ),
-    per_guest=(1,),
 )
 SET = 'CUSTOM_GPU_SET_2'
 
@@ -80,11 +79,14 @@ class RefusalTest(unittest.TestCase):
             'Flex 140',
             tuple(
                 summary.Part(
-                    rc, summary.CARD // 4, summary.Sharing.INDEPENDENT, way=way
+                    rc,
+                    summary.CARD // 4,
+                    summary.Sharing.INDEPENDENT,
+                    way=way,
+                    per_card=limit,
                 )
-                for way, rc in enumerate((A, B))
+                for way, (rc, limit) in enumerate(((A, None), (B, 1)))
             ),
-            per_guest=(None, 1),
         )
         seen = look(worlds.free(layout, 'card'))
         self.assertIsNone(refusal(seen, ('card', A, 4), ('card', B, 1)))
@@ -92,6 +94,51 @@ class RefusalTest(unittest.TestCase):
             'gives 1 of its parts to one guest, 2 are wanted',
             refusal(seen, ('card', A, 1), ('card', B, 2)),
         )
+
+    def test_guest_gets_nvidias_vgpus_as_their_types_allow(self):
+        def layout(board, **limits):
+            parts = (
+                summary.Part(
+                    rc,
+                    summary.CARD // 4,
+                    summary.Sharing.EQUAL,
+                    series=series,
+                    **limits,
+                )
+                for rc, series in ((A, 'Q'), (B, 'B'))
+            )
+            return summary.Layout(board, tuple(parts), 'NVIDIA')
+
+        several = layout('RTX', per_card=3, per_guest=3)
+        cards = {
+            'one': several,
+            'other': several,
+            'another': layout('L4', per_card=1),
+            'whole': summary.Layout('H100', vendor='NVIDIA'),
+            'amd': summary.Layout('MI300X', vendor='AMD'),
+        }
+        seen = look(
+            *(
+                dataclasses.replace(worlds.free(of, name), device=name)
+                for name, of in cards.items()
+            )
+        )
+        for parts, word in (
+            ((('one', A, 3),), None),
+            ((('one', A, 4),), 'gives 3 of its parts'),
+            ((('one', A, 1), ('other', A, 2)), None),
+            ((('one', A, 2), ('other', A, 2)), 'has 3 of them at most, 4'),
+            ((('one', A, 1), ('one', B, 1)), 'RTX B and RTX Q'),
+            ((('one', A, 1), ('other', B, 1)), 'RTX B and RTX Q'),
+            ((('one', A, 1), ('another', A, 1)), 'L4 Q and RTX Q'),
+            ((('one', A, 1), ('whole', orc.PGPU, 1)), 'NVIDIA allows one of'),
+            ((('one', A, 1), ('amd', orc.PGPU, 1)), None),
+        ):
+            found = refusal(seen, *parts)
+            if word is None:
+                self.assertIsNone(found, parts)
+            else:
+                self.assertIn(word, found or '', parts)
 
     def test_a_card_and_a_part_of_it_exclude_each_other(self):
         free = worlds.free(LAYOUT, 'card')

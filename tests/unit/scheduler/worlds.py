@@ -1,5 +1,6 @@
 """Hosts, cards and choices as hypothesis draws them."""
 
+import dataclasses
 import uuid
 
 import os_resource_classes as orc
@@ -27,6 +28,9 @@ def layouts(draw):
                 st.sampled_from(summary.Sharing),
                 st.booleans(),
                 st.integers(0, 1),
+                st.none() | st.integers(1, 2),
+                st.none() | st.integers(1, 2),
+                st.sampled_from(('', 'Q', 'C')),
             ),
             max_size=len(CLASSES),
             unique_by=lambda part: part[0],
@@ -35,7 +39,7 @@ def layouts(draw):
     return summary.Layout(
         draw(st.sampled_from(('T4', 'L40S'))),
         tuple(summary.Part(*part) for part in parts),
-        tuple(draw(st.none() | st.integers(1, 2)) for _ in range(2)),
+        draw(st.sampled_from(('', 'NVIDIA'))),
     )
 
 
@@ -64,7 +68,10 @@ def a_card(draw, of=None):
         if (layout.parts)
         else None
     )
-    card = free(layout, str(draw(st.uuids())), vgpu=vgpu)
+    provider = str(draw(st.uuids()))
+    card = dataclasses.replace(
+        free(layout, provider, vgpu=vgpu), device=provider[:13]
+    )
     for rc in draw(st.lists(st.sampled_from(classes(layout)), max_size=4)):
         if cards.room(card, rc):
             card = cards.take(card, rc, 1)

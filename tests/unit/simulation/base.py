@@ -1,6 +1,7 @@
 """What the tests of simulated hosts share."""
 
 import pathlib
+import threading
 
 import fixtures
 import testtools
@@ -68,6 +69,18 @@ class TestCase(testtools.TestCase):
             name: int(self.read(f'{types}/{name}/available_instances'))
             for name in self.names(types)
         }
+
+    def assert_waits(self, until, function, *args):
+        """Check that the kernel waits, with nothing changed, until this."""
+        before = self.host.snapshot()
+        thread = threading.Thread(target=function, args=args, daemon=True)
+        thread.start()
+        thread.join(0.1)
+        self.assertTrue(thread.is_alive())
+        self.assertEqual(before, self.host.snapshot())
+        until()
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
 
     def assert_refused(self, number, function, *args):
         """Check that the kernel refuses a call, and that nothing changes."""

@@ -118,10 +118,18 @@ class DriversTest(base.TestCase):
         self.unbind(CARD)
         self.assert_refused(errno.ENOENT, self.unbind, CARD)
 
-    def test_a_held_function_is_not_unbound(self):
+    def test_a_held_function_is_unbound_when_it_is_closed(self):
         self.move_to_vfio(CARD)
         self.host.hold(CARD)
-        self.assert_refused(errno.EBUSY, self.unbind, CARD)
+        self.assert_waits(
+            lambda: self.host.release_hold(CARD), self.unbind, CARD
+        )
+        self.assertIsNone(self.driver(CARD))
+
+    def test_a_display_that_draws_is_unbound_at_once(self):
+        self.host.start('Xorg', '/dev/dri/card1')
+        self.unbind(CARD)
+        self.assertIsNone(self.driver(CARD))
 
     def test_a_probe_of_a_bound_function_does_nothing(self):
         before = self.host.snapshot()
@@ -187,3 +195,20 @@ class WithoutIommuTest(base.TestCase):
         self.assert_refused(
             errno.EINVAL, self.host.write, f'{VFIO}/bind', card
         )
+
+
+class NvidiaVfTest(base.TestCase):
+    VF = '0000:41:00.4'
+
+    def setUp(self):
+        super().setUp()
+        self.start('l40s')
+        self.host.write(self.device(self.VF, 'driver_override'), 'vfio-pci')
+        self.host.write(self.device(self.VF, 'driver/unbind'), self.VF)
+
+    def test_vfio_pci_takes_none_that_its_own_driver_offers(self):
+        self.assert_refused(
+            errno.EINVAL, self.host.write, f'{VFIO}/bind', self.VF
+        )
+        self.host.write(PROBE, self.VF)
+        self.assertIsNone(self.driver(self.VF))

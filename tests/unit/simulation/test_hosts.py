@@ -129,6 +129,29 @@ class HostsTest(base.TestCase):
         self.assertEqual(3, len(self.functions('0x0200')))
         self.assertEqual(1, len(self.functions('0x0300')))
 
+    def test_b200_has_four_bridges_and_no_nvswitch(self):
+        self.start('hgx-b200')
+        self.assertEqual([], self.functions('0x0680'))
+        bridges = self.functions('0x0207')
+        self.assertEqual([f'0000:05:00.{n}' for n in range(4)], bridges)
+        self.assertEqual({'mlx5_core'}, {self.driver(a) for a in bridges})
+        self.assertEqual({'2'}, self.values(bridges, 'current_link_width'))
+        gpus = self.functions('0x0302')
+        self.assertEqual(8, len(gpus))
+        said = self.host.run(('nvidia-smi', '-q', '-i', gpus[0]))
+        self.assertIn('Peer Type                         : Switch', said)
+
+    def test_links_of_a_bridge_are_told_while_the_driver_has_both(self):
+        self.start('h100-nvl')
+        question = ('nvidia-smi', 'nvlink', '-R', '-i', '0000:17:00.0')
+        said = self.host.run(question)
+        self.assertIn('Link 0: Remote Device 00000000:3D:00.0: Link 0', said)
+        self.assertEqual(12, said.count('Remote Device'))
+        self.host.write(
+            f'{base.PCI}/devices/0000:3d:00.0/driver/unbind', '0000:3d:00.0'
+        )
+        self.assertNotIn('Remote Device', self.host.run(question))
+
     def test_gvtg_shows_its_screen_on_the_gpu_that_it_shares(self):
         self.start('gvtg')
         (gpu,) = self.functions('0x03')

@@ -118,6 +118,16 @@ class SimulatedHostTest(base.TestCase):
         self.assert_refused(errno.ENOMEM, *write)
         self.host.write(*write[1:])
 
+    def test_a_write_that_is_ignored_succeeds_without_any_effect(self):
+        path = self.device(CARD, 'driver_override')
+        self.host.ignore('*/driver_override', times=2)
+        before = self.host.snapshot()
+        for _ in range(2):
+            self.host.write(path, 'vfio-pci')
+            self.assertEqual(before, self.host.snapshot())
+        self.host.write(path, 'vfio-pci')
+        self.assertEqual('vfio-pci\n', self.read(path))
+
     def test_a_failure_finds_a_file_by_its_real_path(self):
         self.host.fail(f'/sys/devices/*/{CARD}/driver_override', errno.EBUSY)
         path = self.device(CARD, 'driver_override')
@@ -222,7 +232,8 @@ class RootTest(base.TestCase):
         root = self.root()
         host = hosts.simulated('none', root / 'a' / 'host')
         self.assertEqual(
-            ['proc', 'sys', 'usr'], sorted(p.name for p in host.root.iterdir())
+            ['etc', 'proc', 'sys', 'usr'],
+            sorted(p.name for p in host.root.iterdir()),
         )
 
 

@@ -113,11 +113,17 @@ class SriovTest(base.TestCase):
     def test_a_driver_that_does_not_configure_says_so(self):
         self.assert_refused(errno.ENOENT, self.set_numvfs, 1, GPU)
 
-    def test_a_held_vf_stays(self):
+    def test_a_held_vf_stays_until_it_is_closed(self):
+        def close():
+            self.host.release_hold(VF_1)
+
         self.host.hold(VF_1)
-        self.assert_refused(errno.EBUSY, self.set_numvfs, 0)
+        self.assert_waits(close, self.set_numvfs, 0)
+        self.set_numvfs(2)
+        self.host.hold(VF_1)
         unbind = self.device(PF, 'driver/unbind')
-        self.assert_refused(errno.EBUSY, self.host.write, unbind, PF)
+        self.assert_waits(close, self.host.write, unbind, PF)
+        self.assertIsNone(self.driver(PF))
 
     def test_without_autoprobe_vfs_come_without_driver(self):
         autoprobe = self.device(PF, 'sriov_drivers_autoprobe')

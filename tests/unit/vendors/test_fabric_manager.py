@@ -6,7 +6,6 @@ import unittest
 from nova_gpuvirt import model
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.vendors import fabric_manager
-from nova_gpuvirt.vendors import nvidia_smi
 
 _CARD = model.PciAddress.parse('0000:0f:00.0')
 _OTHER = model.PciAddress.parse('0000:10:00.0')
@@ -97,49 +96,3 @@ class CommandTest(unittest.TestCase):
                 [('fmpm', '-a', '3', *words), ('fmpm', '-d', '4', *words)],
                 self.asked(where),
             )
-
-
-class ModulesTest(unittest.TestCase):
-    def modules(self, text, given=()):
-        def run(argv):
-            if text is None:
-                raise commands.CommandFailed('no nvidia-smi')
-            return text
-
-        return nvidia_smi.Modules(run, dict(given))
-
-    def test_number_on_the_board_is_asked_of_nvidia_smi(self):
-        # Since B200 it stands elsewhere, under another name.
-        for key in ('Module ID', 'Module Id'):
-            text = f'GPU 0\n    {key}   : 5\n    GPU UUID  : GPU-1\n'
-            modules = self.modules(text)
-            modules.learn(_CARD, 'nvidia')
-            self.assertIsNone(modules.why_not(_CARD))
-            for member in (
-                fabric_manager.Member(5),
-                fabric_manager.Member(9, 'GPU-1'),
-                fabric_manager.Member(9, None, _CARD),
-            ):
-                self.assertEqual(_CARD, modules.card(member))
-            self.assertIsNone(modules.card(fabric_manager.Member(1)))
-
-    def test_card_that_can_not_be_asked_is_unknown_with_its_reason(self):
-        for text, driver, reason in (
-            ('', 'vfio-pci', 'gpu_modules'),
-            ('', None, 'its driver is none'),
-            (None, 'nvidia', 'no nvidia-smi'),
-            ('Module ID : N/A', 'nvidia', 'tells no Module Id'),
-        ):
-            modules = self.modules(text)
-            modules.learn(_CARD, driver)
-            self.assertIn(reason, modules.why_not(_CARD))
-            self.assertIsNone(modules.card(fabric_manager.Member(5)))
-
-    def test_what_the_operator_says_is_not_asked(self):
-        modules = self.modules(None, {_CARD: 5})
-        modules.learn(_CARD, 'vfio-pci')
-        self.assertEqual(_CARD, modules.card(fabric_manager.Member(5)))
-
-    def test_two_cards_with_one_number_are_both_unknown(self):
-        modules = self.modules(None, {_CARD: 5, _OTHER: 5})
-        self.assertIsNone(modules.card(fabric_manager.Member(5)))

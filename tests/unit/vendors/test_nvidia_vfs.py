@@ -5,8 +5,10 @@ import unittest
 from collections import Counter
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.vendors import nvidia_smi
+from nova_gpuvirt.vendors import nvidia_types
 from nova_gpuvirt.vendors import nvidia_vfs
 
 _LIST = """\
@@ -34,11 +36,11 @@ def card(types=(), mixed=False, instances=None):
     """What the command says: (number, name, most, GI profile, per GI)."""
     return nvidia_smi.Card(
         {
-            number: nvidia_smi.VgpuType(number, name, gi, most, 1, per, None)
+            number: nvidia_types.VgpuType(number, name, gi, most, 1, per, None)
             for number, name, most, gi, per in types
         },
         mixed,
-        Counter(instances or {}),
+        Counter(instances) if instances is not None else None,
         None,
     )
 
@@ -79,9 +81,17 @@ class ListTest(unittest.TestCase):
             _LIST,
             _LIST.replace('ID    : vGPU Name', 'ID  : VGPU Name'),
             _LIST.partition('\n')[2],
+            # As NVIDIA's guide prints it.
+            'NVIDIA L40S-1B  1145\nNVIDIA L40S-1Q\t 1147\n'
+            '  NVIDIA L40S-2Q 1148  \nNVIDIA L40S-48Q 1156\n',
         ):
             self.assertEqual(expected, nvidia_vfs.parse_creatable(text))
-        for nothing in ('', 'ID    : vGPU Name\n', 'no: number\n1147 :\n'):
+        for nothing in (
+            '',
+            'ID    : vGPU Name\n',
+            'no: number\n1147 :\n',
+            '0 : NVIDIA nothing\nNVIDIA nothing 0\n557\n',
+        ):
             self.assertEqual({}, nvidia_vfs.parse_creatable(nothing))
 
 
@@ -152,39 +162,31 @@ class WordTest(unittest.TestCase):
         self.assertIsNone(found.refusal)
         self.assertEqual({refused.address: 'broken'}, found.withheld)
 
-    def test_guest_gets_as_many_as_every_type_allows(self):
-        def told(*limits):
-            types = {
-                number: nvidia_smi.VgpuType(
-                    number,
-                    f'NVIDIA L40S-{number}Q',
-                    None,
-                    4,
-                    limit,
-                    None,
-                    None,
-                )
-                for number, limit in enumerate(limits, 1)
-            }
-            return nvidia_smi.Card(types, False, Counter(), None)
-
-        for limits, expected in (((4, 2), 2), ((4, None), 4), ((None,), 1)):
-            found = share([vf(0)], told(*limits))
-            self.assertEqual(expected, found.per_guest, limits)
-
-
-class MixedSizeTest(unittest.TestCase):
-    def test_parts_of_several_sizes_add_up_to_one_card(self):
-        vfs = [vf(0, 24), vf(1, 8), *(vf(n) for n in range(2, 40))]
-        found = share(vfs, card(_TIME_SLICED, mixed=True))
-        # 1/2 and 1/5 are taken: 3/10 is left.
-        self.assertEqual({'1q': 9, '8q': 1, '24q': 0, '48q': 0}, room(found))
+    def test_guest_gets_as_many_as_the_type_allows(self):
+        types = {
+            number: nvidia_types.VgpuType(
+                number, f'NVIDIA L40S-{number}Q', None, 4, limit, None, None
+            )
+            for number, limit in ((1, 16), (8, None), (24, 1))
+        }
+        types[48] = dataclasses.replace(
+            types[1], number=48, name='NVIDIA L40S-48Q', exclusive=True
+        )
+        found = share([vf(0)], nvidia_smi.Card(types, False, Counter(), None))
+        self.assertEqual(
+            {'1q': (16, 16), '8q': (1, None), '24q': (1, 1), '48q': (1, 1)},
+            {
+                p.slug.rpartition('-')[2]: (p.per_card, p.per_guest)
+                for p in found.profiles
+            },
+        )
+        self.assertEqual({'Q'}, {p.series for p in found.profiles})
 
 
 class MigTest(unittest.TestCase):
-    def mig(self, *vfs, instances=None):
+    def mig(self, *vfs):
         free = [vf(n, creatable=_MIG_NAMES) for n in range(10, 20)]
-        told = card(_MIG, instances=instances or {19: 3, 9: 1})
+        told = card(_MIG, instances={19: 3, 9: 1})
         return share([*vfs, *free], told, _MIG_NAMES)
 
     def test_gpu_instances_that_there_are_count(self):
@@ -243,6 +245,17 @@ class MigTest(unittest.TestCase):
     def test_without_the_command_one_at_a_time(self):
         found = share([vf(0, creatable=_MIG_NAMES)], None, _MIG_NAMES)
         self.assertEqual({'10c': 1, '5c': 1, '40c': 1}, room(found))
+        self.assertIn('one at a time', found.doubt)
+
+    def test_gpu_instances_that_nobody_told_are_counted_one_at_a_time(self):
+        vfs = [vf(n, creatable=_MIG_NAMES) for n in range(3)]
+        found = share(vfs, card(_MIG), _MIG_NAMES)
+        self.assertIs(size_rules.ONE_AT_A_TIME, found.rule)
+        self.assertIn('root must ask', found.doubt)
+
+    def test_nothing_is_in_doubt_where_gpu_instances_are_known(self):
+        self.assertIsNone(self.mig().doubt)
+        self.assertIsNone(share([vf(0)], card(_TIME_SLICED)).doubt)
 
     def test_mode_without_gpu_instances_is_told(self):
         found = share([vf(0, creatable={}), vf(1, creatable={})], card(_MIG))

@@ -16,6 +16,7 @@ from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import simulated
+from nova_gpuvirt.simulation.drivers import gim
 
 
 class QuotasTest(testtools.TestCase):
@@ -56,6 +57,26 @@ class QuotasTest(testtools.TestCase):
         ):
             self.start(name)
             self.assertEqual(quotas, self.quotas(), name)
+
+    def test_modes_of_an_mi350x(self):
+        """2 VFs are DPX-NPS2, 8 CPX-NPS2, by gim's release notes."""
+        for count, words in (
+            (1, 'spx-nps1'),
+            (2, 'dpx-nps2'),
+            (8, 'cpx-nps2'),
+        ):
+            functions = tuple(
+                dataclasses.replace(
+                    f,
+                    vfs=dataclasses.replace(f.vfs, enabled=count),
+                    pf_driver=gim.Gim(count, int(words[-1]), 288 << 30),
+                )
+                if f.vfs
+                else f
+                for f in hosts.HOSTS['mi300x']().functions
+            )
+            self.start('mi300x', functions=functions)
+            self.assertEqual({f'{words}-1of{count}': count}, self.quotas())
 
     def test_missing_vfs_have_a_reason(self):
         host = hosts.HOSTS['alder-lake']()

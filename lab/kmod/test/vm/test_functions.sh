@@ -21,7 +21,7 @@ is 'the same size on its sibling' ok "$(create $second $driver-9003 $two)"
 is 'the card is full' '0 0 0 0' "$(available $third)"
 is 'one more' EIO "$(create $third $driver-9003 $three)"
 is 'it opens as on a card' \
-    '1234:5349 class 030200 subsystem 1234:232b BAR0 4096 irqs 0' \
+    '8086:5349 class 030200 subsystem 8086:232b BAR0 4096 irqs 0' \
     "$(vfio show /sys/bus/mdev/devices/$two)"
 echo $first > $pci/$first/driver/unbind
 is 'a VF that loses its driver frees its part' '0 0 1 0' \

@@ -200,16 +200,20 @@ class TogetherTest(AdmissionCase):
         self.assert_refused('claimed 2 times', self.instance(_SLOT, _SLOT), {})
 
     def test_more_parts_of_a_card_than_one_guest_may_have(self):
+        profile = model.Profile('t4-1q', 'T4-1Q', '1', 16, per_card=1)
         share = model.Share(
-            'mdev', size_rules.EQUAL_SIZE, _ADDRESS, per_guest=1
+            'mdev', size_rules.EQUAL_SIZE, _ADDRESS, (profile,)
         )
         card = dataclasses.replace(_gpu(), shares=(share,))
         slots = [f'mdev:0000:3b:00.0/{n}@t4-1q' for n in (0, 1)]
         with mock.patch.object(exclusion, 'contradiction', return_value=None):
             self.check(self.instance(slots[0]), {}, [card])
+            both = self.instance(*slots)
             self.assert_refused(
-                'may have 1', self.instance(*slots), {}, [card]
+                'gives 1 of its parts', both, {}, [card], arriving=True
             )
+            # What it has it keeps, whatever the command says today.
+            self.check(both, {}, [card])
 
 
 class OthersTest(AdmissionCase):

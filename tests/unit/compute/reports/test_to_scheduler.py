@@ -98,6 +98,10 @@ class CardTest(unittest.TestCase):
         self.assertIs(summary.Health.QUARANTINED, card.health)
         self.assertEqual(0, cards.room(card, orc.PGPU))
 
+    def test_nvidia_is_told_where_no_file_names_it(self):
+        card = self.one(gpus=[test_providers.card(vendor='10de')])
+        self.assertEqual('NVIDIA', card.layout.vendor)
+
 
 class ArrivedTest(unittest.TestCase):
     def test_so_many_are_told_of_the_newest_ones(self):
@@ -113,11 +117,12 @@ class HostTest(unittest.TestCase):
         with fixtures.TempDir() as folder:
             root = pathlib.Path(folder.path)
             host = hosts.simulated(kind, root)
+            power = root_.Root(host)
             seen = machine.Machine(
-                sysfs.Sysfs(root),
+                sysfs.Sysfs(root, power),
                 pciids.PciIds([root]),
                 hypervisor.Absent(),
-                root_.Root(host).run,
+                power.run,
             )
             found = gpus.Gpus(seen, operator_filter.OperatorFilter())
             found.survey(refresh=True)

@@ -1,0 +1,1 @@
+"""What discovery reads of a host, taken away as one file."""

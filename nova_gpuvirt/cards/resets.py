@@ -1,0 +1,64 @@
+"""Whether a card can be reset between two guests.
+
+The kernel lists the ways in ``reset_method``, since Linux 5.15
+(Documentation/ABI/testing/sysfs-bus-pci); before, ``reset`` alone says that
+there is one. ``bus`` there does not count: it is listed for the first function
+of a bus even if there are others, and refused later (drivers/pci/pci.c). VFIO
+resets a bus by itself once all that is on it is with VFIO and closed
+(drivers/vfio/pci/vfio_pci_core.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt.host import sysfs as sysfs_
+
+_OF_THE_BUS = 'bus'
+# The root bus, and at least one bridge.
+_BELOW_A_BRIDGE = 2
+
+
+def why_not(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> str | None:
+    """Tell why a card can't be reset, None where it can."""
+    card = gpu.function
+    if card is None:
+        return None
+    try:
+        if _has_its_own(sysfs, card.address):
+            return None
+    except exception.SysfsError as error:
+        return f'whether it can be reset is not known: {error}'
+    return _why_not_its_bus(
+        card,
+        {f.address for f in gpu.functions},
+        sysfs.behind(card.above[-1]) if card.above else (),
+    )
+
+
+def _has_its_own(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> bool:
+    methods = sysfs.read_if_there(address, 'reset_method')
+    if methods is None:
+        return sysfs.has_reset(address)
+    return bool({*methods.split()} - {_OF_THE_BUS})
+
+
+def _why_not_its_bus(
+    card: model.PciFunction,
+    own: Collection[model.PciAddress],
+    beside: Collection[model.PciAddress],
+) -> str | None:
+    """Tell why a card can't be reset by its bus. Pure.
+
+    :param own: the card's functions
+    :param beside: all functions on its bus, bridges too
+    """
+    why = 'it can not be reset by itself, '
+    if len(card.above) < _BELOW_A_BRIDGE:
+        return f'{why}and there is no bridge above it whose bus could be'
+    others = sorted(set(beside) - set(own))
+    if not others:
+        return None
+    return f'{why}and its bus has others too: ' + ', '.join(map(str, others))

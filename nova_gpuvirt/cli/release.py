@@ -1,0 +1,59 @@
+"""nova-gpuvirt release."""
+
+from __future__ import annotations
+
+import argparse
+
+from cliff import command
+
+from nova_gpuvirt import model
+from nova_gpuvirt.cli import remembered
+from nova_gpuvirt.cli import where
+from nova_gpuvirt.health import quarantine
+from nova_gpuvirt.health import record
+
+
+class Release(command.Command):
+    """End the quarantine of a card, whoever put it there.
+
+    As root, where nova-compute runs: it follows with its next update, within
+    a minute. A card that is sick still goes there again.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add which card."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'address',
+            type=where.card,
+            metavar='ADDRESS',
+            help='the card, as "nova-gpuvirt quarantine" lists it',
+        )
+        remembered.add_arguments(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Remember it no more, and say what was."""
+        known = remembered.Remembered(parsed_args.config_file)
+        card = _card(known, parsed_args.address)
+        before = known.records.read().get(card, record.NOTHING)
+        known.records.change(
+            card, lambda one: one.released(record.By.OPERATOR)
+        )
+        was = quarantine.of(before)
+        print(
+            f'{card} was in no quarantine'
+            if was is None
+            else f'{card} is in quarantine no more: {quarantine.told(was)}',
+            file=self.app.stdout,
+        )
+        return 0
+
+
+def _card(known: remembered.Remembered, name: str) -> model.PciAddress:
+    """Tell which card is meant: first of those that are remembered."""
+    device = model.parse_device(name)
+    if isinstance(device, model.PciAddress) and device in known.records.read():
+        return device
+    card, _ = known.card(name)
+    return card

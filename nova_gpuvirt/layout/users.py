@@ -1,0 +1,104 @@
+"""Who has a card, so that nothing of it may be changed.
+
+A stopped server has its card too: Nova has its claim, and libvirt its domain.
+What it claimed lives in what the card was made to be (`in_force`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import processes
+from nova_gpuvirt.vendors import nvidia_vfs
+
+
+def of(
+    machine: machine_.Machine,
+    address: model.PciAddress,
+    servers: Collection[str] = (),
+    *,
+    with_sessions: bool = False,
+) -> str | None:
+    """Tell who has a card, or a part of it, just now.
+
+    What a stopped server has claimed is for the caller to know.
+
+    :param servers: UUIDs of those whose guests count only while they run
+    :param with_sessions: whether guests draw with the card, so that a process
+        that has it open may be theirs
+    :returns: None for nobody
+    :raises StepFailed: when a process of the host has it open
+    :raises SysfsError: when the card can't be read
+    :raises OSError: when the processes of the host can't be seen
+    :raises Exception: libvirt's, when it does not answer
+    """
+    functions = (address, *machine.sysfs.virtfns(address))
+    return (
+        _made(machine, functions, servers)
+        or _with_vfio(machine, functions)
+        or _with_card(machine, address, with_sessions)
+    )
+
+
+def _made(
+    machine: machine_.Machine,
+    functions: Collection[model.PciAddress],
+    servers: Collection[str],
+) -> str | None:
+    mdevs: set[uuid.UUID] = set()
+    for function in functions:
+        mdevs |= {uuid.UUID(m) for m in machine.sysfs.mdevs.of(function)}
+        if nvidia_vfs.exists(machine.sysfs, function):
+            made = nvidia_vfs.current(machine.sysfs, function)
+            if made:
+                return f'{function} is a vGPU of type {made}'
+    domain = machine.hypervisor.domain_with({*functions, *mdevs}, servers)
+    if domain is not None:
+        return f'the domain {domain} of libvirt has it'
+    return f'the vGPU {min(mdevs)} of it exists' if mdevs else None
+
+
+def _with_vfio(
+    machine: machine_.Machine, functions: Collection[model.PciAddress]
+) -> str | None:
+    for function in functions:
+        try:
+            pids = machine.sysfs.openers(function)
+        except FileNotFoundError:  # it has no node of VFIO to be opened
+            continue
+        if pids:
+            return f'process {pids[0]} has {function}'
+    return None
+
+
+def _with_card(
+    machine: machine_.Machine, card: model.PciAddress, with_sessions: bool
+) -> str | None:
+    """Tell which process has a card open, where it may be a guest's.
+
+    Another one need not end: so nothing waits for it.
+
+    :raises StepFailed: when one has, or can't be seen
+    """
+    openers = machine.sysfs.card_openers([card])[card]
+    if openers is None:
+        found = 'that it can not be seen whether a process has it open'
+        remedy = processes.WHAT_TO_SET
+    else:
+        others = [opener for opener in openers if not opener.is_own]
+        if not others:
+            return None
+        if with_sessions:
+            return f'{others[0]} has it open, as guests that draw with it do'
+        found = f'that {others[0]} of the host has it open'
+        remedy = 'end it, or keep it from the card'
+    raise exception.StepFailed(
+        str(card),
+        wanted='to make it what the layout says',
+        found=found,
+        remedy=remedy,
+    )

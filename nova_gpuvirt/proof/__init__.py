@@ -1,0 +1,1 @@
+"""What is taken for true of hardware, and how a real card proves it."""

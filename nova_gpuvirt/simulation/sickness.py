@@ -1,0 +1,97 @@
+"""The ways in which a card of a simulated host falls sick, and recovers."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+
+from nova_gpuvirt.simulation import faults
+from nova_gpuvirt.simulation import simulated
+
+_TOTALS = {'fatal': 'TOTAL_ERR_FATAL', 'nonfatal': 'TOTAL_ERR_NONFATAL'}
+
+
+class Sickness:
+    """What is wrong with one card of a host.
+
+    `heal` ends it. A reboot does too, but for what commands say.
+    """
+
+    def __init__(self, host: simulated.SimulatedHost, address: str) -> None:
+        self._host = host
+        self._address = address
+        self._config: bytes | None = None
+        self._nodes: list[pathlib.Path] = []
+        self._complaints: list[faults.Complaint] = []
+
+    def answer_with_ones(self) -> None:
+        """Fall off the bus, without a word."""
+        config = self._place('config').read_bytes()
+        self._config = self._config or config
+        ones = b'\xff' * len(config)
+        self._host.break_file(self._address, 'config', ones)
+
+    def count(self, kind: str, more: int = 1, at: str | None = None) -> None:
+        """Count errors of PCI Express.
+
+        :param kind: ``fatal`` or ``nonfatal``
+        :param at: the function that counts them, the card itself by default
+        """
+        address = at or self._address
+        name = f'aer_dev_{kind}'
+        text = self._place(name, address).read_text()
+        head, total, count = text.rstrip().rpartition(f'{_TOTALS[kind]} ')
+        text = f'{head}{total}{int(count) + more}\n'
+        self._host.break_file(address, name, text)
+
+    def lose_node(self) -> None:
+        """Lose the node by which processes open it through VFIO."""
+        for name in os.listdir(self._place('vfio-dev')):
+            node = self._host.root / 'dev/vfio/devices' / name
+            node.unlink()
+            self._nodes.append(node)
+
+    def say(self, text: str) -> None:
+        """Let the kernel say something of it; ``{}`` is its address."""
+        self._host.log.say(text.replace('{}', self._address))
+
+    def complain(self, key: str, value: str) -> None:
+        """Let ``nvidia-smi -q`` show another value of a key."""
+        self._complain(
+            faults.Complaint(
+                f'nvidia-smi -q -i {self._address}',
+                rf'\g<key>{value}',
+                rf'(?P<key>^ *{re.escape(key)} *: ).*$',
+            )
+        )
+
+    def be_lost(self, why: str = 'GPU is lost') -> None:
+        """Let ``nvidia-smi`` fail, since the driver can't reach it."""
+        self._complain(
+            faults.Complaint(
+                f'nvidia-smi *{self._address}*',
+                'Unable to determine the device handle for GPU '
+                f'{self._address}: {why}.  Reboot the system to recover this '
+                'GPU',
+                code=15,
+            )
+        )
+
+    def heal(self) -> None:
+        """Let it be as before; what was counted and said stays."""
+        if self._config is not None:
+            self._host.break_file(self._address, 'config', self._config)
+            self._config = None
+        while self._nodes:
+            self._nodes.pop().touch(0o600)
+        while self._complaints:
+            self._host.faults.complaints.remove(self._complaints.pop())
+
+    def _complain(self, complaint: faults.Complaint) -> None:
+        self._complaints.append(complaint)
+        self._host.faults.complaints.append(complaint)
+
+    def _place(self, name: str, address: str | None = None) -> pathlib.Path:
+        folder = self._host.root / 'sys/bus/pci/devices'
+        return folder / (address or self._address) / name
