@@ -20,6 +20,7 @@ from lab.host import places
 _BOOT = re.compile(r'\[ *0\.000000\] Linux version ')
 _ESCAPE = re.compile(r'\x1b\[[0-9;?!]*[A-Za-z]|\r')
 _LAST = 20  # lines
+_FAULT = 'Triple fault'
 
 _EVENTS = places.RUN / 'events.log'
 _FAULTS = places.RUN / 'faults.log'
@@ -48,6 +49,11 @@ class Watch:
         """Say what is known of the resets, nothing where there was none."""
         return told(*(_read(*one) for one in self._sizes.items()))
 
+    def told_of_a_fault(self) -> str:
+        """Say the same, if a fault of the emulated processors was there."""
+        said = self.told()
+        return said if _FAULT in said else ''
+
 
 def told(events: str, faults: str, console: str) -> str:
     """Say what is known of the resets of a time, nothing where none was.
@@ -68,7 +74,7 @@ def told(events: str, faults: str, console: str) -> str:
         (
             'the virtual host was reset. QEMU says:',
             *(f'  {_time(e)} {e["event"]} {e["data"]}' for e in happened),
-            *(f'  {f}' for f in faults.splitlines() if 'Triple fault' in f),
+            *(f'  {f}' for f in faults.splitlines() if _FAULT in f),
             'Its console said before, as far as it was watched:',
             *(f'  {line}' for line in before[-_LAST:] or ['(nothing)']),
         )

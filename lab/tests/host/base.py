@@ -19,6 +19,7 @@ from lab.host import vm
 from lab.steps import step
 from lab.tests import base
 from lab.tests.host import hardware
+from lab.tests.host import spoiled
 
 HOST = 'gpu-host'
 INFIX = f'{HOST}_gpuvirt_'
@@ -29,7 +30,7 @@ CARDS_OF_SET = frozenset({'0000:01:00.0', '0000:02:00.0'})
 _EMULATION_FAILED = 'KVM internal error'
 
 
-class HostTestCase(base.CloudTestCase):
+class HostTestCase(spoiled.SpoiledOnceTestCase, base.CloudTestCase):
     """A test before and after which nobody has any of the host's GPUs."""
 
     status_seconds = 600
@@ -38,8 +39,8 @@ class HostTestCase(base.CloudTestCase):
     pause = 2.0
 
     def setUp(self) -> None:
+        self.watch = self.faults = resets.Watch()
         super().setUp()
-        self.watch = resets.Watch()
         self.begin = time.monotonic()
         self.addOnException(self._add_details)
         # It may have been reset by the end of the test before this one.
@@ -47,14 +48,24 @@ class HostTestCase(base.CloudTestCase):
         self.until(
             lambda: readiness.compute(HOST), 300, f'{HOST} to be up in Nova'
         )
-        # What a test before this one has left, would it have failed.
+        # What a test before this one has left, would it have failed. Of a
+        # server that was deleted while the host was down the guest is there
+        # until nova-compute reaps it.
         self.until(lambda: not self.usages(), 120, 'no server to be left')
+        self.until(self._is_bare, 120, 'no guest and no vGPU to be left')
         self.before = hardware.state()
-        self.assertEqual(set(), self.before.vgpus)
-        self.assertEqual({}, self.before.domains)
         self.left_before = self.left()
         # The last of all, when the servers are gone.
         self.addCleanup(self.assert_as_before)
+
+    def spoiled_by(self) -> str:
+        """Tell of a fault of the host's emulated processors."""
+        return self.faults.told_of_a_fault()
+
+    @staticmethod
+    def _is_bare() -> bool:
+        state = hardware.state()
+        return not state.domains and not state.vgpus
 
     def until(
         self, check: Callable[[], bool], seconds: float, what: str
