@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 
@@ -13,6 +14,8 @@ from nova_gpuvirt import model
 from nova_gpuvirt import opts
 from nova_gpuvirt.cards import allow_list
 from nova_gpuvirt.cards import operator_filter as operator_filter_
+from nova_gpuvirt.cleaning import hook
+from nova_gpuvirt.health import ways as ways_
 from nova_gpuvirt.model import summary
 
 _ADDRESS_GLOB = re.compile(r'[0-9a-fA-F:.*?\[\]!-]+|renderD[0-9*?]+')
@@ -97,6 +100,46 @@ def without_reset(conf: cfg.ConfigOpts) -> tuple[str, ...]:
     :raises InvalidOption: when a value can't be meant
     """
     return _addresses(conf, 'without_reset')
+
+
+def ways(conf: cfg.ConfigOpts) -> ways_.Ways:
+    """Read how what guests had is cleaned.
+
+    :raises InvalidOption: when a value can't be meant
+    """
+    chosen = {}
+    for kind, way in conf.gpuvirt.clean.items():
+        try:
+            chosen[kind] = ways_.Way(way.strip())
+        except ValueError:
+            chosen = {}
+        if kind not in ways_.KINDS or kind not in chosen:
+            raise exception.InvalidOption(
+                '[gpuvirt]clean',
+                wanted=f'one of {", ".join(ways_.KINDS)}, with one of '
+                + ', '.join(each.value for each in ways_.Way),
+                found=repr(f'{kind}:{way}'),
+                remedy='leave the kind out, for a reset',
+            )
+    return ways_.Ways(chosen)
+
+
+def clean_hook(conf: cfg.ConfigOpts) -> hook.Hook | None:
+    """Read which program cleans, None where no kind has one.
+
+    :raises InvalidOption: when there is no such program
+    """
+    if ways_.Way.HOOK not in map(ways(conf).of, ways_.KINDS):
+        return None
+    program = conf.gpuvirt.clean_hook
+    if not program.startswith('/') or not os.access(program, os.X_OK):
+        raise exception.InvalidOption(
+            '[gpuvirt]clean_hook',
+            wanted='the absolute path of a program, for [gpuvirt]clean',
+            found=repr(program),
+            remedy='name one that the user of nova-compute may run',
+        )
+    return hook.Hook(program, conf.gpuvirt.clean_hook_seconds)
 
 
 _TYPICAL = re.compile(r'(\d+) +(\d+) +(\d+)((?: +[A-Z0-9_]+=[1-9]\d*)+)')

@@ -13,7 +13,9 @@
      ├── ClaimRefused       an instance's claims do not hold on this host
      ├── RequestImpossible  no host can give what a flavor or image asks for
      ├── PrepareFailed      a device could not be made ready for a guest
+     │    └── NotClean      another guest's state may still be in it
      ├── ReleaseFailed      a device could not be taken back
+     ├── CleanFailed        what a guest had could not be cleaned
      └── StepFailed         a card could not be made what a layout says
 
 Each message is one sentence that names the device, what was wanted, what was
@@ -112,8 +114,16 @@ class PrepareFailed(GpuvirtError):
     )
 
 
+class NotClean(PrepareFailed):
+    """Another guest's state may still be in a device, which is cleaned."""
+
+
 class ReleaseFailed(GpuvirtError):
     """A device could not be taken back."""
+
+
+class CleanFailed(GpuvirtError):
+    """What a guest had could not be cleaned for the next one."""
 
 
 class StepFailed(GpuvirtError):

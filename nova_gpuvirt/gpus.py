@@ -20,6 +20,7 @@ from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import operator_filter as operator_filter_
 from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
+from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.health import quarantine as quarantine_
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.placement import identity
@@ -53,6 +54,7 @@ class Gpus:
     :param unready: tells why a card is not yet what it shall be, so that no
         further guest gets it; such cards are looked at in each report
     :param quarantine: which cards are in it; it is looked at in each report
+    :param dirt: what of them is dirty; likewise
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Gpus:
         withhold: Callable[[model.Gpu], model.Gpu] = _as_it_is,
         unready: Callable[[model.Gpu], str | None] = lambda _: None,
         quarantine: quarantine_.Quarantine | None = None,
+        dirt: dirt_.Dirt | None = None,
     ) -> None:
         self._machine = machine
         self._allowed = allowed
         self._withhold = withhold
         self._unready = unready
         self._quarantine = quarantine or quarantine_.Quarantine()
+        self._dirt = dirt or dirt_.Dirt()
         # The host at the last report, and what it was for cards.
         self._seen: discovery.Host | None = None
         self._reported: Mapping[model.Device, providers_.Provider] = {}
@@ -124,6 +128,7 @@ class Gpus:
         refresh: bool = False,
     ) -> discovery.Host:
         self._quarantine.look()
+        self._dirt.look()
         host = discovery.of(self._machine, devices)
         if refresh:
             self._learn_bridges(host.gpus)
@@ -161,6 +166,13 @@ class Gpus:
                 if hive is not None:
                     self._hives[gpu.address] = hive
 
+    def hive_of(self, card: model.PciAddress) -> set[model.PciAddress]:
+        """List the other cards of a card's hive, as far as it is known."""
+        hive = self._hives.get(card)
+        if hive is None:
+            return set()
+        return {c for c, its in self._hives.items() if its == hive} - {card}
+
     def _learn_bridges(self, gpus: Collection[model.Gpu]) -> None:
         """Ask for NVLinks from card to card, where no NVSwitch is between."""
         try:
@@ -187,7 +199,11 @@ class Gpus:
 
     def _inspect(self, gpu: model.Gpu, refresh: bool) -> model.Gpu:
         why = self._quarantine.why_not(gpu)
-        gpu = dataclasses.replace(gpu, quarantined=why is not None)
+        gpu = dataclasses.replace(
+            gpu,
+            quarantined=why is not None,
+            dirty=self._dirt.slots(gpu.address),
+        )
         if gpu.refusal is not None:
             return self._allowed.of(gpu).narrow(gpu)
         if refresh:
@@ -302,11 +318,13 @@ class Gpus:
         }
         changed.update(changing)
         self._quarantine.look()
+        self._dirt.look()
         changed |= {
             g.address
             for g in seen.gpus
             if self._unready(g)
             or g.quarantined != self._quarantine.is_quarantined(g.address)
+            or g.dirty != self._dirt.slots(g.address)
         }
         if not changed:
             return seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -13,24 +14,33 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import base
+from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.model import guest_device
 
 LOG = logging.getLogger(__name__)
+
+# How long a build waits for another's state to go, in seconds, and how often
+# it looks. Cleaning takes moments where nothing goes wrong.
+_PATIENCE = 60.0
+_PAUSE = 0.5
 
 
 class Handover:
     """Hand devices to guests, by the claims of their instances.
 
     :param lock: makes each change one that nobody else's disturbs
+    :param dirt: remembers who has what, before it is made ready
     """
 
     def __init__(
         self,
         gpus: gpus_.Gpus,
         lock: Callable[[], AbstractContextManager[None]] = nullcontext,
+        dirt: dirt_.Dirt | None = None,
     ) -> None:
         self._gpus = gpus
         self._lock = lock
+        self._dirt = dirt or dirt_.Dirt()
 
     def attach(
         self, instance: str, claims: Collection[model.Claim]
@@ -42,8 +52,15 @@ class Handover:
         """
         if not claims:
             return ()
-        with self._lock():
-            return self._attach(instance, claims)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with self._lock():
+                    return self._attach(instance, claims)
+            except exception.NotClean:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
 
     def _attach(
         self, instance: str, claims: Collection[model.Claim]
@@ -51,9 +68,15 @@ class Handover:
         gpus = self._gpus.look_at(claims)
         devices: list[guest_device.GuestDevice] = []
         made: list[model.Claim] = []
+        found_of = {
+            claim: _find(gpus, claim, instance)
+            for claim in sorted(claims, key=lambda c: c.identifier)
+        }
+        for found in found_of.values():
+            for gpu, slot in found:
+                self._mark(gpu, slot, instance)
         try:
-            for claim in sorted(claims, key=lambda c: c.identifier):
-                found = _find(gpus, claim, instance)
+            for claim, found in found_of.items():
                 for gpu, slot in found:
                     if self._backend(slot).prepare(gpu, slot, instance):
                         made.append(claim)
@@ -68,6 +91,13 @@ class Handover:
                 LOG.warning('%s stays for now: %s', claim.identifier, why)
             raise
         return tuple(devices)
+
+    def _mark(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> None:
+        """Remember that an instance is about to have something."""
+        if isinstance(gpu.address, model.PciAddress):
+            backend = self._backend(slot)
+            functions = backend.functions(gpu, slot)
+            self._dirt.mark(gpu.address, slot, instance, functions)
 
     def _join(self, claim: model.Claim, instance: str) -> bool:
         cards = _cards(claim.slot)

@@ -219,7 +219,9 @@ options here. See ``nova-gpuvirt plan``.
 The folder with what has to be remembered of GPUs over a restart.
 
 The user that nova-compute runs as owns it. It has a small file for each card
-that is in quarantine, or that a layout has made something.
+that is in quarantine, that a server has something of, or that a layout has
+made something. Without it no server gets a GPU that has to be cleaned after
+it.
 """,
     ),
     cfg.IntOpt(
@@ -238,6 +240,42 @@ A grave sign, as a card that is off its bus, makes it sick at once.
         min=1,
         help="""
 After how many periodic updates in a row without a sign a card is well again.
+""",
+    ),
+    cfg.DictOpt(
+        'clean',
+        default={},
+        help="""
+What is done with a GPU after a guest had it, before another one gets it.
+
+By the kind of the GPU, as in ``kinds``: ``reset`` resets it and reads it back,
+``hook`` runs ``clean_hook`` before, and ``none`` leaves it to libvirt and the
+kernel. A kind that is not named is reset. A vGPU that is made for a guest is
+removed, which ``none`` does not change. See "Cleaning" in the
+administrator's guide for what a reset does not do.
+
+Possible values: ``passthrough:hook,sriov:reset``
+""",
+    ),
+    cfg.StrOpt(
+        'clean_hook',
+        default='',
+        help="""
+The program that is run for kinds of which ``clean`` says ``hook``.
+
+An absolute path. It runs as the user of nova-compute, and gets the PCI address
+of the device, the kind and the model. Where it ends with another status than
+0, or not in time, the card goes into quarantine.
+
+Possible values: ``/usr/local/sbin/scrub-gpu``
+""",
+    ),
+    cfg.IntOpt(
+        'clean_hook_seconds',
+        default=300,
+        min=1,
+        help="""
+How long ``clean_hook`` may take for one GPU, in seconds.
 """,
     ),
     cfg.StrOpt(

@@ -28,9 +28,12 @@ class Backend(abc.ABC):
     that makes nothing: its devices are there, and are given as they are.
 
     :cvar kind: its word in slots, traits and the option ``kinds``
+    :cvar makes: whether its devices are made for a guest, and cease to be
+        when they are released; one that stays has to be cleaned
     """
 
     kind: ClassVar[str]
+    makes: ClassVar[bool] = True
 
     def __init__(self, machine: machine_.Machine) -> None:
         self._machine = machine
@@ -62,6 +65,12 @@ class Backend(abc.ABC):
         self, gpu: model.Gpu, slot: model.Slot, instance: str
     ) -> tuple[guest_device.GuestDevice, ...]:
         """Describe what goes into the guest's XML."""
+
+    def functions(
+        self, gpu: model.Gpu, slot: model.Slot
+    ) -> tuple[model.PciAddress, ...]:
+        """List the PCI functions that are reset before the next guest."""
+        return ()
 
     def release(self, slot: model.Slot, instance: str) -> None:  # noqa: B027
         """Take back what `prepare` made for this instance, and no other's.

@@ -40,6 +40,7 @@ class Passthrough(base.Backend):
     """Hand over a card with its companions, as one slot of the guest."""
 
     kind = model.WHOLE
+    makes = False
 
     def __init__(self, machine: machine_.Machine) -> None:
         super().__init__(machine)
@@ -159,6 +160,12 @@ class Passthrough(base.Backend):
         """Give the lock back, where the card never went to the guest."""
         if isinstance(slot.device, model.PciAddress):
             self._sysfs.hold_unbind_lock(slot.device, wanted=False)
+
+    def functions(
+        self, gpu: model.Gpu, slot: model.Slot
+    ) -> tuple[model.PciAddress, ...]:
+        """List the card and its companions."""
+        return tuple(function.address for function in gpu.functions)
 
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str

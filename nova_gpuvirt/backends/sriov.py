@@ -31,6 +31,7 @@ class Sriov(base.Backend):
     """Hand over a virtual function that the host has enabled."""
 
     kind = 'sriov'
+    makes = False
 
     def discover(self, gpu: model.Gpu) -> model.Gpu:
         """Add the card's virtual functions, by what part each has of it."""
@@ -89,6 +90,13 @@ class Sriov(base.Backend):
                 'when the claim was made',
             )
         return False
+
+    def functions(
+        self, gpu: model.Gpu, slot: model.Slot
+    ) -> tuple[model.PciAddress, ...]:
+        """List the VF."""
+        assert isinstance(slot.device, model.PciAddress)
+        return (slot.device,)
 
     def guest_devices(
         self, gpu: model.Gpu, slot: model.Slot, instance: str

@@ -75,6 +75,21 @@ def by_card(
     return result
 
 
+def with_dirt(
+    gpu: model.Gpu, claims: Collection[model.Claim]
+) -> list[model.Claim]:
+    """Count what is dirty of a card as claimed, where nobody claims it."""
+    claimed = {slot.place for c in claims if (slot := c.slot) is not None}
+    return [
+        *claims,
+        *(
+            model.Claim('', str(slot))
+            for slot in sorted(gpu.dirty, key=str)
+            if slot.place not in claimed
+        ),
+    ]
+
+
 def is_whole(gpu: model.Gpu, claims: Collection[model.Claim]) -> bool:
     """Tell whether a card can be given whole, and nothing of it is taken."""
     return gpu.can_go_whole and not (claims or gpu.vgpus)
@@ -90,5 +105,9 @@ def free_sets(
     :param gpus: by their addresses
     :param claims: on each card, as `by_card` gathers them
     """
-    whole = {a for a, g in gpus.items() if is_whole(g, claims.get(a, ()))}
+    whole = {
+        address
+        for address, gpu in gpus.items()
+        if is_whole(gpu, with_dirt(gpu, claims.get(address, ())))
+    }
     return free_sets_.free(fabric, whole)

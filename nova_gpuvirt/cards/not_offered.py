@@ -110,6 +110,13 @@ def not_reset(machine: machine_.Machine, gpu: model.Gpu) -> str | None:
     return resets.why_not(machine.sysfs, gpu)
 
 
+def is_let_be(machine: machine_.Machine, gpu: model.Gpu) -> bool:
+    """Tell whether a card can't be reset, and is offered nevertheless."""
+    return _is_named(gpu, machine.without_reset) and (
+        resets.why_not(machine.sysfs, gpu) is not None
+    )
+
+
 def _is_named(gpu: model.Gpu, globs: Sequence[str]) -> bool:
     """Tell whether one of the operator's globs of addresses is a card's."""
     return any(

@@ -52,6 +52,7 @@ def offers(
     """
     if gpu.refusal is not None:
         return ()
+    claims = exclusion.with_dirt(gpu, claims)
     result = []
     if gpu.goes_alone:
         result.append(all_of(orc.PGPU, _whole(gpu, claims)))

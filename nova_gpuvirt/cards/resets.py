@@ -27,7 +27,7 @@ def why_not(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> str | None:
     if card is None:
         return None
     try:
-        if _has_its_own(sysfs, card.address):
+        if is_alone(sysfs, card):
             return None
     except exception.SysfsError as error:
         return f'whether it can be reset is not known: {error}'
@@ -38,11 +38,30 @@ def why_not(sysfs: sysfs_.Sysfs, gpu: model.Gpu) -> str | None:
     )
 
 
-def _has_its_own(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> bool:
-    methods = sysfs.read_if_there(address, 'reset_method')
+def is_alone(sysfs: sysfs_.Sysfs, function: model.PciFunction) -> bool:
+    """Tell whether a function can be reset by itself.
+
+    :raises SysfsError: when that can't be read
+    """
+    methods = sysfs.read_if_there(function.address, 'reset_method')
     if methods is None:
-        return sysfs.has_reset(address)
+        return sysfs.has_reset(function.address)
     return bool({*methods.split()} - {_OF_THE_BUS})
+
+
+def is_of_one_function(
+    sysfs: sysfs_.Sysfs, function: model.PciFunction
+) -> bool:
+    """Tell whether the reset that the kernel tries first is an FLR.
+
+    It resets the function and nothing else (PCI Express Base Specification,
+    "Function Level Reset"). Another may reset more: amdgpu's resets all cards
+    of a hive.
+
+    :raises SysfsError: when that can't be read
+    """
+    methods = sysfs.read_if_there(function.address, 'reset_method') or ''
+    return methods.split()[:1] in (['flr'], ['af_flr'])
 
 
 def _why_not_its_bus(

@@ -10,7 +10,7 @@ from nova_gpuvirt.checks import nova_conf
 from nova_gpuvirt.checks import seen
 from nova_gpuvirt.checks import subject as subject_
 from nova_gpuvirt.health import quarantine
-from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 from nova_gpuvirt.health import records
 
 
@@ -28,7 +28,7 @@ def is_empty(subject: subject_.Subject) -> Iterator[finding.Finding]:
             text = seen.text_if_there(subject.root, file)
             if text is None:
                 continue
-            found = record.parse(text, f'/{file}').quarantine
+            found = record_text.parse(text, f'/{file}').quarantine
         except exception.InvalidRecord as error:
             yield finding.failure(
                 f'{error.device}: {error.found}, so the card is not offered',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from cliff import command
 
@@ -17,7 +18,8 @@ class Release(command.Command):
     """End the quarantine of a card, whoever put it there.
 
     As root, where nova-compute runs: it follows with its next update, within
-    a minute. A card that is sick still goes there again.
+    a minute. A card that is sick still goes there again, and what could not be
+    cleaned is cleaned once more.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -29,6 +31,12 @@ class Release(command.Command):
             metavar='ADDRESS',
             help='the card, as "nova-gpuvirt quarantine" lists it',
         )
+        parser.add_argument(
+            '--clean',
+            action='store_true',
+            help='take for clean what nova-compute could not clean of it, as '
+            'after you have cleaned it yourself',
+        )
         remembered.add_arguments(parser)
         return parser
 
@@ -37,9 +45,7 @@ class Release(command.Command):
         known = remembered.Remembered(parsed_args.config_file)
         card = _card(known, parsed_args.address)
         before = known.records.read().get(card, record.NOTHING)
-        known.records.change(
-            card, lambda one: one.released(record.By.OPERATOR)
-        )
+        known.records.change(card, _released(is_clean=parsed_args.clean))
         was = quarantine.of(before)
         print(
             f'{card} was in no quarantine'
@@ -48,6 +54,16 @@ class Release(command.Command):
             file=self.app.stdout,
         )
         return 0
+
+
+def _released(*, is_clean: bool) -> Callable[[record.Record], record.Record]:
+    """End a quarantine, and let be tried again what could not be cleaned."""
+
+    def released(one: record.Record) -> record.Record:
+        one = one.released(record.By.OPERATOR)
+        return one.without_failed() if is_clean else one.to_be_tried()
+
+    return released
 
 
 def _card(known: remembered.Remembered, name: str) -> model.PciAddress:

@@ -71,6 +71,11 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         """Add our providers."""
         super().update_provider_tree(provider_tree, nodename, allocations)
         self._reporter.report(provider_tree, nodename)
+        try:
+            if self._ledger.ready:
+                self._late_cleaning.look(self._ledger.last_slots)
+        except Exception:
+            LOG.exception('What is dirty on %s stays for now', nodename)
 
     def get_available_resource(self, nodename: str) -> Any:
         """Discard leftovers first; no lock of Nova's is held here."""
@@ -88,6 +93,11 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
             self._reconcile()
         except Exception:
             LOG.exception('The leftovers of %s stay for now', nodename)
+        try:
+            if self._ledger.ready:
+                self._late_cleaning.remember(self._ledger.last_slots)
+        except Exception:
+            LOG.exception('Who has what on %s is not remembered', nodename)
         try:
             self._look_for_sickness()
         except Exception:
@@ -127,7 +137,7 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         leftovers = self._handover.leftovers(self._ledger.last_slots)
         if leftovers:
             claimed = self._ledger.slots_in_database()
-            places = {slot.place for slot in claimed}
+            places = {slot.place for slot in claimed | self._dirt.all_slots()}
             self._handover.discard(
                 x for x in leftovers if x.slot.place not in places
             )

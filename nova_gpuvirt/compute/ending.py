@@ -11,6 +11,7 @@ from nova import objects
 from oslo_log import log as logging
 
 from nova_gpuvirt import model
+from nova_gpuvirt.compute import late_cleaning
 from nova_gpuvirt.compute import late_releases
 from nova_gpuvirt.compute import parts
 from nova_gpuvirt.compute import timed
@@ -28,10 +29,17 @@ class Ending(parts.Parts):
         self._late_releases = late_releases.LateReleases(
             self._take_back, self._tell_freed
         )
+        self._late_cleaning = late_cleaning.LateCleaning(
+            self._dirt,
+            self._cleaner.clean,
+            self._ledger.holdings,
+            self._tell_freed,
+        )
 
     def cleanup_host(self, host: str) -> None:
-        """Try no longer to take devices back."""
+        """Try no longer to take devices back, and to clean them."""
         self._late_releases.stop()
+        self._late_cleaning.stop()
         super().cleanup_host(host)
 
     def _destroy(self, instance: objects.Instance) -> None:
@@ -70,9 +78,9 @@ class Ending(parts.Parts):
         self, instance: objects.Instance
     ) -> Collection[guest_device.GuestDevice]:
         """Make an instance's devices ready, which nobody takes back then."""
-        self._late_releases.forget(
-            instance.uuid, self._ledger.claims(instance)
-        )
+        claims = self._ledger.claims(instance)
+        self._late_releases.forget(instance.uuid, claims)
+        self._late_cleaning.make_way(instance.uuid, claims)
         return super()._attach(instance)
 
     def cleanup(
@@ -119,15 +127,20 @@ class Ending(parts.Parts):
     ) -> late_releases.Failures:
         """Take devices back, but none that another instance claims by now.
 
+        Those for which the site's hook is due are cleaned with it.
+
         :param instance: the UUID of the one that had them
         """
+        due = self._dirt.ways.has_hook
         with self._admission.sole(instance, claims) as sole:
-            return self._handover.release(instance, sole)
+            return self._handover.release(
+                instance, [c for c in sole if not (c.slot and due(c.slot))]
+            )
 
     def _tell_freed(self) -> None:
         """Let Nova report this host's GPUs as in a periodic update.
 
-        Only the thread of the late releases does so.
+        Only threads beside the requests do so.
         """
         self._only_reports.here = True
         if self._ledger.ready:

@@ -22,6 +22,7 @@ from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt import privileged
 from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.cleaning import cleaner
 from nova_gpuvirt.compute import gate
 from nova_gpuvirt.compute import late_unplugs
 from nova_gpuvirt.compute import nova_options
@@ -32,6 +33,7 @@ from nova_gpuvirt.compute.claims import ledger
 from nova_gpuvirt.compute.claims import pinning
 from nova_gpuvirt.compute.reports import reporter
 from nova_gpuvirt.compute.reports import to_operators
+from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import quarantine
 from nova_gpuvirt.health import records
 from nova_gpuvirt.health import sickness
@@ -69,6 +71,8 @@ class Parts(libvirt_driver.LibvirtDriver):
             gpu_modules = conf.gpu_modules(CONF)
             accelerators = conf.accelerators(CONF)
             without_reset = conf.without_reset(CONF)
+            ways = conf.ways(CONF)
+            hook = conf.clean_hook(CONF)
         except exception.InvalidOption as error:
             raise nova_exception.InvalidConfiguration(str(error)) from error
         self._layout = followed.Followed(pathlib.Path(CONF.gpuvirt.layout))
@@ -105,16 +109,23 @@ class Parts(libvirt_driver.LibvirtDriver):
             CONF.gpuvirt.sick_after,
             CONF.gpuvirt.well_after,
         )
-        self._sickness = sickness.Sickness(self._watch, remembered)
+        self._dirt = dirt.Dirt(remembered, ways, self._machine.sysfs)
+        self._sickness = sickness.Sickness(self._watch, remembered, self._dirt)
         self._gpus = gpus.Gpus(
             self._machine,
             wanted,
             self._nova_options.withhold,
             self._why_not,
             self._quarantine,
+            self._dirt,
         )
         self._handover = handover.Handover(
-            self._gpus, lambda: lock.Lock(root).shared(_LOCK_SECONDS)
+            self._gpus,
+            lambda: lock.Lock(root).shared(_LOCK_SECONDS),
+            self._dirt,
+        )
+        self._cleaner = cleaner.Cleaner(
+            self._machine, self._gpus, self._handover, ways, hook
         )
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)
@@ -161,9 +172,15 @@ class Parts(libvirt_driver.LibvirtDriver):
         self._sickness.look(discovery.of(self._machine).gpus)
 
     def _held(self) -> preparing.Held:
-        """Tell what servers have claimed, also before the first update."""
+        """Tell what servers have claimed, also before the first update.
+
+        What is dirty counts as claimed by nobody's server.
+        """
         self._recall()
-        return self._ledger.held()
+        held, servers = self._ledger.held()
+        for card, dirty in self._dirt.claims().items():
+            held.setdefault(card, []).extend(dirty)
+        return held, servers
 
     def _servers_on(self, card: model.Device) -> Collection[str]:
         """Tell who has something of a card, also before the first update."""

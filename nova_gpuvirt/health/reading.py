@@ -5,11 +5,10 @@ What can't be read is not taken for a sign, and not for the lack of one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.health import aer
 from nova_gpuvirt.health import signs
 from nova_gpuvirt.host import answers
 from nova_gpuvirt.host import commands
@@ -17,10 +16,6 @@ from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import vfio
 from nova_gpuvirt.vendors import nvidia_health
 
-# The last line of aer_dev_fatal and aer_dev_nonfatal (kernel
-# Documentation/ABI/testing/sysfs-bus-pci-devices-aer_stats).
-_TOTAL = re.compile(r'^TOTAL_ERR_(?:FATAL|NONFATAL) (\d{1,19})$', re.M)
-_FILES = {'aer_dev_fatal': True, 'aer_dev_nonfatal': False}
 # As fresh as backends want what they ask NVIDIA's command.
 _FRESH = 600.0
 _NODES = 'dev/vfio'
@@ -48,7 +43,7 @@ class Reader:
             return signs.Reading(is_there=False), True
         all_ones = self._sysfs.is_off_the_bus(address)
         whole = self._heard(address, 'config', all_ones is not None)
-        errors = dict(self._errors(function))
+        errors = aer.read(self._sysfs, address, function.above)
         whole &= self._heard(address, 'errors', bool(errors))
         vendor = None
         if gpu.is_nvidia and function.driver == 'nvidia' and not all_ones:
@@ -75,33 +70,6 @@ class Reader:
         if answers:
             self._answered.add((address, question))
         return answers or (address, question) not in self._answered
-
-    def _errors(
-        self, function: model.PciFunction
-    ) -> Iterator[tuple[signs.Counter, int]]:
-        """Read the counters of a card and of the port above it.
-
-        The port may count what the card does not: "errors may be seen by the
-        link partner and not the problematic endpoint".
-        """
-        yield from self._counters('it', function.address)
-        try:
-            port = model.PciAddress.parse(function.above[-1])
-        except (IndexError, ValueError):  # a root bus is right above it
-            return
-        yield from self._counters(f'its port {port}', port)
-
-    def _counters(
-        self, of: str, address: model.PciAddress
-    ) -> Iterator[tuple[signs.Counter, int]]:
-        for name, is_fatal in _FILES.items():
-            try:
-                text = self._sysfs.read_if_there(address, name) or ''
-            except exception.SysfsError:
-                continue
-            match = _TOTAL.search(text)
-            if match is not None:
-                yield signs.Counter(of, is_fatal), int(match[1])
 
     def _without_node(self, gpu: model.Gpu) -> Iterator[str]:
         """List the functions that VFIO has and no process can open.

@@ -1,26 +1,6 @@
-"""What is remembered of one card over a restart, and its text. Pure.
+"""What is remembered of one card over a restart. Pure.
 
-::
-
-    {
-      "version": 1,
-      "quarantine": {
-        "reason": "it crashes guests",
-        "since": "2026-11-30T02:56:03Z",
-        "by": "operator"
-      },
-      "dirty": [
-        {
-          "slot": "passthrough:0000:3b:00.0",
-          "instance": "155d900f-4e14-4e4c-a73d-069cbf4541e6",
-          "since": "2026-11-30T02:56:03Z"
-        }
-      ],
-      "layout": {"card": "10de:26b9", "wish": {"vfs": "all"}}
-    }
-
-A key that is not known makes the text nonsense: a later version has another
-number, and what it says of a card is not guessed.
+`record_text` has how it is written.
 """
 
 from __future__ import annotations
@@ -28,15 +8,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-import json
-import uuid
-from collections.abc import Mapping
-from typing import Any
 
-from nova_gpuvirt import exception
-
-_VERSION = 1
-_TIME = '%Y-%m-%dT%H:%M:%SZ'
+TIME = '%Y-%m-%dT%H:%M:%SZ'
 
 
 class By(enum.Enum):
@@ -59,15 +32,31 @@ class Quarantine:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Function:
+    """A PCI function, as it was before an instance had it.
+
+    `driver` is None where none had it, and `config` where its configuration
+    space could not be read; its text is that of `config_space`.
+    """
+
+    address: str
+    driver: str | None
+    config: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Dirty:
     """What an instance had of a card, and may have left its state in.
 
-    `slot` is the identifier of its claim, and `instance` its UUID.
+    `slot` is the identifier of its claim, and `instance` its UUID. `failed`
+    says why it could not be cleaned, None until that was tried in vain.
     """
 
     slot: str
     instance: str
     since: str
+    functions: tuple[Function, ...] = ()
+    failed: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,115 +105,53 @@ class Record:
             return self
         return dataclasses.replace(self, quarantine=None)
 
+    def with_dirty(self, new: Dirty) -> Record:
+        """Take note that an instance has something."""
+        record = self.cleaned(new.slot, new.instance)
+        return dataclasses.replace(record, dirty=(*record.dirty, new))
+
+    def cleaned(self, slot: str, instance: str) -> Record:
+        """Take note that nothing of an instance is there any more."""
+        return dataclasses.replace(
+            self,
+            dirty=tuple(
+                one
+                for one in self.dirty
+                if (one.slot, one.instance) != (slot, instance)
+            ),
+        )
+
+    def failed(self, slot: str, instance: str, why: str) -> Record:
+        """Take note that what an instance had could not be cleaned."""
+        return dataclasses.replace(
+            self,
+            dirty=tuple(
+                dataclasses.replace(one, failed=why)
+                if (one.slot, one.instance) == (slot, instance)
+                else one
+                for one in self.dirty
+            ),
+        )
+
+    def without_failed(self) -> Record:
+        """Take for clean what could not be cleaned."""
+        return dataclasses.replace(
+            self, dirty=tuple(one for one in self.dirty if one.failed is None)
+        )
+
+    def to_be_tried(self) -> Record:
+        """Forget that something could not be cleaned."""
+        return dataclasses.replace(
+            self,
+            dirty=tuple(
+                dataclasses.replace(one, failed=None) for one in self.dirty
+            ),
+        )
+
 
 NOTHING = Record()
 
 
 def time(when: datetime.datetime) -> str:
     """Write a time as records have it."""
-    return when.astimezone(datetime.UTC).strftime(_TIME)
-
-
-def dump(record: Record) -> str:
-    """Write a record as text."""
-    quarantine = record.quarantine
-    layout = record.layout
-    return (
-        json.dumps(
-            {
-                'version': _VERSION,
-                'quarantine': quarantine
-                and {
-                    'reason': quarantine.reason,
-                    'since': quarantine.since,
-                    'by': quarantine.by.value,
-                },
-                'dirty': [dataclasses.asdict(each) for each in record.dirty],
-                'layout': layout
-                and {'card': layout.card, 'wish': json.loads(layout.wish)},
-            },
-            indent=2,
-        )
-        + '\n'
-    )
-
-
-def parse(text: str, name: str) -> Record:
-    """Read a record.
-
-    :param name: of the file, for the error
-    :raises InvalidRecord: when it makes no sense
-    """
-    try:
-        return _record(json.loads(text))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise invalid(name, str(error) or repr(error)) from error
-
-
-def invalid(name: str, found: str) -> exception.InvalidRecord:
-    """Make the error of a file that says nothing that can be gone by."""
-    return exception.InvalidRecord(
-        name,
-        wanted='what is remembered of the card',
-        found=found,
-        remedy='see what it says, and delete it when nothing of that counts',
-    )
-
-
-def _record(found: Any) -> Record:
-    fields = _fields(found, 'version', 'quarantine', 'dirty', 'layout')
-    if fields['version'] != _VERSION or fields['version'] is True:
-        raise ValueError(f'version {fields["version"]!r}, not {_VERSION}')
-    if not isinstance(fields['dirty'], list):
-        raise ValueError('"dirty" is no list')
-    quarantine = fields['quarantine']
-    layout = fields['layout']
-    return Record(
-        None if quarantine is None else _quarantine(quarantine),
-        tuple(map(_dirty, fields['dirty'])),
-        None if layout is None else _layout(layout),
-    )
-
-
-def _quarantine(found: Any) -> Quarantine:
-    fields = _fields(found, 'reason', 'since', 'by')
-    return Quarantine(
-        _text(fields, 'reason'), _since(fields), By(fields['by'])
-    )
-
-
-def _dirty(found: Any) -> Dirty:
-    fields = _fields(found, 'slot', 'instance', 'since')
-    instance = _text(fields, 'instance')
-    if str(uuid.UUID(instance)) != instance:
-        raise ValueError(f'{instance!r} is no UUID')
-    return Dirty(_text(fields, 'slot'), instance, _since(fields))
-
-
-def _layout(found: Any) -> Layout:
-    fields = _fields(found, 'card', 'wish')
-    if not isinstance(fields['wish'], dict):
-        raise ValueError('"wish" is no object')
-    return Layout(
-        _text(fields, 'card'), json.dumps(fields['wish'], sort_keys=True)
-    )
-
-
-def _fields(found: Any, *names: str) -> Mapping[str, Any]:
-    """Read an object that has just these names."""
-    if not isinstance(found, dict) or found.keys() != set(names):
-        raise ValueError(f'not an object of {", ".join(names)}')
-    return found
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    text = fields[name]
-    if not isinstance(text, str) or not text:
-        raise ValueError(f'"{name}" is no text')
-    return text
-
-
-def _since(fields: Mapping[str, Any]) -> str:
-    since = _text(fields, 'since')
-    datetime.datetime.strptime(since, _TIME)
-    return since
+    return when.astimezone(datetime.UTC).strftime(TIME)

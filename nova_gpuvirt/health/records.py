@@ -24,6 +24,7 @@ from typing import Any
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.health import record as record_
+from nova_gpuvirt.health import record_text
 
 PLACE = pathlib.Path('/var/lib/nova-gpuvirt')
 """Where the folder is by default."""
@@ -176,11 +177,11 @@ class Records:
         """Read what is remembered of one card; without a file nothing is."""
         file = self._file(card)
         try:
-            return record_.parse(_text(cards, _name_of(card)), file)
+            return record_text.parse(_text(cards, _name_of(card)), file)
         except FileNotFoundError:
             return record_.NOTHING
         except (OSError, UnicodeDecodeError) as error:
-            return record_.invalid(file, str(error))
+            return record_text.invalid(file, str(error))
         except exception.InvalidRecord as error:
             return error
 
@@ -243,7 +244,7 @@ def _write(
         with open(file, 'w', encoding='utf-8') as new:
             _own(file, owner)
             os.fchmod(file, 0o644)
-            new.write(record_.dump(record))
+            new.write(record_text.dump(record))
             new.flush()
             os.fsync(file)
         os.replace(_NEW, _name_of(card), src_dir_fd=cards, dst_dir_fd=cards)

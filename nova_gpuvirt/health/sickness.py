@@ -16,6 +16,7 @@ from collections.abc import Collection
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt import once
+from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.health import record as record_
 from nova_gpuvirt.health import records as records_
 from nova_gpuvirt.health import watch as watch_
@@ -27,11 +28,18 @@ class Sickness:
     """The quarantine of sick cards of this host.
 
     :param watch: tells which cards are sick
+    :param dirt: tells of which something could not be cleaned
     """
 
-    def __init__(self, watch: watch_.Watch, records: records_.Records) -> None:
+    def __init__(
+        self,
+        watch: watch_.Watch,
+        records: records_.Records,
+        dirt: dirt_.Dirt,
+    ) -> None:
         self._watch = watch
         self._records = records
+        self._dirt = dirt
         self._before: frozenset[model.PciAddress] = frozenset()
         self._warnings = once.Once(LOG)
 
@@ -45,7 +53,8 @@ class Sickness:
         sick = self._in_quarantine()
         for card in self._before - sick:
             self._watch.forget(card)
-        self._watch.look(gpus, sick)
+        self._dirt.look()
+        self._watch.look(gpus, sick, self._dirt.failures)
         for card in sick:
             if self._watch.is_well(card):
                 self._change(

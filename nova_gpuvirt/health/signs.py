@@ -12,6 +12,7 @@ import enum
 from collections.abc import Iterator
 from collections.abc import Mapping
 
+from nova_gpuvirt.health import aer
 from nova_gpuvirt.vendors import nvidia_health
 
 _LONGEST = 200  # characters of what others have said
@@ -26,6 +27,7 @@ class Name(enum.StrEnum):
     ERROR = 'error'
     NO_NODE = 'no-node'
     RESET_FAILED = 'reset-failed'
+    NOT_CLEANED = 'not-cleaned'
     POWER = 'power'
     XID = 'xid'
     RAS = 'ras'
@@ -50,17 +52,6 @@ class Sign:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Counter:
-    """What names a counter of PCI Express's Advanced Error Reporting.
-
-    :ivar of: whose it is, ``it`` or ``its port 0000:00:01.0``
-    """
-
-    of: str
-    is_fatal: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
     """What was read of a card at one time.
 
@@ -74,7 +65,7 @@ class Reading:
 
     is_there: bool = True
     all_ones: bool | None = None
-    errors: Mapping[Counter, int] = dataclasses.field(default_factory=dict)
+    errors: Mapping[aer.Counter, int] = dataclasses.field(default_factory=dict)
     without_node: tuple[str, ...] = ()
     vendor: nvidia_health.Health | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import types
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from nova_gpuvirt.host import machine as machine_
 LOG = logging.getLogger(__name__)
 
 _MOST = 8  # signs of a card that are told
+_NOTHING: Mapping[model.PciAddress, str] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(slots=True)
@@ -88,11 +90,13 @@ class Watch:
         self,
         gpus: Collection[model.Gpu],
         sick: Collection[model.PciAddress] = (),
+        unclean: Mapping[model.PciAddress, str] = _NOTHING,
     ) -> None:
         """Look at the cards that were found, and for those that were.
 
         :param sick: those that are taken for sick where they were not looked
             at before
+        :param unclean: why something of a card could not be cleaned
 
         Vendors' commands and root may be asked, so it is for no lock of
         Nova's.
@@ -109,7 +113,8 @@ class Watch:
                 self._cards[address] = _Card(gpu, state)
         # Another thread may forget one meanwhile.
         for address, card in tuple(self._cards.items()):
-            self._look_at(card, found.get(address, card.gpu), messages)
+            why = unclean.get(address)
+            self._look_at(card, found.get(address, card.gpu), messages, why)
         self._sick = {
             address: card.signs
             for address, card in tuple(self._cards.items())
@@ -121,6 +126,7 @@ class Watch:
         card: _Card,
         gpu: model.Gpu,
         messages: Sequence[kernel_log.Message] | None,
+        unclean: str | None,
     ) -> None:
         try:
             reading, is_whole = self._reader.read(gpu)
@@ -133,6 +139,9 @@ class Watch:
             card.lasting.clear()
         said = self._said(card, gpu, messages or ())
         signs = (*signs_.of(reading, card.reading), *said)
+        if unclean is not None:
+            sign = signs_.Sign(signs_.Name.NOT_CLEANED, unclean, is_grave=True)
+            signs = (*signs, sign)
         known = is_whole and messages is not None
         if signs:
             card.signs = tuple(dict.fromkeys(signs))[:_MOST]

@@ -212,10 +212,11 @@ class Gpu:
     without others; None where it can. `withheld` says why no further guest
     gets anything of it, and `whole_withheld` why none gets it whole: those
     that have it keep it. `quarantined` is whether the card is in quarantine,
-    which `withheld` says then. `offered` is whether the operator lets guests
-    have it whole, `in_sets` whether they get it together with others.
-    `shares` are the ways to cut it into parts. `traits` are what its driver
-    says of the card.
+    which `withheld` says then. `dirty` are the slots in which an instance may
+    have left something: nobody else gets them until they are clean. `offered`
+    is whether the operator lets guests have it whole, `in_sets` whether they
+    get it together with others. `shares` are the ways to cut it into parts.
+    `traits` are what its driver says of the card.
     """
 
     function: PciFunction | None
@@ -229,6 +230,7 @@ class Gpu:
     withheld: str | None = None
     whole_withheld: str | None = None
     quarantined: bool = False
+    dirty: frozenset[claim.Slot] = frozenset()
     offered: bool = True
     in_sets: bool = True
     shares: tuple[Share, ...] = ()

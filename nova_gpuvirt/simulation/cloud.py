@@ -11,6 +11,7 @@ import functools
 import pathlib
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Collection
 from typing import Any
@@ -31,6 +32,7 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt.cards import discovery
+from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import hypervisor
@@ -49,6 +51,8 @@ from nova_gpuvirt.simulation.libvirt import connection as connection_
 
 # How often the harness looks at a server: for a minute, or two.
 _RETRIES = 900
+# How long cleaning is waited for, in seconds.
+_CLEANING = 20.0
 
 
 class Cloud(base.ServersTestBase):
@@ -289,6 +293,38 @@ class Cloud(base.ServersTestBase):
                 break
             time.sleep(quick.PAUSE)
         self.fail(f'server {server["id"]} was not deleted')
+
+    def _delete_server(self, server: Any) -> None:
+        """Delete a server, and wait until what it had is clean."""
+        super()._delete_server(server)
+        self.wait_until_clean(server)
+
+    def wait_until_clean(self, server: Any) -> None:
+        """Wait until nothing is dirty after a server, or can't be cleaned.
+
+        What has to wait for something is not waited for.
+        """
+        deadline = time.monotonic() + _CLEANING
+        while time.monotonic() < deadline and (
+            self._is_dirty_after(server) or self._is_cleaning()
+        ):
+            time.sleep(quick.PAUSE)
+
+    def _is_dirty_after(self, server: Any) -> bool:
+        return any(
+            dirty.instance == server['id'] and dirty.failed is None
+            for name in self.simulated
+            for found in records.Records(self.state_path(name)).read().values()
+            if isinstance(found, record.Record)
+            for dirty in found.dirty
+        )
+
+    @staticmethod
+    def _is_cleaning() -> bool:
+        return any(
+            thread.name.startswith('gpuvirt-cleaning')
+            for thread in threading.enumerate()
+        )
 
     def _wait_long_for_notifications(self) -> None:
         """Wait for as long as it takes on a busy machine, not ten seconds."""

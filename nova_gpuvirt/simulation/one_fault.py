@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import simulated as simulated_
@@ -23,6 +24,7 @@ from nova_gpuvirt.simulation.commands import sudo
 
 _Change = Callable[[description.Host], description.Host]
 _MODULES = 'lib/modules/6.8.0-31-generic'
+_CARDS = 'var/lib/nova-gpuvirt/cards'
 
 
 def _nothing(host: object) -> None:
@@ -140,7 +142,7 @@ FAULTS: Mapping[str, Fault] = {
         't4',
         _texts(
             {
-                'var/lib/nova-gpuvirt/cards/0000:5e:00.0.json': record.dump(
+                f'{_CARDS}/0000:5e:00.0.json': record_text.dump(
                     record.Record(
                         record.Quarantine(
                             'it crashes guests',

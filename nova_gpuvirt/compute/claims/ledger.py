@@ -217,6 +217,22 @@ class Ledger:
         cards = {*self.providers.values()}
         return self.by_card(by_provider, cards), servers
 
+    def holdings(self) -> set[tuple[str, model.PciAddress, model.Slot]]:
+        """List who holds what of which card on PCI, a set card by card.
+
+        :raises ClaimRefused: when it can't be told of which cards they are
+        """
+        cards = {*self.providers.values()}
+        return {
+            (server, card, part)
+            for server, claims in self._held().items()
+            for card, made in self.by_card(self.ours(claims), cards).items()
+            if isinstance(card, model.PciAddress)
+            for claim in made
+            for part in (claim.slot.parts if claim.slot else ())
+            if part.kind != model.WHOLE or part.device == card
+        }
+
     def servers(self, card: model.Device) -> list[str]:
         """List the instances that have something of a card, in a set too.
 

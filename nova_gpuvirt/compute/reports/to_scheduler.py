@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import os_resource_classes as orc
 
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import nearness
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import one_guest
@@ -186,11 +187,12 @@ def _size(profile: model.Profile) -> int:
 
 def _unused(gpu: model.Gpu, card: providers_.Card) -> int:
     """Tell how many millionths of a card no part has, made or claimed."""
-    if any((slot := c.slot) is None or slot.takes_all for c in card.taken):
+    taken = exclusion.with_dirt(gpu, card.taken)
+    if any(exclusion.takes_all(claim.slot) for claim in taken):
         return 0
     used = sum(
         _size(profile) * count
-        for slug, count in offers.present(gpu, card.taken).items()
+        for slug, count in offers.present(gpu, taken).items()
         if (profile := gpu.profile(slug)) is not None
     )
     return max(0, summary.CARD - used)

@@ -15,6 +15,7 @@ from nova_gpuvirt.cli import plan
 from nova_gpuvirt.cli import shell
 from nova_gpuvirt.cli import where
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 from nova_gpuvirt.simulation import hosts
 
 _PLACE = 'etc/nova-gpuvirt/layout.yaml'
@@ -68,7 +69,7 @@ class LayoutsTest(testtools.TestCase):
         self.assertNotIn('waits: a server may have claimed', said)
         self.write(
             'var/lib/nova-gpuvirt/cards/0000:17:00.0.json',
-            record.dump(
+            record_text.dump(
                 record.Record(layout=record.Layout('8086:e211', '{"vfs": 4}'))
             ),
         )

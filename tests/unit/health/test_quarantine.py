@@ -8,12 +8,13 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.health import quarantine
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 from tests.unit import functions
 
 _SINCE = '2026-11-30T02:56:03Z'
 _IN = record.Quarantine('it crashes', _SINCE, record.By.OPERATOR)
 _SICK = record.Quarantine('Xid 79', _SINCE, record.By.NOVA_GPUVIRT)
-_BAD = record.invalid('/x/0000:3b:00.0.json', 'no sense')
+_BAD = record_text.invalid('/x/0000:3b:00.0.json', 'no sense')
 
 
 def _gpu(address):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nova_gpuvirt import exception
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 
 _SINCE = '2026-11-30T02:56:03Z'
 _OPERATORS = record.Quarantine('it crashes', _SINCE, record.By.OPERATOR)
@@ -39,13 +40,13 @@ _JSON = st.recursive(
 class TextTest(unittest.TestCase):
     def refused(self, text):
         with self.assertRaises(exception.InvalidRecord) as caught:
-            record.parse(text, '/x/0000:3b:00.0.json')
+            record_text.parse(text, '/x/0000:3b:00.0.json')
         self.assertEqual('/x/0000:3b:00.0.json', caught.exception.device)
         return caught.exception.found
 
     @given(_RECORDS)
     def test_what_was_written_is_read(self, one):
-        self.assertEqual(one, record.parse(record.dump(one), 'x'))
+        self.assertEqual(one, record_text.parse(record_text.dump(one), 'x'))
 
     @given(st.text())
     def test_any_text_is_refused(self, text):
@@ -73,7 +74,7 @@ class TextTest(unittest.TestCase):
         _JSON,
     )
     def test_any_other_value_is_refused_or_meant(self, one, way, value):
-        whole = json.loads(record.dump(one))
+        whole = json.loads(record_text.dump(one))
         at = whole
         for step in way[:-1]:
             try:
@@ -86,21 +87,21 @@ class TextTest(unittest.TestCase):
             return
         text = json.dumps(whole)
         try:
-            found = record.parse(text, 'x')
+            found = record_text.parse(text, 'x')
         except exception.InvalidRecord:
             return
-        self.assertEqual(whole, json.loads(record.dump(found)))
+        self.assertEqual(whole, json.loads(record_text.dump(found)))
 
     def test_cut_short_at_any_place_is_refused(self):
         one = record.Record(
             _OURS, (record.Dirty('x', str(uuid.UUID(int=7)), _SINCE),)
         )
-        text = record.dump(one).rstrip()
+        text = record_text.dump(one).rstrip()
         for end in range(len(text)):
             self.refused(text[:end])
 
     def test_later_version_is_not_guessed(self):
-        whole = json.loads(record.dump(record.NOTHING))
+        whole = json.loads(record_text.dump(record.NOTHING))
         self.assertIn(
             'version 2', self.refused(json.dumps({**whole, 'version': 2}))
         )

@@ -14,6 +14,7 @@ import fixtures
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 from nova_gpuvirt.health import records
 
 _SINCE = '2026-11-30T02:56:03Z'
@@ -114,7 +115,7 @@ class RecordsTest(unittest.TestCase):
 
     def test_links_are_not_followed(self):
         good = self.folder / 'elsewhere'
-        good.write_text(record.dump(record.Record(_QUARANTINE)))
+        good.write_text(record_text.dump(record.Record(_QUARANTINE)))
         self.cards.mkdir()
         self.file.symlink_to(good)
         self.assertIn(str(self.file), self.why())

@@ -6,6 +6,7 @@ import fixtures
 import testtools
 
 from nova_gpuvirt import model
+from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.health import sickness
@@ -40,7 +41,9 @@ class SicknessTest(testtools.TestCase):
         self.records = records.Records(folder)
         self.cards = folder / 'cards'
         self.watch = Watch()
-        self.sickness = sickness.Sickness(self.watch, self.records)
+        self.sickness = sickness.Sickness(
+            self.watch, self.records, dirt.Dirt(self.records)
+        )
 
     def quarantined(self):
         return {

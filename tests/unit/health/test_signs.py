@@ -5,11 +5,12 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_gpuvirt.health import aer
 from nova_gpuvirt.health import signs
 from nova_gpuvirt.vendors import nvidia_health
 
-_FATAL = signs.Counter('it', is_fatal=True)
-_NONFATAL = signs.Counter('its port 0000:3a:00.0', is_fatal=False)
+_FATAL = aer.Counter('it', is_fatal=True)
+_NONFATAL = aer.Counter('its port 0000:3a:00.0', is_fatal=False)
 
 
 def seen(now, before=None):

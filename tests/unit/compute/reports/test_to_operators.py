@@ -10,6 +10,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.compute.reports import to_operators
 from nova_gpuvirt.health import quarantine
 from nova_gpuvirt.health import record
+from nova_gpuvirt.health import record_text
 
 _CARD = model.PciAddress.parse('0000:3b:00.0')
 _IN = record.Quarantine(
@@ -94,7 +95,7 @@ class QuarantinesTest(unittest.TestCase):
         self.assertIn('no broker', self.log.output)
 
     def test_record_that_makes_no_sense_is_told(self):
-        self.known = {_CARD: record.invalid('/x/y.json', 'nonsense')}
+        self.known = {_CARD: record_text.invalid('/x/y.json', 'nonsense')}
         self.told.look()
         self.assertIn('/x/y.json', self.lines()[0])
         sent = self.notifier.prepare.return_value.warn.call_args.args

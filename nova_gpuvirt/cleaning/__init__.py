@@ -1,0 +1,1 @@
+"""What a guest had, made clean for the next one."""

@@ -1,0 +1,215 @@
+"""What a guest had is clean before another one gets it, or goes to nobody."""
+
+import errno
+import pathlib
+import stat
+import threading
+
+import fixtures
+
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
+from nova_gpuvirt.simulation import sickness
+from tests.functional import base
+
+_TRAIT = 'CUSTOM_GPU_QUARANTINED'
+
+
+class CleaningTestCase(base.GpuTestCase):
+    kind = 't4'
+    spec = base.PGPU
+
+    def setUp(self):
+        super().setUp()
+        self.host = self.start_gpu_host('host1', self.kind)
+        self.records = records.Records(self.state_path('host1'))
+        self.before = self.left()
+
+    def left(self):
+        (rc,) = (key.partition(':')[2] for key in self.spec)
+        return self.totals('host1', rc)
+
+    def dirty(self):
+        return [
+            one
+            for found in self.records.read().values()
+            for one in found.dirty
+        ]
+
+    def card_of(self, server):
+        ((name, _),) = self.gpu_allocations(server).items()
+        return name.rpartition('_')[2]
+
+    def assert_free(self):
+        """Make sure that all is as it was before anybody had anything."""
+        self.assertEqual([], self.dirty())
+        self.assertEqual(self.before, self.left())
+        self.assertEqual(frozenset(), self.host.unclean())
+        self.assertEqual(frozenset(), self.host.reset_under_a_guest())
+        self.assert_agreed()
+
+    def assert_withheld(self, card, why):
+        """Make sure that nobody gets anything of a card, and why."""
+        self.assertEqual(0, self.left()[card])
+        (dirty,) = self.dirty()
+        self.assertIn(why, dirty.failed)
+        self.run_periodic()
+        self.assertEqual(0, self.left()[card])
+        self.assertIn(_TRAIT, self.gpu_providers('host1')[card]['traits'])
+
+    def release(self, card):
+        (address,) = (a for a in self.records.read() if str(a) == card)
+        self.records.change(
+            address, lambda r: r.released(record.By.OPERATOR).to_be_tried()
+        )
+        self.run_periodic()
+        self.wait_until_clean({'id': ''})
+        self.run_periodic()
+        self.run_periodic()
+
+
+class CardTest(CleaningTestCase):
+    def test_is_dirty_while_a_guest_has_it_and_clean_after(self):
+        server = self.boot(self.spec)
+        (dirty,) = self.dirty()
+        self.assertEqual(server['id'], dirty.instance)
+        self.assertEqual(self.slot(server), dirty.slot)
+        self.assertTrue(all(f.config for f in dirty.functions))
+        self._reboot_server(server, hard=True)
+        self.assertEqual([dirty], self.dirty())
+        self._delete_server(server)
+        self.assert_free()
+
+    def test_is_reset_though_vfio_has_not_done_it(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        self.host.let_close_not_reset(card)
+        self._delete_server(server)
+        self.assert_free()
+
+    def test_reset_that_fails(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        sick = sickness.Sickness(self.host, card)
+        sick.reset_fails(errno.ENOTTY)
+        self._delete_server(server)
+        self.assert_withheld(card, 'ENOTTY' if False else 'reset')
+        sick.heal()
+        self.release(card)
+        self.assert_free()
+
+    def assert_broken(self, how, why):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        sick = sickness.Sickness(self.host, card)
+        sick.reset_breaks(how)
+        self._delete_server(server)
+        self.assert_withheld(card, why)
+        sick.heal()
+        self.release(card)
+        self.assert_free()
+
+    def test_config_space_that_is_gone_after_the_reset(self):
+        self.assert_broken('config', 'nothing but ones')
+
+    def test_bar_that_is_lost_in_the_reset(self):
+        self.assert_broken('bars', 'BAR')
+
+    def test_capability_that_is_gone_after_the_reset(self):
+        self.assert_broken('capabilities', 'capability')
+
+    def test_error_that_is_counted_during_the_reset(self):
+        self.assert_broken('error', 'PCIe errors')
+
+    def test_driver_that_does_not_take_it_again(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        sick = sickness.Sickness(self.host, card)
+        sick.reset_loses_driver()
+        self._delete_server(server)
+        self.assert_withheld(card, 'to take it again')
+        sick.heal()
+        self.release(card)
+        self.assert_free()
+
+    def test_reset_that_hangs_and_nova_compute_is_killed(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        sick = sickness.Sickness(self.host, card)
+        sick.reset_hangs()
+        self.api.delete_server(server['id'])
+        self._wait_until_deleted(server)
+        self.wait(lambda: self.left()[card] == 0)
+        self.restart_compute_service('host1')
+        self.assertEqual(0, self.left()[card])
+        self.assertEqual(1, len(self.dirty()))
+        sick.heal()
+        self.run_periodic()
+        self.wait(lambda: not self.dirty())
+        self.wait(lambda: self.left() == self.before)
+        self.assert_free()
+
+    def wait(self, what):
+        for _ in range(300):
+            if what():
+                return
+            threading.Event().wait(0.1)
+        self.fail('waited in vain')
+
+
+class HookTest(CleaningTestCase):
+    def setUp(self):
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.program = folder / 'hook'
+        self.said = folder / 'said'
+        self.let('exit 0')
+        super().setUp()
+
+    def let(self, what):
+        self.program.write_text(
+            f'#!/bin/sh\necho "$@" >> {self.said}\n{what}\n'
+        )
+        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
+
+    def _use_sysfs_of(self, name):
+        super()._use_sysfs_of(name)
+        self.flags(
+            clean={'passthrough': 'hook', 'mdev': 'hook'},
+            clean_hook=str(self.program),
+            clean_hook_seconds=2,
+            group='gpuvirt',
+        )
+
+    def test_runs_once_for_a_guest(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        self._reboot_server(server, hard=True)
+        self._delete_server(server)
+        self.assertEqual(
+            [f'{card} passthrough NVIDIA Tesla T4'],
+            self.said.read_text().splitlines(),
+        )
+        self.assert_free()
+
+    def test_one_that_fails_or_hangs(self):
+        for what, why in (('exit 7', 'ended with 7'), ('sleep 60', '2 s')):
+            self.let(what)
+            server = self.boot(self.spec)
+            card = self.card_of(server)
+            self._delete_server(server)
+            self.assert_withheld(card, why)
+            self.let('exit 0')
+            self.release(card)
+            self.assert_free()
+
+    def test_vgpu_is_there_until_the_hook_has_run(self):
+        listing = self.host.root / 'sys/bus/mdev/devices'
+        self.let(f'ls {listing} >> {self.said}')
+        server = self.boot(base.VGPU)
+        (mdev,) = [path.name for path in listing.iterdir()]
+        self._reboot_server(server, hard=True)
+        self.assertEqual([mdev], [path.name for path in listing.iterdir()])
+        self._delete_server(server)
+        self.assertIn(mdev, self.said.read_text())
+        self.assertEqual([], [*listing.iterdir()])
+        self.assert_free()

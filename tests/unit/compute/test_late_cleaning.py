@@ -1,0 +1,256 @@
+"""What is dirty is cleaned beside requests: once, and not under a claim."""
+
+import pathlib
+import threading
+import time
+
+import fixtures
+import testtools
+
+from nova_gpuvirt import exception
+from nova_gpuvirt import model
+from nova_gpuvirt.compute import late_cleaning
+from nova_gpuvirt.health import dirt
+from nova_gpuvirt.health import records
+
+_CARD, _OTHER = (
+    model.PciAddress.parse(f'0000:{bus}:00.0') for bus in ('3b', '86')
+)
+_A = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
+_B = '255d900f-4e14-4e4c-a73d-069cbf4541e6'
+
+
+def _whole(card):
+    return model.Slot(model.WHOLE, card)
+
+
+class LateCleaningTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.compute.late_cleaning._PAUSE', 0.01
+            )
+        )
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.records = records.Records(folder)
+        self.dirt = dirt.Dirt(self.records)
+        self.now = 100.0
+        self.holdings = set()
+        self.cleaned = []
+        self.errors = []
+        self.told = 0
+        self.may_clean = threading.Event()
+        self.may_clean.set()
+        self.late = late_cleaning.LateCleaning(
+            self.dirt,
+            self.clean,
+            lambda: set(self.holdings),
+            self.tell,
+            lambda: self.now,
+        )
+        self.addCleanup(self.late.stop)
+        self.addCleanup(self.may_clean.set)
+
+    def clean(self, card, dirty, held):
+        self.may_clean.wait(10)
+        if self.errors and (error := self.errors.pop(0)):
+            raise error
+        self.cleaned.append((card, dirty.instance, frozenset(held)))
+
+    def tell(self):
+        self.told += 1
+
+    def mark(self, card, instance=_A):
+        self.dirt.mark(card, _whole(card), instance)
+
+    def claim(self, card, instance=_A):
+        self.holdings.add((instance, card, _whole(card)))
+
+    def wait(self, what):
+        for _ in range(1000):
+            if what():
+                return
+            time.sleep(0.01)
+        self.fail('waited in vain')
+
+    def let_end(self):
+        self.wait(
+            lambda: (
+                not any(
+                    t.name.startswith('gpuvirt-cleaning')
+                    for t in threading.enumerate()
+                )
+            )
+        )
+
+    def test_what_nobody_claims_is_cleaned_and_told(self):
+        self.mark(_CARD)
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([(_CARD, _A, frozenset())], self.cleaned)
+        self.assertEqual({}, self.records.read())
+        self.assertEqual(1, self.told)
+
+    def test_what_is_claimed_at_the_report_is_let_be(self):
+        self.mark(_CARD)
+        self.late.look([_whole(_CARD)])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+
+    def test_what_is_in_a_set_that_is_claimed_is_let_be(self):
+        self.mark(_CARD)
+        self.late.look([model.Slot(model.SET, model.CardSet((_CARD, _OTHER)))])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+
+    def test_what_is_claimed_since_the_report_is_let_be(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+        self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
+
+    def test_what_waits_is_tried_for_a_while(self):
+        self.mark(_CARD)
+        wait = exception.ReleaseFailed(
+            str(_CARD), wanted='it', found='a guest', remedy='later'
+        )
+        self.errors = [wait, wait, None]
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+        self.assertEqual('', self.dirt.failures.get(_CARD, ''))
+
+    def test_what_waits_for_long_is_left_to_the_next_look(self):
+        self.mark(_CARD)
+        self.errors = [
+            exception.ReleaseFailed(
+                str(_CARD), wanted='it', found='a guest', remedy='later'
+            )
+        ] * 2
+
+        def clean_late(*args):
+            self.now += 100
+            self.clean(*args)
+
+        self.late._clean = clean_late
+        self.late.look([])
+        self.let_end()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+        self.assertEqual(1, self.log.output.count('found a guest'))
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_what_fails_is_remembered_and_let_be_for_a_while(self):
+        self.mark(_CARD)
+        self.errors = [
+            exception.CleanFailed(
+                str(_CARD), wanted='it reset', found='ENOTTY', remedy='see'
+            )
+        ]
+        self.late.look([])
+        self.let_end()
+        self.assertIn('ENOTTY', self.dirt.failures[_CARD])
+        self.assertEqual(1, self.told)
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+
+        # An operator lets it be tried.
+        self.records.change(_CARD, lambda r: r.to_be_tried())
+        self.dirt.look()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_one_card_does_not_wait_for_another(self):
+        self.mark(_CARD)
+        self.mark(_OTHER, _B)
+        self.may_clean.clear()
+        self.late.look([])
+        self.wait(lambda: len(self.late._cleaning) == 2)
+        self.may_clean.set()
+        self.let_end()
+        self.assertEqual({_CARD, _OTHER}, {card for card, *_ in self.cleaned})
+
+    def test_cards_of_others_are_told(self):
+        self.mark(_CARD)
+        self.claim(_OTHER, _B)
+        self.late.look([_whole(_OTHER)])
+        self.let_end()
+        self.assertEqual([(_CARD, _A, frozenset({_OTHER}))], self.cleaned)
+
+    def test_what_is_freed_meanwhile_is_cleaned_too(self):
+        self.mark(_CARD)
+        self.may_clean.clear()
+        self.late.look([])
+        self.wait(lambda: self.late._cleaning)
+        slot = model.Slot('sriov', _CARD, profile='x')
+        self.records.change(
+            _CARD,
+            lambda r: r.with_dirty(
+                dirt.record_.Dirty(str(slot), _B, '2026-11-30T02:56:03Z')
+            ),
+        )
+        self.dirt.look()
+        self.late.look([])
+        self.may_clean.set()
+        self.let_end()
+        self.assertEqual({_A, _B}, {who for _, who, _ in self.cleaned})
+
+    def test_same_instance_waits_for_what_is_cleaned(self):
+        self.mark(_CARD)
+        self.may_clean.clear()
+        self.late.look([])
+        self.wait(lambda: self.late._cleaning)
+        claims = [model.Claim('PGPU', str(_whole(_CARD)))]
+        waiting = threading.Thread(
+            target=self.late.make_way, args=(_A, claims), daemon=True
+        )
+        waiting.start()
+        waiting.join(0.2)
+        self.assertTrue(waiting.is_alive())
+        self.may_clean.set()
+        waiting.join(10)
+        self.assertFalse(waiting.is_alive())
+        self.assertEqual({}, self.records.read())
+
+    def test_claim_of_another_lets_it_be_cleaned(self):
+        self.mark(_CARD)
+        self.claim(_CARD, _B)
+        self.late.look([_whole(_CARD)])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+        self.late.make_way(_B, [model.Claim('PGPU', str(_whole(_CARD)))])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_claims_that_are_older_are_remembered(self):
+        self.claim(_CARD)
+        self.late.remember([_whole(_CARD)])
+        self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
+        self.holdings.clear()
+        self.late.remember([_whole(_CARD)])
+
+    def test_nothing_begins_after_the_end(self):
+        self.mark(_CARD)
+        self.late.stop()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+
+    def test_error_of_anything_ends_no_thread_for_good(self):
+        self.mark(_CARD)
+        self.errors = [ValueError('surprise')]
+        self.late.look([])
+        self.let_end()
+        self.assertIn('surprise', self.log.output)
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
