@@ -26,6 +26,8 @@ from nova_gpuvirt import model
 from nova_gpuvirt.host import card_openers as card_openers_
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import files
+from nova_gpuvirt.host import function_resets
+from nova_gpuvirt.host import hot_reset
 from nova_gpuvirt.host import kmsg
 from nova_gpuvirt.host import root_changes
 from nova_gpuvirt.host import rootonly
@@ -38,7 +40,9 @@ context = priv_context.PrivContext(
     # To read and write files of root's in sysfs and debugfs, and to see
     # which files another user's process has open; NVIDIA's driver tells of
     # GPU instances to CAP_SYS_ADMIN. To read the kernel's log where
-    # kernel.dmesg_restrict is set.
+    # kernel.dmesg_restrict is set. To read a configuration space beyond its
+    # first 64 bytes (CAP_SYS_ADMIN), and to open the nodes of VFIO
+    # (CAP_DAC_OVERRIDE; `hot_reset` tells why that is all it needs).
     capabilities=[
         capabilities.CAP_DAC_OVERRIDE,
         capabilities.CAP_DAC_READ_SEARCH,
@@ -63,6 +67,14 @@ _changes = root_changes.RootChanges(
     functools.partial(files.write, _ROOT),
     commands.Commands(commands.start_as_root, root_changes.SECONDS),
 )
+_resets = function_resets.FunctionResets(
+    functools.partial(rootonly.config_space, _FILES),
+    functools.partial(rootonly.reset_function, _ROOT),
+    functools.partial(hot_reset.reset, _ROOT),
+)
+# The daemon waits no longer itself, so that its few threads are free again.
+_RESET_SECONDS = function_resets.SECONDS + 10
+_READ_SECONDS = function_resets.READ_SECONDS + 5
 _P = ParamSpec('_P')
 _T = TypeVar('_T')
 
@@ -103,6 +115,7 @@ def _entrypoint_within(
 
 _entrypoint = _entrypoint_within(_SECONDS)
 _change = _entrypoint_within(_CHANGE_SECONDS)
+_reset = _entrypoint_within(_RESET_SECONDS)
 
 
 @_entrypoint
@@ -306,3 +319,32 @@ def set_partition(address: str, mode: str) -> None:
     :raises OSError: as the kernel answers, or ETIMEDOUT
     """
     _changes.set_partition(address, mode)
+
+
+@_entrypoint_within(_READ_SECONDS)
+def config_space(address: str) -> bytes:
+    """Read a function's configuration space, as far as root sees it.
+
+    :raises OSError: as the kernel answers; EBUSY while it is reset; ETIMEDOUT
+    """
+    return _resets.config_space(address)
+
+
+@_reset
+def reset_function(address: str) -> None:
+    """Reset a function by itself.
+
+    :raises OSError: as the kernel answers; EBUSY while the last reset of it
+        has not returned; ETIMEDOUT: it may be done later
+    """
+    _resets.reset_function(address)
+
+
+@_reset
+def reset_bus(addresses: Sequence[str]) -> None:
+    """Reset functions with VFIO by the bus that they are on, all of it.
+
+    :raises OSError: as `reset_function` does, and EINVAL where another
+        function is on the bus or one is not with VFIO
+    """
+    _resets.reset_bus(addresses)

@@ -20,6 +20,9 @@ from nova_gpuvirt.host import files
 from nova_gpuvirt.host import kmsg
 from nova_gpuvirt.host import processes
 
+CONFIG_SPACE = 4096
+"""The bytes of a configuration space of PCI Express."""
+
 _DEVICES = 'sys/bus/pci/devices'
 _MDEVS = 'sys/bus/mdev/devices'
 _DEBUGFS = 'sys/kernel/debug/dri'
@@ -99,6 +102,15 @@ class Rootly(Protocol):
     def set_partition(self, address: str, mode: str) -> None:
         """Write in how many parts a card of AMD's divides its engines."""
 
+    def config_space(self, address: str) -> bytes:
+        """Read a function's configuration space, as far as root sees it."""
+
+    def reset_function(self, address: str) -> None:
+        """Reset a function by itself."""
+
+    def reset_bus(self, addresses: Sequence[str]) -> None:
+        """Reset functions with VFIO by the bus that they are on."""
+
 
 class OnlyLookedAt:
     """What a `Rootly` refuses who may read a host, and change nothing.
@@ -163,6 +175,18 @@ class OnlyLookedAt:
     def set_partition(self, address: str, mode: str) -> None:
         """Refuse to divide engines in another way."""
         _refuse_to_change(address)
+
+    def config_space(self, address: str) -> bytes:
+        """Refuse to read more than others see: it changes all the time."""
+        _refuse_to_change(address)
+
+    def reset_function(self, address: str) -> None:
+        """Refuse to reset a function."""
+        _refuse_to_change(address)
+
+    def reset_bus(self, addresses: Sequence[str]) -> None:
+        """Refuse to reset a bus."""
+        _refuse_to_change(', '.join(addresses))
 
 
 def _refuse_to_change(device: str) -> NoReturn:
@@ -232,6 +256,32 @@ def set_vgpu_place(
     if gpu_instance is not None:
         files.write(root, f'{folder}/gpu_instance_id', f'{gpu_instance}\n')
     files.write(root, f'{folder}/placement_id', f'{placement}\n')
+
+
+def config_space(root: files.Files, address: model.PciAddress) -> bytes:
+    """Read ``config``: 4096 bytes, 256 of a function without PCI Express.
+
+    Who has no CAP_SYS_ADMIN sees 64 (``pci_read_config`` of the kernel's
+    drivers/pci/pci-sysfs.c).
+
+    :raises OSError: as the kernel answers
+    """
+    return root.read(f'{_DEVICES}/{address}/config', CONFIG_SPACE)
+
+
+def reset_function(root: pathlib.Path, address: model.PciAddress) -> None:
+    """Write ``reset``: the kernel's pci_reset_function, by itself alone.
+
+    The kernel tries the ways that ``reset_method`` lists, in that order, for
+    as long as each answers ENOTTY, that it is none for this function or has
+    not brought it back (``__pci_reset_function_locked`` of
+    drivers/pci/pci.c). It saves the configuration space before and restores
+    it after. It asks nobody whether a guest has the function.
+
+    :raises OSError: ENOENT where the kernel knows no way; ENOTTY where none
+        has worked, such as that of the bus while there are others on it
+    """
+    files.write(root, f'{_DEVICES}/{address}/reset', '1')
 
 
 def _check_number(number: object) -> None:

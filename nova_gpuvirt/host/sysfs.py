@@ -51,6 +51,7 @@ _FOLDERS = re.compile(
 _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
 _LINKS = re.compile('driver|iommu_group|physfn')
 _ALL_ONES = b'\xff' * 4
+_HEADER = 64
 _DEVICES = 'sys/bus/pci/devices'
 
 
@@ -247,6 +248,35 @@ class Sysfs:
         if not unbind_lock.exists(self.root, address):
             return None
         return self._may_change().hold_unbind_lock(str(address), wanted)
+
+    def config_space(self, address: model.PciAddress) -> bytes | None:
+        """Read the configuration space that `host.config_space` parses.
+
+        :returns: 4096 or 256 bytes where root may be asked, else the 64 that
+            all may read; None where it can't be read
+        """
+        try:
+            if self.rootly is not None:
+                return self.rootly.config_space(str(address))
+            return self.root.read(f'{_DEVICES}/{address}/config', _HEADER)
+        except OSError:
+            return None
+
+    def reset_function(self, address: model.PciAddress) -> None:
+        """Reset a function by itself; nobody is asked whether it is free.
+
+        :raises OSError: as the kernel answers; ENOTTY where it can't be reset
+            by itself, or did not come back
+        """
+        self._may_change().reset_function(str(address))
+
+    def reset_bus(self, addresses: Sequence[model.PciAddress]) -> None:
+        """Reset functions by their bus; all on it are named, and with VFIO.
+
+        :raises OSError: as the kernel answers: EINVAL where there is another
+            or one is not with VFIO, EBUSY while a guest has one
+        """
+        self._may_change().reset_bus([str(address) for address in addresses])
 
     def _may_change(self) -> rootonly.Rootly:
         if self.rootly is None:

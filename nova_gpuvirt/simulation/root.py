@@ -10,6 +10,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.host import card_openers
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import files
+from nova_gpuvirt.host import function_resets
 from nova_gpuvirt.host import kmsg
 from nova_gpuvirt.host import root_changes
 from nova_gpuvirt.host import rootonly
@@ -26,9 +27,15 @@ class Root(root_changes.RootChanges):
     It reads what root reads, and what it writes the simulated kernel takes.
     `run` is no root's: it asks as nova-compute does. Both are bounded as those
     of a real host are.
+
+    :param reset_seconds: how long it waits for a reset
     """
 
-    def __init__(self, host: simulated.SimulatedHost) -> None:
+    def __init__(
+        self,
+        host: simulated.SimulatedHost,
+        reset_seconds: float = function_resets.SECONDS,
+    ) -> None:
         super().__init__(
             files.OnDisk(host.root),
             lambda path, text: host.write(f'/{path}', text),
@@ -37,6 +44,12 @@ class Root(root_changes.RootChanges):
         self._host = host
         self.run: commands.Run = commands.Commands(
             functools.partial(_Process, host, as_root=False)
+        )
+        self._resets = function_resets.FunctionResets(
+            lambda address: host.config_space(str(address)),
+            lambda address: host.write(f'{_DEVICES}/{address}/reset', '1'),
+            lambda addresses: host.reset_bus([str(a) for a in addresses]),
+            reset_seconds,
         )
 
     def read(self, address: str, name: str) -> str:
@@ -91,6 +104,18 @@ class Root(root_changes.RootChanges):
         self._host.write(path, f'{int(wanted)}\n')
         parsed = model.PciAddress.parse(address)
         return unbind_lock.is_held(self._files, parsed)
+
+    def config_space(self, address: str) -> bytes:
+        """Read a function's configuration space, as far as root sees it."""
+        return self._resets.config_space(address)
+
+    def reset_function(self, address: str) -> None:
+        """Reset a function by itself."""
+        self._resets.reset_function(address)
+
+    def reset_bus(self, addresses: Sequence[str]) -> None:
+        """Reset functions with VFIO by the bus that they are on."""
+        self._resets.reset_bus(addresses)
 
 
 class _Process:

@@ -8,6 +8,7 @@ import re
 
 from nova_gpuvirt.simulation import faults
 from nova_gpuvirt.simulation import simulated
+from nova_gpuvirt.simulation.kernel import resets
 
 _TOTALS = {'fatal': 'TOTAL_ERR_FATAL', 'nonfatal': 'TOTAL_ERR_NONFATAL'}
 
@@ -24,6 +25,7 @@ class Sickness:
         self._config: bytes | None = None
         self._nodes: list[pathlib.Path] = []
         self._complaints: list[faults.Complaint] = []
+        self._illness = resets.Illness()
 
     def answer_with_ones(self) -> None:
         """Fall off the bus, without a word."""
@@ -78,15 +80,48 @@ class Sickness:
             )
         )
 
+    def reset_fails(self, number: int) -> None:
+        """Let each reset of it fail.
+
+        :param number: the errno
+        """
+        self._illness.number = number
+        self._spoil()
+
+    def reset_hangs(self) -> None:
+        """Let the kernel wait in each reset of it, until it is healed."""
+        self._illness.hangs = True
+        self._spoil()
+
+    def reset_breaks(self, what: str) -> None:
+        """Let each reset of it leave something broken.
+
+        :param what: ``config``, which answers with ones then; ``bars``, of
+            which one loses its address; ``capabilities``, whose chain is cut;
+            ``error``, one of PCI Express that is counted
+        """
+        self._illness.breaks.add(what)
+        self._spoil()
+
+    def reset_loses_driver(self) -> None:
+        """Let its own driver fail to probe it after the next reset."""
+        self._illness.loses_driver = True
+        self._spoil()
+
     def heal(self) -> None:
         """Let it be as before; what was counted and said stays."""
         if self._config is not None:
             self._host.break_file(self._address, 'config', self._config)
             self._config = None
+        self._illness = resets.Illness()
+        self._host.mend_resets(self._address)
         while self._nodes:
             self._nodes.pop().touch(0o600)
         while self._complaints:
             self._host.faults.complaints.remove(self._complaints.pop())
+
+    def _spoil(self) -> None:
+        self._host.spoil_resets(self._address, self._illness)
 
     def _complain(self, complaint: faults.Complaint) -> None:
         self._complaints.append(complaint)

@@ -11,6 +11,7 @@ import os
 import pathlib
 import stat
 import threading
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
 
@@ -22,9 +23,11 @@ from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.files import paths
 from nova_gpuvirt.simulation.files import snapshot
 from nova_gpuvirt.simulation.files.refusal import refusal
+from nova_gpuvirt.simulation.kernel import config_space
 from nova_gpuvirt.simulation.kernel import kernel
 from nova_gpuvirt.simulation.kernel import kfd
 from nova_gpuvirt.simulation.kernel import log
+from nova_gpuvirt.simulation.kernel import resets
 from nova_gpuvirt.simulation.kernel import store
 
 # A host has thousands of files, which a disk makes ten times as slowly.
@@ -243,6 +246,71 @@ class SimulatedHost:
         with self._lock:
             return frozenset(self._kernel.resets.unclean)
 
+    def config_space(self, address: str) -> bytes:
+        """Read the configuration space of a function as root.
+
+        A header that `break_file` broke is broken here, too.
+
+        :raises FileNotFoundError: without such a function
+        :raises OSError: what reading the broken file says
+        """
+        with self._lock:
+            device = self._kernel.devices.get(address)
+            if device is None:
+                raise refusal(errno.ENOENT, f'{address}: no such function')
+            path = f'{self._kernel.place(address)}/config'
+            header = (self.root / path).read_bytes()
+            if config_space.is_off(header):
+                return b'\xff' * len(device.config)
+            return header + device.config[len(header) :]
+
+    def reset_bus(self, addresses: Collection[str]) -> None:
+        """Reset functions by their bus, as VFIO's hot reset.
+
+        It returns when the kernel does.
+
+        :raises OSError: as `kernel.Kernel.reset_bus` says; or what `fail`
+            asked for, by the node of a group (``/dev/vfio/33``)
+        """
+        with self._lock:
+            nodes = (
+                f'/dev/vfio/{self._kernel.devices[a].group}'
+                for a in addresses
+                if a in self._kernel.devices
+            )
+            if not self.faults.strike(*nodes):
+                self._when_free(lambda: self._kernel.reset_bus(addresses))
+
+    def reset_under_a_guest(self) -> tuple[str, ...]:
+        """List the functions that were reset while they were open.
+
+        The kernel lets root do so; nobody may.
+        """
+        with self._lock:
+            return tuple(self._kernel.resets.under_guests)
+
+    def let_close_not_reset(self, address: str) -> None:
+        """Let VFIO leave a function as its guest did, without a word."""
+        with self._lock:
+            self._kernel.resets.kept.add(address)
+
+    def spoil_resets(self, address: str, illness: resets.Illness) -> None:
+        """Let something go wrong with the resets of a function.
+
+        It ends with `mend_resets`, or when the host reboots.
+        """
+        with self._lock:
+            self._kernel.resets.illnesses[address] = illness
+
+    def mend_resets(self, address: str) -> None:
+        """Let nothing go wrong any more, and repair what did."""
+        with self._lock:
+            self._kernel.resets.heal(address)
+            if address in self._kernel.devices:
+                self._kernel.repair_config(address)
+            self._closed.notify_all()
+            self._folder.close()
+
     def reboot(self) -> None:
         """Start the host anew.
 
@@ -255,6 +323,7 @@ class SimulatedHost:
                 self._keep(address)
             self._folder.clear('dev', 'proc', 'sys')
             self._kernel = self._boot()
+            self._closed.notify_all()
 
     def fail(self, path_glob: str, number: int, times: int = 1) -> None:
         """Let writes and commands fail, before they have any effect.
@@ -389,11 +458,22 @@ class SimulatedHost:
         ours = place.startswith(('sys/', 'proc/driver/'))
         if not ours or not status.st_mode & 0o222:
             raise refusal(errno.EACCES, 'not writable, not even by root')
-        while text:
+        if text:
+            self._when_free(lambda: store.store(self._kernel, place, text))
+
+    def _when_free(self, operation: Callable[[], None]) -> None:
+        """Do what the kernel may wait for; its waiting ends with a reboot.
+
+        :raises InterruptedError: when the host has rebooted meanwhile
+        """
+        running = self._kernel
+        while True:
             try:
-                store.store(self._kernel, place, text)
+                operation()
             except kernel.InUse:
                 self._closed.wait()
+                if self._kernel is not running:
+                    raise refusal(errno.EINTR, 'rebooted') from None
             else:
                 self._folder.close()
                 return

@@ -45,7 +45,7 @@ class Folder:
         staged.chmod(mode)
         self._move(staged, path)
 
-    def change(self, path: str, content: str) -> None:
+    def change(self, path: str, content: str | bytes) -> None:
         """Write a file that is there, and keep its mode."""
         if path in self.frozen:
             return

@@ -1,19 +1,17 @@
 """The text of each file that a PCI function has in sysfs.
 
 Names, texts and modes are those of a real kernel (Linux 6.12). Left out are
-the files that act when read or are binary, but for the start of ``config``:
-rom, reset, resourceN, uevent.
+the files that act when read or are binary: rom, resourceN, uevent, and
+``config``, which `config_space` has.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import struct
 from collections.abc import Iterator
 
 from nova_gpuvirt.simulation import description
 
-_HEADER = 64
 _FATAL = (
     'Undefined',
     'DLP',
@@ -86,6 +84,7 @@ def of_function(
     if function.is_vga:
         yield File('boot_vga', f'{int(function.boot_vga)}\n')
     if function.reset_method is not None:
+        yield File('reset', '', 0o200)
         yield File('reset_method', f'{function.reset_method}\n', 0o644)
     if function.link:
         yield from _of_link(function.link)
@@ -108,30 +107,6 @@ def _has_ari(function: description.Function, host: description.Host) -> bool:
         f.vfs is not None and f.address.endswith(':00.0')
         for f in host.behind(function.behind)
     )
-
-
-def config(function: description.Function) -> bytes:
-    """Print the header of the configuration space: 64 bytes.
-
-    The ids of a VF are all ones there (PCI Express Base Specification,
-    "SR-IOV"): they follow from its PF.
-    """
-    if function.off_the_bus:
-        return b'\xff' * _HEADER
-    ids = (function.vendor, function.device)
-    if function.physfn is not None:
-        ids = (0xFFFF, 0xFFFF)
-    kind = int(function.is_bridge)
-    header = struct.pack(
-        '<HHHHBBHBBBB',
-        *ids,
-        *(0, 0),
-        function.revision,
-        function.class_code & 0xFF,
-        function.class_code >> 8,
-        *(0, 0, kind, 0),
-    )
-    return header.ljust(_HEADER, b'\0')
 
 
 def of_bridge(function: description.Function, last_bus: int) -> Iterator[File]:

@@ -15,6 +15,7 @@ class Device:
     :ivar override: the driver that ``driver_override`` names
     :ivar vfio: its number below ``vfio-dev``
     :ivar autoprobe: whether its VFs get a driver by themselves
+    :ivar config: the configuration space
     :ivar vfs: the VFs that are enabled, in order of their number
     """
 
@@ -24,6 +25,7 @@ class Device:
     override: str | None = None
     vfio: int | None = None
     autoprobe: bool = True
+    config: bytes = b''
     vfs: list[str] = dataclasses.field(default_factory=list)
 
     @property

@@ -52,14 +52,18 @@ class Resources:
         self._high = _Space(0x3800_0000_0000, _MIB, 0x102201)
         self._place(None)
 
-    def text(self, function: description.Function) -> str:
-        """Print ``resource`` of a function, or of a VF from `vf_bars`."""
-        lines: dict[int, _Line] = {
+    def bars(self, function: description.Function) -> dict[int, _Line]:
+        """Tell where the BARs of a function are, and its ROM, by index."""
+        return {
             bar.index: self._line(
                 self._start(function, bar), bar.size, bar.kind
             )
             for bar in function.bars
         }
+
+    def text(self, function: description.Function) -> str:
+        """Print ``resource`` of a function, or of a VF from `vf_bars`."""
+        lines = self.bars(function)
         if function.vfs:
             lines |= {
                 _VF_LINES + bar.index: self._line(

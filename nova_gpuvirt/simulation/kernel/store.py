@@ -65,6 +65,12 @@ def _numvfs(host: kernel.Kernel, groups: _Groups, text: str) -> None:
     host.set_numvfs(groups[0], _number(text, 16))
 
 
+def _reset(host: kernel.Kernel, groups: _Groups, text: str) -> None:
+    if _number(text, 64) != 1:
+        raise refusal(errno.EINVAL, 'nothing but 1 resets')
+    host.reset(groups[0])
+
+
 def _autoprobe(host: kernel.Kernel, groups: _Groups, text: str) -> None:
     host.set_autoprobe(groups[0], kstrto.truth(text))
 
@@ -94,6 +100,7 @@ _STORES: tuple[tuple[str, _Operation], ...] = (
     (rf'{_DRIVER}/remove_id', _remove_id),
     (r'sys/bus/pci/drivers_probe', _probe),
     (rf'{_FUNCTION}/driver_override', _override),
+    (rf'{_FUNCTION}/reset', _reset),
     (rf'{_FUNCTION}/sriov_numvfs', _numvfs),
     (rf'{_FUNCTION}/sriov_drivers_autoprobe', _autoprobe),
     (rf'{_FUNCTION}/mdev_supported_types/([^/]+)/create', _create),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.kernel import attributes
+from nova_gpuvirt.simulation.kernel import config_space
 from nova_gpuvirt.simulation.kernel import resources
 
 _DRIVERS = 'sys/bus/pci/drivers'
@@ -105,7 +106,7 @@ class Tree:
             self._folder.file(f'{place}/{file.name}', file.text, file.mode)
         text = self.resources.text(function)
         self._folder.file(f'{place}/resource', text, 0o444)
-        config = attributes.config(function)
+        config = self.config(function)[: config_space.HEADER]
         self._folder.file(f'{place}/config', config, 0o644)
         self._folder.directory(f'{place}/link')
         self._folder.link(f'{place}/subsystem', 'sys/bus/pci')
@@ -122,6 +123,10 @@ class Tree:
         if function.is_bridge:
             self._add_bridge(function, place)
         self._folder.link(f'{_DEVICES}/{function.address}', place)
+
+    def config(self, function: description.Function) -> bytes:
+        """Give the configuration space of a function as it is at first."""
+        return config_space.of(function, self.resources.bars(function))
 
     def remove(self, function: description.Function) -> None:
         """Show a function no longer, nor anything of what is below it."""
