@@ -257,10 +257,13 @@ class Sysfs:
         """
         try:
             if self.rootly is not None:
-                return self.rootly.config_space(str(address))
-            return self.root.read(f'{_DEVICES}/{address}/config', _HEADER)
+                found = self.rootly.config_space(str(address))
+            else:
+                path = f'{_DEVICES}/{address}/config'
+                found = self.root.read(path, _HEADER)
         except OSError:
             return None
+        return found if len(found) >= _HEADER else None
 
     def reset_function(self, address: model.PciAddress) -> None:
         """Reset a function by itself; nobody is asked whether it is free.
