@@ -15,9 +15,9 @@ from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import resets
 from nova_gpuvirt.cleaning import hook as hook_
 from nova_gpuvirt.cleaning import resetting
+from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
-from nova_gpuvirt.host import config_space
 from nova_gpuvirt.host import machine as machine_
 
 LOG = logging.getLogger(__name__)
@@ -166,13 +166,13 @@ def _class(gpu: model.Gpu, address: model.PciAddress) -> int:
 def _is_another(machine: machine_.Machine, dirty: record.Dirty) -> bool:
     """Tell whether another card is there than the one that a guest had."""
     for function in dirty.functions:
-        now = config_space.read(
+        now = footprint.read(
             machine.sysfs, model.PciAddress.parse(function.address)
         )
         if (
             now is not None
             and function.config is not None
-            and config_space.is_another(function.config, now)
+            and footprint.is_another(function.config, now)
         ):
             return True
     return False

@@ -19,9 +19,9 @@ from nova_gpuvirt import model
 from nova_gpuvirt.cards import in_use
 from nova_gpuvirt.cards import resets
 from nova_gpuvirt.health import aer
+from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
 from nova_gpuvirt.host import bounded
-from nova_gpuvirt.host import config_space
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import vfio
 
@@ -143,7 +143,7 @@ class Resetting:
     ) -> None:
         """Make sure that a function is what it was."""
         address = function.address
-        now = config_space.read(self._sysfs, address)
+        now = footprint.read(self._sysfs, address)
         if now is None:
             raise _failed(
                 address,
@@ -152,7 +152,7 @@ class Resetting:
                 'nothing but ones',
             )
         differences = (
-            config_space.differences(before.config, now)
+            footprint.differences(before.config, now)
             if before is not None and before.config is not None
             else ()
         )

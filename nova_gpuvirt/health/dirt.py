@@ -16,10 +16,10 @@ from collections.abc import Mapping
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record as record_
 from nova_gpuvirt.health import records as records_
 from nova_gpuvirt.health import ways as ways_
-from nova_gpuvirt.host import config_space
 from nova_gpuvirt.host import sysfs as sysfs_
 
 LOG = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class Dirt:
         return record_.Function(
             str(function),
             self._sysfs.link(function, 'driver'),
-            config_space.read(self._sysfs, function),
+            footprint.read(self._sysfs, function),
         )
 
     def _change(
