@@ -28,8 +28,10 @@ from nova_gpuvirt.host import commands
 
 LOG = logging.getLogger(__name__)
 
-# Seconds from one try to the next, for how long, and for the last to end.
+# Seconds from the first try to the next, which are doubled, and at most; for
+# how long it is tried, and for the last to end.
 _PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
 _LIMIT = 60.0
 _END = 10.0
 
@@ -167,8 +169,8 @@ class LateCleaning:
         card = self._cards[address]
         if card.is_running:
             card.again = True
-        elif not self._stopped.is_set() and not (
-            dirty.failed is not None and card.pause.is_on
+        elif not self._stopped.is_set() and (
+            dirty.failed is None or not card.pause.is_on
         ):
             card.is_running = True
             threading.Thread(
@@ -197,6 +199,7 @@ class LateCleaning:
         self, address: model.PciAddress, card: _Card
     ) -> None:
         until = self._clock() + _LIMIT
+        pause = _PAUSE
         while True:
             waiting = self._clean_once(address, card)
             if not waiting:
@@ -206,8 +209,9 @@ class LateCleaning:
                 for why in waiting:
                     card.warnings.warn(why)
                 return
-            if self._stopped.wait(_PAUSE):
+            if self._stopped.wait(pause):
                 return
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _clean_once(self, address: model.PciAddress, card: _Card) -> list[str]:
         """Clean what can be cleaned of a card, and tell what waits for what.
@@ -220,6 +224,8 @@ class LateCleaning:
         waiting = []
         freed = False
         for dirty in entries:
+            if dirty.failed is not None and card.pause.is_on:
+                continue
             try:
                 begin = self._clock()
                 if not self._clean_unclaimed(address, dirty):
