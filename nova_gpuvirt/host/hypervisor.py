@@ -25,6 +25,7 @@ LOG = logging.getLogger(__name__)
 _ALL = 0
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 _NO_DOMAIN = 42  # VIR_ERR_NO_DOMAIN
+_VFIO = 'vfio'  # what libvirt calls vfio-pci
 _GRACEFUL = 1  # VIR_DOMAIN_DESTROY_GRACEFUL
 # Together they last as long as NVIDIA's plugin may take to start, whenever a
 # guest was started: libvirt does not tell when that was.
@@ -253,6 +254,47 @@ class Hypervisor:
         device = self._connect().nodeDeviceLookupByName(function.nodedev)
         return str(device.XMLDesc(0))
 
+    def detach(self, function: model.PciAddress) -> None:
+        """Take a function from its driver, and move it to vfio-pci.
+
+        Nothing happens to one that is there. libvirt waits for as long as the
+        driver does not let it go.
+
+        :raises ReleaseFailed: when libvirt or the kernel refuses: a domain
+            has it, it is gone
+        """
+        try:
+            device = self._connect().nodeDeviceLookupByName(function.nodedev)
+            device.detachFlags(_VFIO, 0)
+        except Exception as error:
+            raise exception.ReleaseFailed(
+                str(function),
+                wanted='to move it to vfio-pci',
+                found=f'that libvirt refuses: {error}',
+                remedy='see which guest or process has it, and what its '
+                'driver says in the kernel log',
+            ) from error
+
+    def reattach(self, function: model.PciAddress) -> None:
+        """Give a function back to the driver that the kernel has for it.
+
+        libvirt is content where no driver takes it: look which one has it.
+
+        :raises ReleaseFailed: when libvirt or the kernel refuses: a domain
+            has it, it is gone
+        """
+        try:
+            device = self._connect().nodeDeviceLookupByName(function.nodedev)
+            device.reAttach()
+        except Exception as error:
+            raise exception.ReleaseFailed(
+                str(function),
+                wanted='to give it back to its driver',
+                found=f'that libvirt refuses: {error}',
+                remedy='see which guest has it, and what its driver says in '
+                'the kernel log',
+            ) from error
+
 
 class Absent(Hypervisor):
     """The libvirt of a host that is only looked at: what it can is assumed."""
@@ -278,9 +320,34 @@ class Absent(Hypervisor):
         """Say nothing of it."""
         return ''
 
+    def detach(self, function: model.PciAddress) -> None:
+        """Refuse to move it: nobody is there who could.
+
+        :raises ReleaseFailed: always
+        """
+        raise _only_looked_at(function, 'to move it to vfio-pci')
+
+    def reattach(self, function: model.PciAddress) -> None:
+        """Refuse to give it back.
+
+        :raises ReleaseFailed: always
+        """
+        raise _only_looked_at(function, 'to give it back to its driver')
+
     def renderer(self) -> Renderer:
         """Assume what every QEMU of a distribution can."""
         return Renderer(virgl=True, venus=False)
+
+
+def _only_looked_at(
+    function: model.PciAddress, wanted: str
+) -> exception.ReleaseFailed:
+    return exception.ReleaseFailed(
+        str(function),
+        wanted=wanted,
+        found='a host that is only looked at',
+        remedy='do it on the host itself, where its libvirt runs',
+    )
 
 
 def _is_about_a_guest_that_ended(error: Exception) -> bool:

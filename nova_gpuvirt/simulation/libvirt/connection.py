@@ -20,6 +20,7 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import simulated
 from nova_gpuvirt.simulation.libvirt import domain
 from nova_gpuvirt.simulation.libvirt import errors
+from nova_gpuvirt.simulation.libvirt import node_device
 
 _PCI = '/sys/bus/pci'
 _BRIDGE = '0x0604'
@@ -82,6 +83,9 @@ class Connection(fakelibvirt.Connection):
 
     def nodeDeviceLookupByName(self, name: str) -> Any:  # noqa: N802
         """Look up a node device."""
+        function = self._function(name)
+        if function is not None:
+            return node_device.PciDevice(self, function)
         if not name.startswith('mdev_'):
             return super().nodeDeviceLookupByName(name)
         mdev = uuid.UUID('-'.join(name.split('_')[1:6]))
@@ -91,6 +95,28 @@ class Connection(fakelibvirt.Connection):
                 f"no node device with matching name '{name}'",
             )
         return Mdev(self, mdev)
+
+    def _function(self, name: str) -> model.PciAddress | None:
+        """Find a PCI function of the host by its name, None without it."""
+        try:
+            function = _address_of_nodedev(name)
+        except ValueError:
+            return None
+        there = f'{self.simulated.root}{_device(str(function))}'
+        return function if os.path.lexists(there) else None
+
+    def user_of(self, address: str) -> str | None:
+        """Name the guest that has taken a function, None where none has."""
+        for guest in self._vms.values():
+            if address in guest.taken:
+                return str(guest.name())
+        return None
+
+    def detach_pci(self, address: str, driver: str) -> None:
+        """Move a function to a driver, unless that has it."""
+        parsed = model.PciAddress.parse(address)
+        if self.sysfs.link(parsed, 'driver') != driver:
+            self._bind(address, driver)
 
     def remove_mdev(self, mdev: uuid.UUID) -> None:
         """Remove an mdev, as libvirt does through mdevctl."""

@@ -76,7 +76,7 @@ class Domain(fakelibvirt.Domain):
 
         That is `virProcessKillPainfullyDelay` of libvirt's virprocess.c.
         """
-        host, taken = self._connection.simulated, self._taken
+        host, taken = self._connection.simulated, self.taken
         if not host.terminate(taken, _BEFORE_KILL):
             host.kill(taken)
         super().destroy()
@@ -92,7 +92,7 @@ class Domain(fakelibvirt.Domain):
             return
         if not self.isActive():
             raise _invalid('domain is not running')
-        host, taken = self._connection.simulated, self._taken
+        host, taken = self._connection.simulated, self.taken
         if not host.terminate(taken, _PATIENCE + 2 * len(taken)):
             raise errors.error(
                 fakelibvirt.VIR_ERR_SYSTEM_ERROR,
@@ -102,7 +102,8 @@ class Domain(fakelibvirt.Domain):
         super().destroy()
 
     @property
-    def _taken(self) -> list[str]:
+    def taken(self) -> list[str]:
+        """List the functions and mdevs that it has."""
         pci = (address for address, _ in self._taken_pci)
         return [*pci, *self._taken_mdevs]
 

@@ -16,6 +16,13 @@ _NAME = 'mdev_5f0b1f3e_2c6c_8a1e_9b0e_0d6b8a6a0001'
 class Device:
     def __init__(self):
         self.destroyed = False
+        self.asked = []
+
+    def detachFlags(self, driver, flags):
+        self.asked.append(('detach', driver, flags))
+
+    def reAttach(self):
+        self.asked.append('reattach')
 
     def destroy(self):
         self.destroyed = True
@@ -113,6 +120,25 @@ class HypervisorTest(unittest.TestCase):
             libvirt.remove_mdev(str(_CARD), _MDEV)
             self.assertTrue(connection.devices[name].destroyed)
             self.assertFalse(connection.devices['mdev_other'].destroyed)
+
+    def test_function_is_detached_and_reattached_by_its_name(self):
+        connection = Connection([_CARD.nodedev])
+        libvirt = hypervisor.Hypervisor(lambda: connection)
+        libvirt.detach(_CARD)
+        libvirt.reattach(_CARD)
+        asked = connection.devices[_CARD.nodedev].asked
+        self.assertEqual([('detach', 'vfio', 0), 'reattach'], asked)
+
+    def test_who_can_not_move_a_function_says_so(self):
+        for libvirt in (
+            hypervisor.Hypervisor(_broken),
+            hypervisor.Absent(),
+        ):
+            for change in (libvirt.detach, libvirt.reattach):
+                with self.assertRaisesRegex(
+                    exception.ReleaseFailed, str(_CARD)
+                ):
+                    change(_CARD)
 
     def test_guest_that_has_an_mdev_is_named(self):
         domains = [
