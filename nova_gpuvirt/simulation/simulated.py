@@ -24,6 +24,7 @@ from nova_gpuvirt.simulation.files import paths
 from nova_gpuvirt.simulation.files import snapshot
 from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import config_space
+from nova_gpuvirt.simulation.kernel import device
 from nova_gpuvirt.simulation.kernel import kernel
 from nova_gpuvirt.simulation.kernel import kfd
 from nova_gpuvirt.simulation.kernel import log
@@ -255,21 +256,21 @@ class SimulatedHost:
         :raises OSError: what reading the broken file says
         """
         with self._lock:
-            device = self._kernel.devices.get(address)
-            if device is None:
+            function = self._kernel.devices.get(address)
+            if function is None:
                 raise refusal(errno.ENOENT, f'{address}: no such function')
             path = f'{self._kernel.place(address)}/config'
             header = (self.root / path).read_bytes()
             if config_space.is_off(header):
-                return b'\xff' * len(device.config)
-            return header + device.config[len(header) :]
+                return b'\xff' * len(function.config)
+            return header + function.config[len(header) :]
 
     def reset_bus(self, addresses: Collection[str]) -> None:
         """Reset functions by their bus, as VFIO's hot reset.
 
         It returns when the kernel does.
 
-        :raises OSError: as `kernel.Kernel.reset_bus` says; or what `fail`
+        :raises OSError: as `Resetting.reset_bus` says; or what `fail`
             asked for, by the node of a group (``/dev/vfio/33``)
         """
         with self._lock:
@@ -279,7 +280,9 @@ class SimulatedHost:
                 if a in self._kernel.devices
             )
             if not self.faults.strike(*nodes):
-                self._when_free(lambda: self._kernel.reset_bus(addresses))
+                self._when_free(
+                    lambda: self._kernel.resetting.reset_bus(addresses)
+                )
 
     def reset_under_a_guest(self) -> tuple[str, ...]:
         """List the functions that were reset while they were open.
@@ -307,7 +310,7 @@ class SimulatedHost:
         with self._lock:
             self._kernel.resets.heal(address)
             if address in self._kernel.devices:
-                self._kernel.repair_config(address)
+                self._kernel.resetting.repair_config(address)
             self._closed.notify_all()
             self._folder.close()
 
@@ -470,7 +473,7 @@ class SimulatedHost:
         while True:
             try:
                 operation()
-            except kernel.InUse:
+            except device.InUse:
                 self._closed.wait()
                 if self._kernel is not running:
                     raise refusal(errno.EINTR, 'rebooted') from None
