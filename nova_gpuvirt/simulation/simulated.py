@@ -7,6 +7,7 @@ since a plain file can't refuse, nor create and remove others.
 from __future__ import annotations
 
 import errno
+import fnmatch
 import os
 import pathlib
 import stat
@@ -76,6 +77,7 @@ class SimulatedHost:
         self.faults = faults.Faults()
         self._absent: set[str] = set()
         self._hanging: set[str] = set()
+        self._hanging_writes: set[str] = set()
         self._kept = unprepared.Kept()
         self.bare = bare
         self._kernel = self._boot()
@@ -232,6 +234,22 @@ class SimulatedHost:
         with self._lock:
             self._hanging.discard(command)
 
+    def hang_writes(self, path_glob: str) -> None:
+        """Let each write to a file hang in the kernel, before its effect.
+
+        A reboot ends it, too.
+
+        :param path_glob: which, as for `fail`
+        """
+        with self._lock:
+            self._hanging_writes.add(path_glob)
+
+    def wake_writes(self, path_glob: str) -> None:
+        """Let these writes go on, and hang no more."""
+        with self._lock:
+            self._hanging_writes.discard(path_glob)
+            self._closed.notify_all()
+
     def hangs(self, command: str) -> bool:
         """Tell whether the processes of a command hang."""
         with self._lock:
@@ -326,6 +344,7 @@ class SimulatedHost:
                 self._keep(address)
             self._folder.clear('dev', 'proc', 'sys')
             self._kernel = self._boot()
+            self._hanging_writes.clear()
             self._closed.notify_all()
 
     def fail(self, path_glob: str, number: int, times: int = 1) -> None:
@@ -462,7 +481,18 @@ class SimulatedHost:
         if not ours or not status.st_mode & 0o222:
             raise refusal(errno.EACCES, 'not writable, not even by root')
         if text:
-            self._when_free(lambda: store.store(self._kernel, place, text))
+            names = (path, f'/{place}')
+            self._when_free(lambda: self._store(names, place, text))
+
+    def _store(self, names: Sequence[str], place: str, text: str) -> None:
+        """Do what the write does, unless it hangs.
+
+        :raises InUse: while it hangs
+        """
+        for glob in self._hanging_writes:
+            if any(fnmatch.fnmatchcase(name, glob) for name in names):
+                raise device.InUse(place)
+        store.store(self._kernel, place, text)
 
     def _when_free(self, operation: Callable[[], None]) -> None:
         """Do what the kernel may wait for; its waiting ends with a reboot.
