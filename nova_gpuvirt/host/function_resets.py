@@ -132,6 +132,9 @@ class FunctionResets:
 
         try:
             return bounded.in_time(run, seconds)
+        except RuntimeError:  # the machine can start no thread
+            with self._ending(at_work, functions):
+                raise
         except TimeoutError as error:
             if error.errno is not None:  # the kernel's own
                 raise

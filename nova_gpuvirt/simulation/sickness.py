@@ -22,16 +22,13 @@ class Sickness:
     def __init__(self, host: simulated.SimulatedHost, address: str) -> None:
         self._host = host
         self._address = address
-        self._config: bytes | None = None
         self._nodes: list[pathlib.Path] = []
         self._complaints: list[faults.Complaint] = []
         self._illness = resets.Illness()
 
     def answer_with_ones(self) -> None:
         """Fall off the bus, without a word."""
-        config = self._place('config').read_bytes()
-        self._config = self._config or config
-        ones = b'\xff' * len(config)
+        ones = b'\xff' * len(self._place('config').read_bytes())
         self._host.break_file(self._address, 'config', ones)
 
     def count(self, kind: str, more: int = 1, at: str | None = None) -> None:
@@ -110,9 +107,6 @@ class Sickness:
 
     def heal(self) -> None:
         """Let it be as before; what was counted and said stays."""
-        if self._config is not None:
-            self._host.break_file(self._address, 'config', self._config)
-            self._config = None
         self._illness = resets.Illness()
         self._host.mend_resets(self._address)
         while self._nodes:

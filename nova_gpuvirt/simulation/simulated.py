@@ -7,6 +7,7 @@ since a plain file can't refuse, nor create and remove others.
 from __future__ import annotations
 
 import errno
+import fnmatch
 import os
 import pathlib
 import stat
@@ -24,6 +25,7 @@ from nova_gpuvirt.simulation.files import paths
 from nova_gpuvirt.simulation.files import snapshot
 from nova_gpuvirt.simulation.files.refusal import refusal
 from nova_gpuvirt.simulation.kernel import config_space
+from nova_gpuvirt.simulation.kernel import device
 from nova_gpuvirt.simulation.kernel import kernel
 from nova_gpuvirt.simulation.kernel import kfd
 from nova_gpuvirt.simulation.kernel import log
@@ -75,6 +77,7 @@ class SimulatedHost:
         self.faults = faults.Faults()
         self._absent: set[str] = set()
         self._hanging: set[str] = set()
+        self._hanging_writes: set[str] = set()
         self._kept = unprepared.Kept()
         self.bare = bare
         self._kernel = self._boot()
@@ -231,6 +234,22 @@ class SimulatedHost:
         with self._lock:
             self._hanging.discard(command)
 
+    def hang_writes(self, path_glob: str) -> None:
+        """Let each write to a file hang in the kernel, before its effect.
+
+        A reboot ends it, too.
+
+        :param path_glob: which, as for `fail`
+        """
+        with self._lock:
+            self._hanging_writes.add(path_glob)
+
+    def wake_writes(self, path_glob: str) -> None:
+        """Let these writes go on, and hang no more."""
+        with self._lock:
+            self._hanging_writes.discard(path_glob)
+            self._closed.notify_all()
+
     def hangs(self, command: str) -> bool:
         """Tell whether the processes of a command hang."""
         with self._lock:
@@ -255,21 +274,21 @@ class SimulatedHost:
         :raises OSError: what reading the broken file says
         """
         with self._lock:
-            device = self._kernel.devices.get(address)
-            if device is None:
+            function = self._kernel.devices.get(address)
+            if function is None:
                 raise refusal(errno.ENOENT, f'{address}: no such function')
             path = f'{self._kernel.place(address)}/config'
             header = (self.root / path).read_bytes()
             if config_space.is_off(header):
-                return b'\xff' * len(device.config)
-            return header + device.config[len(header) :]
+                return b'\xff' * len(function.config)
+            return header + function.config[len(header) :]
 
     def reset_bus(self, addresses: Collection[str]) -> None:
         """Reset functions by their bus, as VFIO's hot reset.
 
         It returns when the kernel does.
 
-        :raises OSError: as `kernel.Kernel.reset_bus` says; or what `fail`
+        :raises OSError: as `Resetting.reset_bus` says; or what `fail`
             asked for, by the node of a group (``/dev/vfio/33``)
         """
         with self._lock:
@@ -279,7 +298,9 @@ class SimulatedHost:
                 if a in self._kernel.devices
             )
             if not self.faults.strike(*nodes):
-                self._when_free(lambda: self._kernel.reset_bus(addresses))
+                self._when_free(
+                    lambda: self._kernel.resetting.reset_bus(addresses)
+                )
 
     def reset_under_a_guest(self) -> tuple[str, ...]:
         """List the functions that were reset while they were open.
@@ -307,7 +328,7 @@ class SimulatedHost:
         with self._lock:
             self._kernel.resets.heal(address)
             if address in self._kernel.devices:
-                self._kernel.repair_config(address)
+                self._kernel.resetting.repair_config(address)
             self._closed.notify_all()
             self._folder.close()
 
@@ -323,6 +344,7 @@ class SimulatedHost:
                 self._keep(address)
             self._folder.clear('dev', 'proc', 'sys')
             self._kernel = self._boot()
+            self._hanging_writes.clear()
             self._closed.notify_all()
 
     def fail(self, path_glob: str, number: int, times: int = 1) -> None:
@@ -459,7 +481,18 @@ class SimulatedHost:
         if not ours or not status.st_mode & 0o222:
             raise refusal(errno.EACCES, 'not writable, not even by root')
         if text:
-            self._when_free(lambda: store.store(self._kernel, place, text))
+            names = (path, f'/{place}')
+            self._when_free(lambda: self._store(names, place, text))
+
+    def _store(self, names: Sequence[str], place: str, text: str) -> None:
+        """Do what the write does, unless it hangs.
+
+        :raises InUse: while it hangs
+        """
+        for glob in self._hanging_writes:
+            if any(fnmatch.fnmatchcase(name, glob) for name in names):
+                raise device.InUse(place)
+        store.store(self._kernel, place, text)
 
     def _when_free(self, operation: Callable[[], None]) -> None:
         """Do what the kernel may wait for; its waiting ends with a reboot.
@@ -470,7 +503,7 @@ class SimulatedHost:
         while True:
             try:
                 operation()
-            except kernel.InUse:
+            except device.InUse:
                 self._closed.wait()
                 if self._kernel is not running:
                     raise refusal(errno.EINTR, 'rebooted') from None

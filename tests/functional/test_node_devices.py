@@ -2,6 +2,7 @@
 
 import errno
 import pathlib
+import threading
 from xml.etree import ElementTree
 
 import fixtures
@@ -63,6 +64,20 @@ class NodeDevicesTest(testtools.TestCase):
         )
         self.assertIn('Input/output error', str(error))
         self.assertEqual('nvidia', self.driver())
+
+    def test_driver_that_does_not_let_go_is_waited_for(self):
+        self.start('t4')
+        self.host.hang_writes('*/driver/unbind')
+        thread = threading.Thread(
+            target=self.libvirt.detach, args=(_CARD,), daemon=True
+        )
+        thread.start()
+        thread.join(0.1)
+        self.assertTrue(thread.is_alive())
+        self.assertEqual('nvidia', self.driver())
+        self.host.wake_writes('*/driver/unbind')
+        thread.join(10)
+        self.assertEqual('vfio-pci', self.driver())
 
     def test_other_driver_and_other_function_are_none(self):
         self.start('t4')

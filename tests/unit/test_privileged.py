@@ -18,8 +18,10 @@ from oslo_rootwrap import wrapper
 
 from nova_gpuvirt import privileged
 from nova_gpuvirt.host import commands
+from nova_gpuvirt.host import function_resets
 from nova_gpuvirt.host import kmsg
 from nova_gpuvirt.host import root_changes
+from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root
 
@@ -115,6 +117,24 @@ class BoundTest(testtools.TestCase):
             # Two commands, each after another one of its kind.
             self.assertGreater(seconds, 4 * root_changes.SECONDS)
 
+    def test_resets_have_their_time_and_the_daemon_a_little_less(self):
+        ask = mock.Mock(side_effect=comm.PrivsepTimeout)
+        self.patch(
+            client_mode=True,
+            channel=mock.Mock(running=True, remote_call=ask),
+        )
+        for name, argument, least in (
+            ('config_space', _NOWHERE, function_resets.READ_SECONDS),
+            ('reset_function', _NOWHERE, function_resets.SECONDS),
+            ('reset_bus', [_NOWHERE], function_resets.SECONDS),
+        ):
+            self.assertRaises(
+                TimeoutError, getattr(privileged, name), argument
+            )
+            called, *_, seconds = ask.call_args.args
+            self.assertIn(name, called)
+            self.assertTrue(least < seconds < least + 30)
+
     def test_each_change_is_that_of_its_name(self):
         self.patch(client_mode=False)
         changes = mock.create_autospec(root_changes.RootChanges, instance=True)
@@ -194,6 +214,15 @@ class DaemonTest(testtools.TestCase):
         self.assertRaises(
             FileNotFoundError, privileged.hold_unbind_lock, _NOWHERE, True
         )
+        for name, argument in (
+            ('config_space', _NOWHERE),
+            ('reset_function', _NOWHERE),
+            ('reset_bus', [_NOWHERE]),
+        ):
+            error = self.assertRaises(
+                FileNotFoundError, getattr(privileged, name), argument
+            )
+            self.assertEqual(errno.ENOENT, error.errno)
         for name, arguments in _CHANGES:
             self.assertRaises(
                 (FileNotFoundError, commands.CommandFailed),
@@ -202,6 +231,13 @@ class DaemonTest(testtools.TestCase):
         # It has no nodes that a process could have open.
         found = privileged.card_openers([_NOWHERE, _NOWHERE], os.getpid())
         self.assertEqual([[], []], [list(openers) for openers in found])
+
+    def test_configuration_space_comes_back(self):
+        found = sysfs.Sysfs('/').addresses()
+        if not found:
+            self.skipTest('this host has no PCI functions')
+        address = str(found[0])
+        self.assertIsInstance(privileged.config_space(address), bytes)
 
     def test_kernels_log_comes_back(self):
         if os.path.exists(kmsg.PLACE):
@@ -222,6 +258,9 @@ class DaemonTest(testtools.TestCase):
             self.assertRaises(
                 ValueError, privileged.hold_unbind_lock, address, True
             )
+            for ask in (privileged.config_space, privileged.reset_function):
+                self.assertRaises(ValueError, ask, address)
+            self.assertRaises(ValueError, privileged.reset_bus, [address])
         self.assertRaises(ValueError, privileged.read, _NOWHERE, 'reset_gpu')
         self.assertRaises(ValueError, privileged.set_vgpu_type, _NOWHERE, -1)
         for name, arguments in _CHANGES:

@@ -7,6 +7,10 @@ import dataclasses
 from nova_gpuvirt.simulation import description
 
 
+class InUse(Exception):
+    """The kernel waits, for as long as somebody has something open."""
+
+
 @dataclasses.dataclass(slots=True)
 class Device:
     """A function, and what the kernel has made of it.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Collection
 from collections.abc import Iterable
 
 from nova_gpuvirt.simulation import description
@@ -20,7 +19,6 @@ from nova_gpuvirt.simulation.drivers import pf_driver
 from nova_gpuvirt.simulation.drivers import pf_drivers
 from nova_gpuvirt.simulation.files import folder
 from nova_gpuvirt.simulation.files.refusal import refusal
-from nova_gpuvirt.simulation.kernel import config_space
 from nova_gpuvirt.simulation.kernel import device as device_
 from nova_gpuvirt.simulation.kernel import iommu
 from nova_gpuvirt.simulation.kernel import kfd
@@ -30,12 +28,9 @@ from nova_gpuvirt.simulation.kernel import mdevtree
 from nova_gpuvirt.simulation.kernel import nvidia_proc
 from nova_gpuvirt.simulation.kernel import processes
 from nova_gpuvirt.simulation.kernel import resets
+from nova_gpuvirt.simulation.kernel import resetting
 from nova_gpuvirt.simulation.kernel import tree
 from nova_gpuvirt.simulation.kernel import vgpu_manager
-
-
-class InUse(Exception):
-    """The kernel waits, for as long as somebody has something open."""
 
 
 class Kernel:
@@ -60,6 +55,14 @@ class Kernel:
         self.nvidia = nvidia_proc.NvidiaProc(place, self.processes)
         self.kfd = kfd.Kfd(place, host)
         self._matching = matching.Matching(host, self._tree.drivers)
+        self.resetting = resetting.Resetting(
+            place,
+            self._tree,
+            self.devices,
+            self.held,
+            self.mdevs,
+            self.resets,
+        )
 
     def boot(self, functions: Iterable[description.Function]) -> None:
         """Write the host as it is after a start with these functions."""
@@ -224,106 +227,6 @@ class Kernel:
         self.processes.close(name)
         self._wake(name, 'D3hot')
 
-    def reset(self, address: str) -> None:
-        """Do what a write to ``reset`` does, whoever has the function open.
-
-        :raises OSError: ENOTTY where the function has no way of its own and
-            is not alone on its bus
-        :raises InUse: while it hangs
-        """
-        device = self.devices[address]
-        self.resets.check_may_reset(device, self.devices.values())
-        self._reset([device])
-
-    def reset_bus(self, addresses: Collection[str]) -> None:
-        """Do what VFIO's hot reset does for who opens these functions' groups.
-
-        :raises OSError: ENOENT without a node of a group, EBUSY when a guest
-            has one open, EINVAL when another function is on the bus or one is
-            not with VFIO
-        :raises InUse: while it hangs
-        """
-        devices = [self._with_node(address) for address in addresses]
-        groups = {d.group for d in devices}
-        for other in self.devices.values():
-            address = other.function.address
-            if other.group in groups and address in self.held:
-                raise refusal(errno.EBUSY, f'a guest has {address}')
-        bus = resets.on_the_bus(devices[0], self.devices.values())
-        for other in bus:
-            address = other.function.address
-            if other.driver not in matching.VFIO:
-                raise refusal(errno.EINVAL, f'{address} is not with VFIO')
-            if other.group not in groups:
-                raise refusal(errno.EINVAL, f'{address} is on the bus, too')
-        if devices[0].function.behind is None:
-            raise refusal(errno.EINVAL, 'a root bus is not reset')
-        self._reset(bus)
-
-    def _with_node(self, address: str) -> device_.Device:
-        device = self.devices.get(address)
-        if device is None or not any(
-            d.group == device.group and d.driver in matching.VFIO
-            for d in self.devices.values()
-        ):
-            raise refusal(errno.ENOENT, f'VFIO has no node for {address}')
-        return device
-
-    def _reset(self, devices: Iterable[device_.Device]) -> None:
-        """Reset functions, and with a PF its VFs."""
-        functions = [
-            address
-            for device in devices
-            for address in (device.function.address, *device.vfs)
-        ]
-        if self.resets.check_health(functions):
-            raise InUse(functions[0])
-        opened = {
-            address
-            for address in functions
-            if self.held.intersection(
-                (address, *self.mdevs.of(self.devices[address].function))
-            )
-        }
-        self.resets.reset(functions, opened)
-        for address in functions:
-            illness = self.resets.illnesses.get(address)
-            for what in illness.breaks if illness else ():
-                self._break(address, what)
-
-    def _break(self, address: str, what: str) -> None:
-        """Leave a function broken, as a reset may."""
-        config = self.devices[address].config
-        match what:
-            case 'config':
-                self.set_config(address, b'\xff' * len(config))
-            case 'bars':
-                self.set_config(address, config_space.without_bars(config))
-            case 'capabilities':
-                cut = config_space.without_capabilities(config)
-                self.set_config(address, cut)
-            case 'error':
-                self._count_error(address)
-
-    def _count_error(self, address: str) -> None:
-        """Count an error of PCI Express, where the function counts them."""
-        path = f'{self.place(address)}/aer_dev_nonfatal'
-        place = self._folder.root / path
-        if place.exists():
-            head, _, count = place.read_text().rstrip().rpartition(' ')
-            self._folder.file(path, f'{head} {int(count) + 1}\n', 0o444)
-
-    def set_config(self, address: str, config: bytes) -> None:
-        """Let a function have another configuration space."""
-        self.devices[address].config = config
-        path = f'{self.place(address)}/config'
-        self._folder.change(path, config[: config_space.HEADER])
-
-    def repair_config(self, address: str) -> None:
-        """Let a function have the configuration space that it had at first."""
-        function = self.devices[address].function
-        self.set_config(address, self._tree.config(function))
-
     def start_process(self, name: str, *nodes: str, parent: int = 1) -> int:
         """Let a new process open nodes of devices.
 
@@ -461,7 +364,7 @@ class Kernel:
         address = device.function.address
         own = {address, *self.mdevs.of(device.function)}
         if self.held & own or self.nvidia.is_open(address):
-            raise InUse(address)
+            raise device_.InUse(address)
         for vf in device.vfs:
             self._wait_for_holders(self.devices[vf])
 

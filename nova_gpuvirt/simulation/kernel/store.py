@@ -68,7 +68,7 @@ def _numvfs(host: kernel.Kernel, groups: _Groups, text: str) -> None:
 def _reset(host: kernel.Kernel, groups: _Groups, text: str) -> None:
     if _number(text, 64) != 1:
         raise refusal(errno.EINVAL, 'nothing but 1 resets')
-    host.reset(groups[0])
+    host.resetting.reset(groups[0])
 
 
 def _autoprobe(host: kernel.Kernel, groups: _Groups, text: str) -> None:

@@ -1,7 +1,9 @@
 """Root reads and writes what stands on its list, and nothing else."""
 
+import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from nova_gpuvirt import model
@@ -47,6 +49,31 @@ class ListTest(unittest.TestCase):
         ):
             with self.assertRaises(PermissionError, msg=name):
                 getattr(looked_at, name)(str(self.card), *arguments)
+
+    def test_host_that_is_only_looked_at_is_not_reset(self):
+        looked_at = rootonly.OnlyLookedAt()
+        for ask, argument in (
+            (looked_at.config_space, str(self.card)),
+            (looked_at.reset_function, str(self.card)),
+            (looked_at.reset_bus, [str(self.card)]),
+        ):
+            with self.assertRaises(PermissionError):
+                ask(argument)
+
+    def test_reset_is_one_write_and_reading_ends_with_the_space(self):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            folder = root / f'sys/bus/pci/devices/{self.card}'
+            folder.mkdir(parents=True)
+            with self.assertRaises(FileNotFoundError):
+                rootonly.reset_function(root, self.card)
+            self.assertEqual([], list(folder.iterdir()))
+            (folder / 'reset').touch()
+            rootonly.reset_function(root, self.card)
+            self.assertEqual('1', (folder / 'reset').read_text())
+            (folder / 'config').write_bytes(bytes(5000))
+            found = rootonly.config_space(files.OnDisk(root), self.card)
+            self.assertEqual(4096, len(found))
 
     def test_optimized_interpreter_refuses_them_too(self):
         done = subprocess.run(

@@ -178,6 +178,11 @@ class SickTest(TestCase):
         self.assertEqual(b'\xff' * 64, path.read_bytes())
         self.heal()
 
+    def test_it_falls_off_the_bus_again_after_it_was_healed(self):
+        self.sickness.answer_with_ones()
+        self.heal()
+        self.test_reset_leaves_it_off_the_bus()
+
     def test_reset_loses_a_bar_or_capabilities(self):
         for what in ('bars', 'capabilities'):
             self.sickness.reset_breaks(what)
