@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds from the first try to the next, which are doubled, and at most; for
 # how long it is tried, and for the last to end.
-_PAUSE = 0.5
+_PAUSE = 0.1
 _LONGEST_PAUSE = 8.0
 _LIMIT = 60.0
 _END = 10.0
@@ -206,7 +206,7 @@ class LateCleaning:
                 card.warnings.be_well()
                 return
             if self._clock() >= until:
-                for why in waiting:
+                for why in filter(None, waiting):
                     card.warnings.warn(why)
                 return
             if self._stopped.wait(pause):
@@ -214,10 +214,12 @@ class LateCleaning:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _clean_once(self, address: model.PciAddress, card: _Card) -> list[str]:
-        """Clean what can be cleaned of a card, and tell what waits for what.
+        """Clean what can be cleaned of a card, and tell what waits.
 
         What is dirty is read before who claims it: a claim is saved before
         its slot is dirty.
+
+        :returns: for each, why; nothing where an instance has it still
         """
         self._dirt.look()
         entries = [d for a, d in self._dirt.entries() if a == address]
@@ -229,6 +231,8 @@ class LateCleaning:
             try:
                 begin = self._clock()
                 if not self._clean_unclaimed(address, dirty):
+                    # Nova frees a claim before it deletes it.
+                    waiting.append('')
                     continue
             except exception.CleanFailed as error:
                 card.pause.begin()
@@ -281,7 +285,8 @@ class LateCleaning:
             *(dirty.slot, dirty.instance, error),
         )
         try:
-            self._dirt.failed(address, dirty, error.without_remedy)
+            why = error.without_remedy.removeprefix(f'{address}: ')
+            self._dirt.failed(address, dirty, why)
         except exception.GpuvirtError as unwritten:
             LOG.error('%s', unwritten)
 

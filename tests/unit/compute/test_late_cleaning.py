@@ -105,13 +105,31 @@ class LateCleaningTest(testtools.TestCase):
         self.let_end()
         self.assertEqual([], self.cleaned)
 
-    def test_what_is_claimed_since_the_report_is_let_be(self):
+    def test_what_is_claimed_in_the_database_is_let_be(self):
         self.mark(_CARD)
         self.claim(_CARD)
+        read = threading.Event()
+
+        def holdings():
+            self.now += 100
+            read.set()
+            return set(self.holdings)
+
+        self.late._holdings = holdings
         self.late.look([])
+        self.assertTrue(read.wait(10))
         self.let_end()
         self.assertEqual([], self.cleaned)
         self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
+
+    def test_claim_that_goes_a_moment_after_the_report(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.late.look([])
+        time.sleep(0.05)
+        self.holdings.clear()
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
 
     def test_what_waits_is_tried_for_a_while(self):
         self.mark(_CARD)

@@ -26,7 +26,7 @@ class Watch:
     def is_well(self, card):
         return card not in self.sick
 
-    def look(self, gpus, sick):
+    def look(self, gpus, sick, unclean):
         self.taken_for_sick = sick
 
     def forget(self, card):
