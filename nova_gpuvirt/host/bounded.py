@@ -9,6 +9,31 @@ from typing import TypeVar
 _T = TypeVar('_T')
 
 
+class OneByOne:
+    """Calls of which the next of a name is not made while one has not ended.
+
+    So what stands in a kernel for good takes one thread, and no more.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[object, threading.Thread] = {}
+
+    def in_time(
+        self, name: object, call: Callable[[], _T], seconds: float
+    ) -> _T:
+        """Call as `in_time` does.
+
+        :raises TimeoutError: also where the last call of that name goes on
+        """
+        thread = self._pending.get(name)
+        if thread is not None and thread.is_alive():
+            raise TimeoutError('the last one has not ended')
+        self._pending.pop(name, None)
+        return _in_time(
+            call, seconds, lambda left: self._pending.update({name: left})
+        )
+
+
 def in_time(call: Callable[[], _T], seconds: float) -> _T:
     """Call, and return what that returns, or raise what it raises.
 
@@ -17,6 +42,15 @@ def in_time(call: Callable[[], _T], seconds: float) -> _T:
 
     :raises TimeoutError: when it does not end in time
     """
+    return _in_time(call, seconds, lambda _: None)
+
+
+def _in_time(
+    call: Callable[[], _T],
+    seconds: float,
+    leave: Callable[[threading.Thread], None],
+) -> _T:
+    """Call, and hand on the thread that is left behind."""
     found: list[_T] = []
     raised: list[BaseException] = []
 
@@ -31,6 +65,7 @@ def in_time(call: Callable[[], _T], seconds: float) -> _T:
     thread.join(seconds)
     # One that ends just now has not ended in time.
     if thread.is_alive() or not (found or raised):
+        leave(thread)
         raise TimeoutError(f'no answer within {seconds:g} seconds')
     if raised:
         raise raised[0]

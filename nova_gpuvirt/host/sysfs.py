@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.host import bounded
 from nova_gpuvirt.host import card_openers
 from nova_gpuvirt.host import files
 from nova_gpuvirt.host import mdevs
@@ -52,6 +53,7 @@ _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
 _LINKS = re.compile('driver|iommu_group|physfn')
 _ALL_ONES = b'\xff' * 4
 _HEADER = 64
+_CONFIG_SECONDS = 2.0
 _DEVICES = 'sys/bus/pci/devices'
 
 
@@ -77,6 +79,7 @@ class Sysfs:
         )
         self.mdevs = mdevs.Mdevs(self.root)
         self.rootly = rootly
+        self._config_reads = bounded.OneByOne()
 
     def addresses(self) -> tuple[model.PciAddress, ...]:
         """List every PCI function, in order of address."""
@@ -321,13 +324,21 @@ class Sysfs:
         The kernel keeps in its other files what it read first. Of a VF it
         tells nothing: the ids in its configuration space are all ones.
 
-        :returns: None where that can't be read
+        While the kernel resets a function it lets nobody read that
+        (``pci_wait_cfg`` of drivers/pci/access.c), for a minute or for good.
+
+        :returns: None where that can't be read, or not in time
         """
+        path = f'{_DEVICES}/{address}/config'
         try:
-            path = f'{_DEVICES}/{address}/config'
-            return self.root.read(path, len(_ALL_ONES)) == _ALL_ONES
+            start = self._config_reads.in_time(
+                address,
+                lambda: self.root.read(path, len(_ALL_ONES)),
+                _CONFIG_SECONDS,
+            )
         except OSError:  # a copy of a host need not have it
             return None
+        return start == _ALL_ONES
 
     def link(self, address: model.PciAddress, name: str) -> str | None:
         """Name what a link of a function points to, None without the link.

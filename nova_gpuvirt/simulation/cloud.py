@@ -35,6 +35,7 @@ from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.host import commands
+from nova_gpuvirt.host import function_resets
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -69,6 +70,8 @@ class Cloud(base.ServersTestBase):
     REQUIRES_LOCKING = True
     # Updates after which a card that was sick, or gone, is had again.
     well_after = 1
+    # How long a reset may take.
+    reset_seconds = function_resets.SECONDS
 
     def setUp(self) -> None:
         """Start the control plane."""
@@ -175,7 +178,7 @@ class Cloud(base.ServersTestBase):
         """Let what changes a host, and its commands, act on simulated ones."""
 
         def rootly(root: pathlib.Path) -> rootonly.Rootly:
-            return root_.Root(self._simulated_at(root))
+            return root_.Root(self._simulated_at(root), self.reset_seconds)
 
         def commands_of(root: pathlib.Path) -> commands.Run:
             return root_.Root(self._simulated_at(root)).run
