@@ -2,6 +2,7 @@
 
 import errno
 import pathlib
+import shutil
 import stat
 import time
 
@@ -13,6 +14,7 @@ from nova_gpuvirt.simulation import sickness
 from tests.functional import base
 
 _TRAIT = 'CUSTOM_GPU_QUARANTINED'
+_GONE = '455d900f-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class CleaningTestCase(base.GpuTestCase):
@@ -232,4 +234,94 @@ class HookTest(CleaningTestCase):
         self._delete_server(server)
         self.assertIn(mdev, self.said.read_text())
         self.assertEqual([], [*listing.iterdir()])
+        self.assert_free()
+
+
+class VfTest(CleaningTestCase):
+    """A VF goes to a variant driver of VFIO for its guest, and back."""
+
+    kind = 'b60'
+    spec = base.VGPU
+
+    def test_is_clean_beside_another_guest(self):
+        servers = [self.boot(self.spec) for _ in range(2)]
+        self.assertEqual(2, len(self.dirty()))
+        self._delete_server(servers[0])
+        (dirty,) = self.dirty()
+        self.assertEqual(servers[1]['id'], dirty.instance)
+        self.assert_agreed()
+        self._delete_server(servers[1])
+        self.assert_free()
+
+    def test_one_that_fails_leaves_the_other_guest_alone(self):
+        first, second = (self.boot(self.spec) for _ in range(2))
+        card = self.card_of(first)
+        vf = self.slot(first).partition(':')[2].partition('@')[0]
+        sickness.Sickness(self.host, vf).reset_fails(errno.EIO)
+        self._delete_server(first)
+        self.run_periodic()
+        self.assertEqual(0, self.left()[card])
+        self.assertIn(_TRAIT, self.gpu_providers('host1')[card]['traits'])
+        self._reboot_server(second, hard=True)
+        self.assert_agreed()
+
+
+class MovesTest(CleaningTestCase):
+    def test_resize_within_the_host_and_back(self):
+        server = self.boot(self.spec)
+        (first,) = self.dirty()
+        self._resize_server(server, self.flavor(self.spec))
+        self.assertEqual(2, len(self.dirty()))
+        self._revert_resize(server)
+        self.wait_until_one(first.slot)
+
+        self._resize_server(server, self.flavor(self.spec))
+        self._confirm_resize(server)
+        self.wait_until_one(self.slot(server))
+        self._delete_server(server)
+        self.assert_free()
+
+    def wait_until_one(self, slot):
+        for _ in range(300):
+            if [slot] == [one.slot for one in self.dirty()]:
+                return
+            time.sleep(0.1)
+        self.fail(f'{self.dirty()} is dirty, and not {slot} alone')
+
+    def test_next_guest_waits_for_the_one_before(self):
+        # As where Nova has handed the slot out before it knew of the dirt.
+        cards = [self.boot(self.spec) for _ in self.before]
+        slot = self.slot(cards[0])
+        card = self.card_of(cards[0])
+        gone = record.Dirty(slot, _GONE, '2026-11-30T02:56:03Z')
+        (address,) = (a for a in self.records.read() if str(a) == card)
+        self._reboot_server(cards[0], hard=True)
+        self.records.change(
+            address, lambda r: r.cleaned(slot, cards[0]['id']).with_dirty(gone)
+        )
+        self._reboot_server(cards[0], hard=True)
+        self.assertEqual(
+            [cards[0]['id']],
+            [one.instance for one in self.dirty() if one.slot == slot],
+        )
+        self.assert_agreed()
+
+    def test_server_that_is_older_than_its_mark(self):
+        server = self.boot(self.spec)
+        ((address, _),) = self.records.read().items()
+        self.records.change(address, lambda r: record.Record(layout=r.layout))
+        self.run_periodic()
+        (dirty,) = self.dirty()
+        self.assertEqual(server['id'], dirty.instance)
+        self._delete_server(server)
+        self.assert_free()
+
+    def test_nothing_that_can_not_be_remembered_is_given(self):
+        cards = self.state_path('host1')
+        shutil.rmtree(cards)
+        self.run_periodic()
+        self.assertIn('No valid host', self.boot_refused(self.spec))
+        self.assertIn('install -d', self.log())
+        cards.mkdir()
+        self._delete_server(self.boot(self.spec))
         self.assert_free()
