@@ -52,16 +52,17 @@ def is_alone(sysfs: sysfs_.Sysfs, function: model.PciFunction) -> bool:
 def is_of_one_function(
     sysfs: sysfs_.Sysfs, function: model.PciFunction
 ) -> bool:
-    """Tell whether the reset that the kernel tries first is an FLR.
+    """Tell whether the reset that the kernel tries first is PCI Express's.
 
-    It resets the function and nothing else (PCI Express Base Specification,
-    "Function Level Reset"). Another may reset more: amdgpu's resets all cards
-    of a hive.
+    An FLR resets the function, a hot reset the bus (PCI Express Base
+    Specification, "Function Level Reset" and "Conventional Reset"), and
+    nothing else; VFIO does the same when a guest closes a card. What another
+    way resets is the card's to say: amdgpu's resets all cards of a hive.
 
     :raises SysfsError: when that can't be read
     """
     methods = sysfs.read_if_there(function.address, 'reset_method') or ''
-    return methods.split()[:1] in (['flr'], ['af_flr'])
+    return methods.split()[:1] in (['flr'], ['af_flr'], [_OF_THE_BUS])
 
 
 def _why_not_its_bus(
