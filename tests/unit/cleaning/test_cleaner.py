@@ -242,6 +242,7 @@ class HiveTest(CleanerTestCase):
         self.assertIn(str(self.cards[1]), found)
         self.clean(self.card, self.dirty)
 
-    def test_reset_of_one_function_waits_for_nobody(self):
-        self.host.break_file(str(self.card), 'reset_method', 'flr pm\n')
-        self.clean(self.card, self.dirty, held=self.cards[1:2])
+    def test_reset_of_one_function_or_bus_waits_for_nobody(self):
+        for methods in ('flr pm\n', 'bus\n'):
+            self.host.break_file(str(self.card), 'reset_method', methods)
+            self.clean(self.card, self.dirty, held=self.cards[1:2])
