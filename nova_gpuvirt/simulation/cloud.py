@@ -300,34 +300,35 @@ class Cloud(base.ServersTestBase):
     def _delete_server(self, server: Any) -> None:
         """Delete a server, and wait until what it had is clean."""
         super()._delete_server(server)
-        self.wait_until_clean(server)
+        self.wait_until_clean()
 
-    def wait_until_clean(self, server: Any) -> None:
-        """Wait until nothing is dirty after a server, or can't be cleaned.
+    def wait_until_clean(self) -> None:
+        """Wait until nothing is dirty that nobody claims.
 
-        What has to wait for something is not waited for.
+        What can't be cleaned, or has to wait for long, is not waited for.
         """
         deadline = time.monotonic() + _CLEANING
         while time.monotonic() < deadline and (
-            self._is_dirty_after(server) or self._is_cleaning()
+            any(map(self._is_dirty, self.computes)) or _is_cleaning()
         ):
             time.sleep(quick.PAUSE)
 
-    def _is_dirty_after(self, server: Any) -> bool:
-        return any(
-            dirty.instance == server['id'] and dirty.failed is None
-            for name in self.simulated
-            for found in records.Records(self.state_path(name)).read().values()
-            if isinstance(found, record.Record)
-            for dirty in found.dirty
-        )
-
-    @staticmethod
-    def _is_cleaning() -> bool:
-        return any(
-            thread.name.startswith('gpuvirt-cleaning')
-            for thread in threading.enumerate()
-        )
+    def _is_dirty(self, host: str) -> bool:
+        driver = self.computes[host].driver
+        found = records.Records(self.state_path(host)).read().values()
+        dirty = {
+            (one.instance, one.slot)
+            for remembered in found
+            if isinstance(remembered, record.Record)
+            for one in remembered.dirty
+            if one.failed is None
+        }
+        if not dirty:
+            return False
+        cell = self.host_mappings[host].cell_mapping
+        with nova_context.target_cell(nova_context.get_admin_context(), cell):
+            held = driver._ledger.holdings()
+        return bool(dirty - {(who, str(slot)) for who, _, slot in held})
 
     def _wait_long_for_notifications(self) -> None:
         """Wait for as long as it takes on a busy machine, not ten seconds."""
@@ -407,6 +408,14 @@ class Cloud(base.ServersTestBase):
     def context_at(self, host: str) -> Any:
         """Make a context that reads the database of a host's cell."""
         return _context_in(self.host_mappings[host].cell_mapping)
+
+
+def _is_cleaning() -> bool:
+    """Tell whether any host cleans anything."""
+    return any(
+        thread.name.startswith('gpuvirt-cleaning')
+        for thread in threading.enumerate()
+    )
 
 
 def _context_in(cell: objects.CellMapping) -> Any:

@@ -78,7 +78,8 @@ class GpuTestCase(cloud.Cloud):
         return server['fault']['message']
 
     def assert_agreed(self, *hosts):
-        """Check every side of these hosts, or of all."""
+        """Check every side of these hosts, or of all, when all is clean."""
+        self.wait_until_clean()
         for host in hosts or self.computes:
             agreement.check(self, host)
 

@@ -65,7 +65,7 @@ class CleaningTestCase(base.GpuTestCase):
             address, lambda r: r.released(record.By.OPERATOR).to_be_tried()
         )
         self.run_periodic()
-        self.wait_until_clean({'id': ''})
+        self.wait_until_clean()
         self.run_periodic()
         self.run_periodic()
 
