@@ -103,6 +103,9 @@ def options(
     machine = f'{_BOARD},kernel-irqchip=split' if kvm else _BOARD
     words = [
         *('-name', 'gpu-host', '-nodefaults', '-no-user-config'),
+        # The ports themselves tell of cards, as those of servers do. With
+        # ACPI for that, QEMU has no link that is up again after a reset.
+        *('-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'),
         *('-display', 'none', '-machine', machine),
         *(_KVM if kvm else _TCG),
         *('-smp', '2', '-m', str(MEMORY)),
