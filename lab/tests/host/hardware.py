@@ -152,8 +152,13 @@ def boot_id() -> str:
 
 
 def card(name: str, state: str) -> None:
-    """Let a card fall off the bus (``off``), or come back (``on``)."""
+    """Let something befall a served card (`lab.host.served.State`)."""
     commands.output(
         *(sys.executable, '-m', 'lab.host', 'card', name, state),
         folder=places.CLONE,
     )
+
+
+def command(*words: str) -> str:
+    """Run ours on the host, as root."""
+    return ssh.run('/opt/nova/bin/nova-gpuvirt', *words)
