@@ -1,0 +1,58 @@
+"""Cards that are sick."""
+
+from __future__ import annotations
+
+from lab.host import machine
+from lab.tests.host import base
+from lab.tests.host import hardware
+
+_NAME = 't4'
+_T4 = machine.address_of(_NAME)
+_QUARANTINED = 'CUSTOM_GPU_QUARANTINED'
+
+
+class HealthTest(base.HostTestCase):
+    """One card, and what Placement says of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.provider = self.providers()[_T4]
+
+    def test_fatal_error_of_a_card(self) -> None:
+        hardware.inject(_T4, hardware.Error.DATA_LINK_PROTOCOL)
+        self.wait_for_quarantine()
+        self.wait_for_offer()
+
+    def test_errors_of_a_port_that_are_not_fatal(self) -> None:
+        """It takes as many updates of nova-compute as [gpuvirt]sick_after."""
+        port = machine.port_of(_NAME)
+        hardware.inject(port, hardware.Error.COMPLETION_TIMEOUT)
+
+        def is_quarantined() -> bool:
+            hardware.inject(port, hardware.Error.COMPLETION_TIMEOUT)
+            return self.is_quarantined()
+
+        self.until(is_quarantined, 90, 'the T4 to be quarantined')
+        self.wait_for_quarantine()
+        self.wait_for_offer()
+
+    def is_quarantined(self) -> bool:
+        return _QUARANTINED in self.of_provider(self.provider, 'traits')
+
+    def wait_for_quarantine(self) -> None:
+        """Wait until the card is in quarantine, and nothing of it is left.
+
+        Nova writes the traits after the inventories.
+        """
+        self.until(self.is_quarantined, 90, 'the T4 to be quarantined')
+        (left,) = self.left()[_T4].values()
+        self.assertLessEqual(left, 0)
+
+    def wait_for_offer(self) -> None:
+        """Wait until all is as before."""
+        self.until(
+            lambda: not self.is_quarantined(),
+            120,
+            'the T4 to be in quarantine no more',
+        )
+        self.assertEqual(self.left_before, self.left())
