@@ -1,10 +1,12 @@
-"""Cards that are sick."""
+"""Cards that are sick, and cards that are replaced."""
 
 from __future__ import annotations
 
 from lab.host import machine
+from lab.host import served
 from lab.tests.host import base
 from lab.tests.host import hardware
+from lab.tests.host import kinds
 
 _NAME = 't4'
 _T4 = machine.address_of(_NAME)
@@ -35,6 +37,31 @@ class HealthTest(base.HostTestCase):
         self.until(is_quarantined, 90, 'the T4 to be quarantined')
         self.wait_for_quarantine()
         self.wait_for_offer()
+
+    def test_card_is_drained_and_replaced(self) -> None:
+        flavor = self.flavor(kinds.T4)
+        server = self.wait_on_host(self.boot(flavor))
+        self.addCleanup(hardware.command, 'release', _T4)
+        hardware.command('quarantine', _T4, '--reason', '"its fan rattles"')
+        self.wait_for_quarantine()
+        self.assert_agreed(server)
+        self.delete(server)
+
+        self.addCleanup(hardware.card, _NAME, served.State.ON)
+        hardware.card(_NAME, served.State.OUT)
+        self.assertNotIn(_T4, hardware.state().functions)
+        hardware.card(_NAME, served.State.ON)
+        self.until(
+            lambda: _T4 in hardware.state().functions,
+            30,
+            'the kernel to find the new T4',
+        )
+        self.assertTrue(self.is_quarantined())
+        hardware.command('release', _T4)
+        self.wait_for_offer()
+        server = self.wait_on_host(self.boot(flavor))
+        self.assert_agreed(server)
+        self.assert_sees(server, kinds.T4_SEEN)
 
     def is_quarantined(self) -> bool:
         return _QUARANTINED in self.of_provider(self.provider, 'traits')
