@@ -166,6 +166,15 @@ def command(*words: str) -> str:
     return ssh.run('/opt/nova/bin/nova-gpuvirt', *words)
 
 
+def reset_by(address: str, methods: str) -> None:
+    """Choose the ways in which the kernel resets a function.
+
+    :param methods: as its file ``reset_method`` takes them. With none a reset
+        is refused at once (ENOTTY); ``default`` brings them back.
+    """
+    ssh.run(f'echo {methods} > /sys/bus/pci/devices/{address}/reset_method')
+
+
 class Error(enum.IntFlag):
     """Errors of PCI Express that can't be corrected.
 
