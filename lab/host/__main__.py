@@ -10,7 +10,7 @@ from lab import exception
 from lab.host import build
 from lab.host import cloud
 from lab.host import machine
-from lab.host import places
+from lab.host import served
 from lab.host import ssh
 from lab.host import vm
 from lab.host.vfio_user import cards
@@ -51,11 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     shell.add_argument('words', nargs=argparse.REMAINDER, metavar='WORD')
 
     card = commands.add_parser(
-        'card', help='let a card fall off the bus, or come back'
+        'card', help='let something befall a card, or be over'
     )
     card.set_defaults(do=_card)
     card.add_argument('name', choices=_NAMES)
-    card.add_argument('state', choices=('off', 'on'))
+    card.add_argument('state', type=served.State, choices=served.State)
     return parser
 
 
@@ -82,13 +82,9 @@ def _ssh(arguments: argparse.Namespace) -> None:
 
 
 def _card(arguments: argparse.Namespace) -> None:
-    off = places.RUN / f'{arguments.name}.off'
-    if arguments.state == 'off':
-        off.touch()
-    else:
-        off.unlink(missing_ok=True)
+    served.put(arguments.name, arguments.state)
     where = machine.address_of(arguments.name)
-    print(f'{arguments.name} ({where}) is {arguments.state} the bus')
+    print(f'{arguments.name} ({where}) is {arguments.state}')
 
 
 if __name__ == '__main__':

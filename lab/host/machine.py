@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 MEMORY = 5120  # MiB
 # Its network card for ssh is told from virtual functions by this.
@@ -67,11 +68,31 @@ def address(number: int) -> str:
 
 def address_of(name: str) -> str:
     """Say where a served card is."""
-    return next(
-        address(number)
-        for number, card in enumerate(CARDS)
-        if card.served == name
-    )
+    return address(_number(name))
+
+
+def port_of(name: str) -> str:
+    """Say where the root port of a served card is."""
+    return f'0000:00:{_slot(_number(name)):02x}.0'
+
+
+def served(name: str) -> dict[str, Any]:
+    """Describe a served card as QEMU's device."""
+    return {
+        'driver': 'vfio-user-pci',
+        'id': name,
+        'bus': f'port{_number(name)}',
+        'socket': {'type': 'unix', 'path': f'{name}.sock'},
+    }
+
+
+def _slot(number: int) -> int:
+    """Choose the slot of a root port, after those of the board and the VM."""
+    return number + 8
+
+
+def _number(name: str) -> int:
+    return next(n for n, card in enumerate(CARDS) if card.served == name)
 
 
 def probe(kernel: str) -> list[str]:
@@ -103,6 +124,9 @@ def options(
     machine = f'{_BOARD},kernel-irqchip=split' if kvm else _BOARD
     words = [
         *('-name', 'gpu-host', '-nodefaults', '-no-user-config'),
+        # The ports themselves tell of cards, as those of servers do. With
+        # ACPI for that, QEMU has no link that is up again after a reset.
+        *('-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'),
         *('-display', 'none', '-machine', machine),
         *(_KVM if kvm else _TCG),
         *('-smp', '2', '-m', str(MEMORY)),
@@ -131,24 +155,15 @@ def options(
 
 def _root_port(number: int) -> str:
     return (
-        f'pcie-root-port,id=port{number},bus=pcie.0,addr={number + 8:#x},'
-        f'chassis={number + 1}'
+        f'pcie-root-port,id=port{number},bus=pcie.0,'
+        f'addr={_slot(number):#x},chassis={number + 1}'
     )
 
 
 def _devices(number: int, card: Card) -> list[str]:
     """Write what is behind a root port; VFs have to come before their PF."""
     if card.served:
-        return [
-            json.dumps(
-                {
-                    'driver': 'vfio-user-pci',
-                    'id': card.served,
-                    'bus': f'port{number}',
-                    'socket': {'type': 'unix', 'path': f'{card.served}.sock'},
-                }
-            )
-        ]
+        return [json.dumps(served(card.served))]
     place = f'bus=port{number},addr=0'
     several = len(card.functions) > 1 or bool(card.vfs)
     vfs = [

@@ -12,6 +12,7 @@ from lab import ports
 from lab import steps
 from lab.host import daemons
 from lab.host import machine
+from lab.host import monitor
 from lab.host import places
 from lab.host import qemu
 from lab.host import resets
@@ -67,6 +68,7 @@ def _boot() -> None:
                 kvm=kvm,
             ),
             *resets.begin(),
+            *monitor.options(),
             environment=qemu.environment(),
         )
 

@@ -1,7 +1,7 @@
 """Serve all cards: ``python -m lab.host.vfio_user FOLDER``.
 
-Each has a socket FOLDER/NAME.sock, and is off the bus while there is a file
-FOLDER/NAME.off.
+Each has a socket FOLDER/NAME.sock. While there is a file FOLDER/NAME.off it is
+off the bus, and while there is FOLDER/NAME.stuck it is from its next reset on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ def main() -> None:
     threads = []
     for card in cards.CARDS:
         served = server.Server(
-            function.Function(card, folder / f'{card.name}.off'),
+            function.Function(
+                card,
+                folder / f'{card.name}.off',
+                folder / f'{card.name}.stuck',
+            ),
             folder / f'{card.name}.sock',
         )
         threads.append(threading.Thread(target=served.serve, name=card.name))

@@ -11,18 +11,25 @@ from lab.host.vfio_user import protocol
 
 
 class Function:
-    """A card that falls off the bus while a file exists.
+    """A card that does not answer while a file exists.
 
-    Off the bus it reads as all ones and takes no write. Back on it, it is as
-    after power-on.
+    Then it reads as all ones and takes no write. When it answers again, it is
+    as after power-on.
+
+    :param off: the file while which exists it is off the bus
+    :param stuck: that while which exists it is so from its next reset on
     """
 
-    def __init__(self, card: cards.Card, off: pathlib.Path) -> None:
+    def __init__(
+        self, card: cards.Card, off: pathlib.Path, stuck: pathlib.Path
+    ) -> None:
         self._config = config_space.ConfigSpace(card.identity, card.bars)
         self._sizes = {bar.index: bar.size for bar in card.bars}
         self._sizes[protocol.Region.CONFIG] = config_space.SIZE
         self._memory = {bar.index: memory.Memory() for bar in card.bars}
         self._off = off
+        self._stuck = stuck
+        self._is_stuck = False
         self._was_off = False
 
     def size(self, region: int) -> int:
@@ -49,10 +56,12 @@ class Function:
     def reset(self) -> None:
         """Do a function level reset."""
         if self._answers():
+            self._is_stuck = self._stuck.exists()
             self._power_on()
 
     def _answers(self) -> bool:
-        off = self._off.exists()
+        self._is_stuck = self._is_stuck and self._stuck.exists()
+        off = self._is_stuck or self._off.exists()
         if self._was_off and not off:
             self._power_on()
         self._was_off = off

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
+import struct
 import sys
 from typing import Any
 from xml.etree import ElementTree
@@ -152,8 +154,51 @@ def boot_id() -> str:
 
 
 def card(name: str, state: str) -> None:
-    """Let a card fall off the bus (``off``), or come back (``on``)."""
+    """Let something befall a served card (`lab.host.served.State`)."""
     commands.output(
         *(sys.executable, '-m', 'lab.host', 'card', name, state),
         folder=places.CLONE,
+    )
+
+
+def command(*words: str) -> str:
+    """Run ours on the host, as root."""
+    return ssh.run('/opt/nova/bin/nova-gpuvirt', *words)
+
+
+def reset_by(address: str, methods: str) -> None:
+    """Choose the ways in which the kernel resets a function.
+
+    :param methods: as its file ``reset_method`` takes them. With none a reset
+        is refused at once (ENOTTY); ``default`` brings them back.
+    """
+    ssh.run(f'echo {methods} > /sys/bus/pci/devices/{address}/reset_method')
+
+
+class Error(enum.IntFlag):
+    """Errors of PCI Express that can't be corrected.
+
+    They are bits of the Uncorrectable Error Status (PCI Express Base
+    Specification 4.0, 7.8.4.2), the first fatal and the second not, as all
+    cards and ports have them after power-on.
+    """
+
+    DATA_LINK_PROTOCOL = 1 << 4
+    COMPLETION_TIMEOUT = 1 << 14
+
+
+def inject(address: str, error: Error) -> None:
+    """Let a function, or a port, report an error to the kernel.
+
+    It is the kernel's own aer_inject (drivers/pci/pcie/aer_inject.c), whose
+    device takes one error a write.
+    """
+    domain, bus, rest = address.split(':')
+    slot, function = rest.split('.')
+    place = (int(number, 16) for number in (bus, slot, function))
+    told = struct.pack('=3Bx7I', *place, error, *(0,) * 5, int(domain, 16))
+    octal = ''.join(f'\\{byte:03o}' for byte in told)
+    ssh.run(
+        f"modprobe aer_inject && printf '{octal}' | "
+        f'dd of=/dev/aer_inject bs={len(told)} status=none'
     )

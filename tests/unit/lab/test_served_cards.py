@@ -25,8 +25,9 @@ class ServedCardTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         path = pathlib.Path(folder.name)
         self.off = path / 'off'
+        self.stuck = path / 'stuck'
         self.served = server.Server(
-            function.Function(_T4, self.off), path / 'sock'
+            function.Function(_T4, self.off, self.stuck), path / 'sock'
         )
         threading.Thread(target=self.served.serve, daemon=True).start()
         self.qemu = socket.socket(socket.AF_UNIX)
@@ -111,6 +112,17 @@ class ServedCardTest(unittest.TestCase):
         self.off.unlink()
         self.assertEqual(b'\xde\x10', self.read(_CONFIG, 0, 2))
         self.assertEqual(bytes(4), self.read(0, 0, 4))
+
+    def test_stuck_it_answers_no_more_after_a_reset(self):
+        self.stuck.touch()
+        self.assertEqual(b'\xde\x10', self.read(_CONFIG, 0, 2))
+        self.write(_CONFIG, 0x80, b'\x00\x80')
+        self.assertEqual(b'\xff\xff', self.read(_CONFIG, 0, 2))
+        self.ask(Command.DEVICE_RESET)
+        self.assertEqual(b'\xff\xff', self.read(_CONFIG, 0, 2))
+        self.stuck.unlink()
+        self.assertEqual(b'\xde\x10', self.read(_CONFIG, 0, 2))
+        self.assertEqual(bytes(2), self.read(_CONFIG, 0x80, 2))
 
 
 class CardsTest(unittest.TestCase):
