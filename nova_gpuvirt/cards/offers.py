@@ -81,6 +81,15 @@ def offers(
     return tuple(result)
 
 
+def classes(gpu: model.Gpu) -> frozenset[str]:
+    """Name the classes of a card's parts, whether guests may have them."""
+    return frozenset(
+        profile.resource_class
+        for share in gpu.shares
+        for profile in share.profiles
+    )
+
+
 def parts_of(share: model.Share) -> tuple[model.Profile, ...]:
     """List the parts that guests may have in one way."""
     if share.refusal is not None:

@@ -39,8 +39,8 @@ def why_another(gpu: model.Gpu, traits: Iterable[str]) -> str | None:
     names = ', '.join(sorted(traits_.name_of_ids(t) for t in others))
     return (
         f'it is {gpu.name} ({function.ids_text}), and '
-        f'what is claimed here was claimed of {names}; delete, or rebuild '
-        'elsewhere, the servers that have it, or put the old card back'
+        f'what is claimed here was claimed of {names}; migrate, shelve or '
+        'delete the servers that have it, or put the old card back'
     )
 
 

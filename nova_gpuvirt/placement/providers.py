@@ -9,7 +9,9 @@
 
 An inventory's total is what is claimed plus what can be claimed now. Where
 that is nothing it is ``total=1, reserved=1``: Placement refuses to remove
-the class of an allocation, and an allocation may be under way.
+the class of an allocation, and an allocation may be under way. A class that
+the card does not have any more is emptied so, and removed when Placement has
+no allocation of it: none can come while it is empty.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from collections.abc import Set
+
+import os_resource_classes as orc
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import default_profile
@@ -63,7 +67,7 @@ class Provider:
 
     `resources` holds, by class, the claims that exist and those that can be
     made: what Nova's resource tracker hands out. `card` is what it stands
-    for.
+    for. `retired` are the classes that another card in its place has left.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Provider:
     traits: Set[str]
     resources: Mapping[str, frozenset[model.Claim]]
     card: Card
+    retired: Set[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,15 +90,21 @@ class SetProvider:
     traits: Set[str]
     resources: Mapping[str, frozenset[model.Claim]]
     free: Mapping[str, tuple[model.CardSet, ...]]
+    retired: Set[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a provider from before: Placement's, and the claims."""
+    """What is known of a provider from before: Placement's, and the claims.
+
+    `unused` are the classes of which Placement has nothing allocated, and
+    nothing to allocate.
+    """
 
     inventories: Mapping[str, Mapping[str, int | float]]
     traits: Collection[str]
     claims: Collection[model.Claim]
+    unused: Set[str] = frozenset()
 
 
 UNKNOWN = Known({}, (), ())
@@ -179,6 +190,7 @@ def _stands(
         and card.gpu is gpu
         and card.taken == tuple(taken)
         and known.inventories.keys() <= provider.inventories.keys()
+        and not provider.retired & known.unused
         and traits_.foreign(known.traits) == traits_.foreign(provider.traits)
     )
 
@@ -212,7 +224,8 @@ def _of_fabrics(
     for name, fabric in sorted(named.items()):
         before = known.get(name, UNKNOWN)
         free: dict[str, tuple[model.CardSet, ...]] = {}
-        if fabric is None or not topology.can_be(fabric, gpus):
+        can_be = fabric is not None and topology.can_be(fabric, gpus)
+        if fabric is None or not can_be:
             traits = _why_no_sets(fabric, gpus, before)
         else:
             traits = traits_.of_fabric(fabric)
@@ -221,13 +234,16 @@ def _of_fabrics(
             offers.all_of(rc, [model.Slot(model.SET, s) for s in sets])
             for rc, sets in free.items()
         ]
-        inventories, resources = _units(slots, before)
+        inventories, resources, retired = _units(
+            slots, before, may_have=free if can_be else None
+        )
         yield SetProvider(
             provider_name(node, name),
             inventories,
             traits_.foreign(before.traits) | traits,
             resources,
             free,
+            retired,
         )
 
 
@@ -325,7 +341,9 @@ def _why_no_sets(
 
 
 def _provider(name: str, card: Card, known: Known) -> Provider:
-    inventories, resources = _units(card.free, known)
+    inventories, resources, retired = _units(
+        card.free, known, may_have=_classes_of(card)
+    )
     if card.gpu is not None:
         own = traits_.of_provider(card.gpu, card.default)
         if card.lost is not None:
@@ -340,26 +358,59 @@ def _provider(name: str, card: Card, known: Known) -> Provider:
     if card.in_quarantine:
         own.add(trait_names.QUARANTINED)
     traits = traits_.foreign(known.traits) | own
-    return Provider(name, inventories, traits, resources, card)
+    return Provider(name, inventories, traits, resources, card, retired)
+
+
+def _classes_of(card: Card) -> frozenset[str] | None:
+    """Name the classes that a card may have besides those it has now.
+
+    :returns: None where that can't be told: of one that is not there, or that
+        VFIO has for a guest or after one, and its driver shows nothing of
+    """
+    if card.gpu is None or card.taken or card.lost is not None:
+        return None
+    if card.gpu.dirty:
+        return None
+    if card.gpu.quarantined:
+        return offers.classes(card.gpu) | {orc.PGPU, orc.VGPU}
+    if offers.offers_anything(card.gpu):
+        return offers.classes(card.gpu)
+    return None
 
 
 def _units(
-    free: Iterable[offers.Offer], known: Known
+    free: Iterable[offers.Offer],
+    known: Known,
+    *,
+    may_have: Collection[str] | None,
 ) -> tuple[
-    dict[str, dict[str, int | float]], dict[str, frozenset[model.Claim]]
+    dict[str, dict[str, int | float]],
+    dict[str, frozenset[model.Claim]],
+    frozenset[str],
 ]:
     """Tell a provider's inventories and resources, class by class.
 
-    A class that it has no more stays, empty: to remove it while an
-    allocation of it is under way would fail every update of the host.
+    A class that it has no more stays, empty, until Placement says that nobody
+    has anything of it: to remove it while an allocation of it is under way
+    would fail every update of the host.
+
+    :param free: what is left of each class that it has
+    :param may_have: other classes that it may have, None for any
+    :returns: also the classes that it has no more
     """
     claimed: dict[str, set[model.Claim]] = {}
     for claim in known.claims:
         claimed.setdefault(claim.resource_class, set()).add(claim)
     by_class = {offer.resource_class: offer for offer in free}
+    retired = frozenset(
+        ()
+        if may_have is None
+        else {*known.inventories}.difference(by_class, claimed, may_have)
+    )
+    kept = {*known.inventories} - (retired & known.unused)
     resources = {}
     inventories = {}
-    for rc in sorted({*by_class, *claimed, *known.inventories}):
+    for rc in sorted({*by_class, *claimed, *kept}):
         offer = by_class.get(rc, offers.Offer(rc, (), 0))
         made = frozenset(claimed.get(rc, ()))
         resources[rc] = made | {
@@ -371,7 +422,7 @@ def _units(
             offer.per_card,
             held=min(before, len(made)),
         )
-    return inventories, resources
+    return inventories, resources, retired - known.unused
 
 
 def _inventory(

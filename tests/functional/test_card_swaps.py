@@ -69,7 +69,7 @@ class CardSwapTest(base.GpuTestCase):
         self.assert_kept(card)
         self.assertIn(
             f'{card} is not offered: it is NVIDIA 27b8 (10de:27b8), and what '
-            'is claimed here was claimed of 10de:1eb8; delete',
+            'is claimed here was claimed of 10de:1eb8; migrate',
             self.log(),
         )
         self._delete_server(server)

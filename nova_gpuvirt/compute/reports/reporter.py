@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
 
 from nova import utils
@@ -20,6 +21,7 @@ from nova_gpuvirt.compute.claims import reported
 from nova_gpuvirt.compute.reports import arrivals
 from nova_gpuvirt.compute.reports import to_placement
 from nova_gpuvirt.compute.reports import to_scheduler
+from nova_gpuvirt.compute.reports import unused
 from nova_gpuvirt.model import summary
 from nova_gpuvirt.placement import providers as providers_
 
@@ -53,6 +55,8 @@ class Reporter:
         # Whether the next report looks at every card.
         self._everything = True
         self._running: Mapping[summary.Request, int] = {}
+        # The classes that the next report of every card may remove.
+        self._unused: Mapping[str, Set[str]] = {}
         self._stats: dict[str, str] = {}
 
     @property
@@ -63,18 +67,33 @@ class Reporter:
     def prepare(self, nodename: str) -> None:
         """Prepare for the report of a periodic update.
 
-        It looks at every card, and tells what runs. That is read from the
-        database, which is not done under Nova's lock.
+        It looks at every card, tells what runs, and removes the classes that
+        nobody uses. That is read from the database and from Placement, which
+        is not done under Nova's lock.
         """
         self._everything = True
         try:
             self._count_running(nodename)
         except Exception:
             LOG.exception('What runs on this host is not known')
+        try:
+            self._find_unused()
+        except Exception as error:
+            LOG.warning('Classes that cards have no more stay: %s', error)
 
     @timed.step
     def _count_running(self, nodename: str) -> None:
         self._running = self._ledger.running(nodename)
+
+    def _find_unused(self) -> None:
+        self._unused = {}
+        retired = self._published.retired
+        if retired:
+            client = self._tracker().reportclient
+            self._unused = {
+                uuid: unused.of(client, uuid, classes)
+                for uuid, classes in retired.items()
+            }
 
     def withdraw(self, card: model.Device) -> Collection[model.Claim]:
         """Let nobody claim anything of a card until the next report.
@@ -123,7 +142,11 @@ class Reporter:
         everything, self._everything = self._everything, False
         assigned = self._ledger.assigned()
         known, uuids = self._published.known(
-            tree, nodename, assigned, everything=everything
+            tree,
+            nodename,
+            assigned,
+            everything=everything,
+            unused=self._unused if everything else {},
         )
         providers = self._published.publish(
             tree,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -63,10 +64,12 @@ class Published:
         assigned: Assigned,
         *,
         everything: bool = True,
+        unused: Mapping[str, Set[str]] = types.MappingProxyType({}),
     ) -> tuple[dict[model.Device, providers_.Known], dict[model.Device, str]]:
         """Tell what is known of our providers in a tree, and their UUIDs.
 
         :param everything: whether to look at those too that were settled
+        :param unused: the classes of each that may be removed
         """
         known = {}
         uuids = {}
@@ -85,9 +88,21 @@ class Published:
             if device is not None:
                 uuids[device] = uuid
                 known[device] = providers_.Known(
-                    inventories, traits, assigned.get(uuid, frozenset())
+                    inventories,
+                    traits,
+                    assigned.get(uuid, frozenset()),
+                    unused.get(uuid, frozenset()),
                 )
         return known, uuids
+
+    @property
+    def retired(self) -> dict[str, Set[str]]:
+        """The classes that our providers have no more, by their UUIDs."""
+        return {
+            uuid: p.provider.retired
+            for uuid, p in self._last.items()
+            if p.provider.retired
+        }
 
     def publish(
         self,

@@ -41,8 +41,8 @@ class WhyAnotherTest(unittest.TestCase):
             self.assertIsNone(identity.why_another(gpu, found))
         self.assertEqual(
             'it is NVIDIA Tesla T4 (10de:1eb8), and what is claimed here was '
-            'claimed of 10de:2331; delete, or rebuild elsewhere, the servers '
-            'that have it, or put the old card back',
+            'claimed of 10de:2331; migrate, shelve or delete the servers that '
+            'have it, or put the old card back',
             identity.why_another(gpu, (_H100, 'CUSTOM_GPU_MODEL_TESLA_T4')),
         )
 

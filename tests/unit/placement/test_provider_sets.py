@@ -111,6 +111,19 @@ class SetsTest(unittest.TestCase):
             count, len(free(told['fabric0'], 'CUSTOM_GPU_SET_2', held))
         )
 
+    def test_size_that_is_no_more_goes_when_nobody_uses_it(self):
+        rc = 'CUSTOM_GPU_SET_16'
+        known = {
+            _FABRIC: providers.Known(
+                {rc: {'total': 1}}, ('CUSTOM_GPU_ID_10DE_1234',), ()
+            )
+        }
+        emptied = report(self.gpus, known)['fabric0']
+        self.assertEqual({rc}, emptied.retired)
+        self.assertEqual(1, emptied.inventories[rc]['reserved'])
+        known[_FABRIC] = dataclasses.replace(known[_FABRIC], unused={rc})
+        self.assertNotIn(rc, report(self.gpus, known)['fabric0'].inventories)
+
     def test_claim_that_can_not_be_read_may_be_on_any_card(self):
         odd = model.Claim('CUSTOM_GPU_SET_2', 'set:of-another-version')
         known = {

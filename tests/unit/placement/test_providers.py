@@ -247,6 +247,52 @@ class GoneTest(unittest.TestCase):
                 self.assertEqual(1, inventory['reserved'])
             known = after(emptied)
 
+    def test_class_of_another_card_goes_when_nobody_uses_it(self):
+        other = {'total': 1, 'reserved': 1}
+        known = self.beside(CUSTOM_VGPU_OTHER=other)
+        (emptied,) = report([card()], {ADDRESS: known})
+        self.assertEqual({'CUSTOM_VGPU_OTHER'}, emptied.retired)
+        self.assertIn('CUSTOM_VGPU_OTHER', emptied.inventories)
+        unused = dataclasses.replace(known, unused=emptied.retired)
+        (without,) = report([card()], {ADDRESS: unused})
+        self.assertEqual(
+            self.before.inventories.keys(), without.inventories.keys()
+        )
+        self.assertEqual(without.inventories.keys(), without.resources.keys())
+        self.assertEqual(frozenset(), without.retired)
+
+    def test_class_of_another_card_stays_while_it_may_be_this_ones(self):
+        known = self.beside(CUSTOM_VGPU_OTHER={'total': 1, 'reserved': 1})
+        for claims, gpu in (
+            ((VGPU,), card()),
+            ((WHOLE,), card(shares=())),
+            ((), card(refusal='its class is nonsense')),
+            ((), card(dirty=frozenset({WHOLE.slot}))),
+            ((), card(withheld='it is not made what it shall be')),
+        ):
+            known = dataclasses.replace(
+                known, claims=claims, unused={'CUSTOM_VGPU_OTHER'}
+            )
+            if gpu.withheld:
+                gpu = operator_filter.OperatorFilter().narrow(gpu)
+            (provider,) = report([gpu], {ADDRESS: known})
+            self.assertIn('CUSTOM_VGPU_OTHER', provider.inventories)
+            self.assertEqual(frozenset(), provider.retired)
+
+    def test_card_in_quarantine_keeps_its_own_classes(self):
+        known = self.beside(CUSTOM_VGPU_OTHER={'total': 1, 'reserved': 1})
+        gpu = operator_filter.OperatorFilter().narrow(
+            card(withheld='it is in quarantine', quarantined=True)
+        )
+        (provider,) = report([gpu], {ADDRESS: known})
+        self.assertEqual({'CUSTOM_VGPU_OTHER'}, provider.retired)
+
+    def beside(self, **inventories):
+        """What is known of a provider that has had other classes too."""
+        return providers.Known(
+            {**self.before.inventories, **inventories}, self.before.traits, ()
+        )
+
     def test_card_that_is_withheld_keeps_what_is_claimed(self):
         withheld = operator_filter.OperatorFilter(exclude=('*',)).narrow(
             card()
