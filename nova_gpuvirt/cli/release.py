@@ -34,8 +34,8 @@ class Release(command.Command):
         parser.add_argument(
             '--clean',
             action='store_true',
-            help='take for clean what nova-compute could not clean of it, as '
-            'after you have cleaned it yourself',
+            help='take for clean what is dirty of it and no server has any '
+            'more, as after you have cleaned it yourself, or taken it away',
         )
         remembered.add_arguments(parser)
         return parser
@@ -61,7 +61,7 @@ def _released(*, is_clean: bool) -> Callable[[record.Record], record.Record]:
 
     def released(one: record.Record) -> record.Record:
         one = one.released(record.By.OPERATOR)
-        return one.without_failed() if is_clean else one.to_be_tried()
+        return one.taken_for_clean() if is_clean else one.to_be_tried()
 
     return released
 

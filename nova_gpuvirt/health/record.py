@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+from typing import Any
 
 TIME = '%Y-%m-%dT%H:%M:%SZ'
 
@@ -50,6 +51,9 @@ class Dirty:
 
     `slot` is the identifier of its claim, and `instance` its UUID. `failed`
     says why it could not be cleaned, None until that was tried in vain.
+    `boot` is the id of the start of the host in which `functions` were read.
+    `is_taken_for_clean` is what an operator has said, and nova-compute has
+    not seen yet.
     """
 
     slot: str
@@ -57,6 +61,8 @@ class Dirty:
     since: str
     functions: tuple[Function, ...] = ()
     failed: str | None = None
+    boot: str | None = None
+    is_taken_for_clean: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,20 +139,19 @@ class Record:
             ),
         )
 
-    def without_failed(self) -> Record:
-        """Take for clean what could not be cleaned."""
-        return dataclasses.replace(
-            self, dirty=tuple(one for one in self.dirty if one.failed is None)
-        )
+    def taken_for_clean(self) -> Record:
+        """Take for clean what is dirty, and what nobody has any more."""
+        return self._with_each_dirty(is_taken_for_clean=True)
 
     def to_be_tried(self) -> Record:
         """Forget that something could not be cleaned."""
-        return dataclasses.replace(
-            self,
-            dirty=tuple(
-                dataclasses.replace(one, failed=None) for one in self.dirty
-            ),
+        return self._with_each_dirty(failed=None)
+
+    def _with_each_dirty(self, **changes: Any) -> Record:
+        dirty = tuple(
+            dataclasses.replace(one, **changes) for one in self.dirty
         )
+        return dataclasses.replace(self, dirty=dirty)
 
 
 NOTHING = Record()

@@ -17,7 +17,9 @@
           "functions": [
             {"address": "0000:3b:00.0", "driver": "nvidia", "config": "..."}
           ],
-          "failed": null
+          "failed": null,
+          "boot": "1d1d5c1c-2f0f-4c5e-9d2c-6ad8f3f2e0b1",
+          "is_taken_for_clean": false
         }
       ],
       "layout": {"card": "10de:26b9", "wish": {"vfs": "all"}}
@@ -112,18 +114,23 @@ def _quarantine(found: Any) -> record_.Quarantine:
 
 
 def _dirty(found: Any) -> record_.Dirty:
-    fields = _fields(found, 'slot', 'instance', 'since', 'functions', 'failed')
+    names = [field.name for field in dataclasses.fields(record_.Dirty)]
+    fields = _fields(found, *names)
     instance = _text(fields, 'instance')
     if str(uuid.UUID(instance)) != instance:
         raise ValueError(f'{instance!r} is no UUID')
     if not isinstance(fields['functions'], list):
         raise ValueError('"functions" is no list')
+    if not isinstance(fields['is_taken_for_clean'], bool):
+        raise ValueError('"is_taken_for_clean" is no truth value')
     return record_.Dirty(
         _text(fields, 'slot'),
         instance,
         _since(fields),
         tuple(map(_function, fields['functions'])),
         _text_or_none(fields, 'failed'),
+        _text_or_none(fields, 'boot'),
+        fields['is_taken_for_clean'],
     )
 
 
