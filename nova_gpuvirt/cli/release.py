@@ -35,7 +35,8 @@ class Release(command.Command):
             '--clean',
             action='store_true',
             help='take for clean what is dirty of it and no server has any '
-            'more, as after you have cleaned it yourself, or taken it away',
+            'more, as after you have cleaned it yourself, or taken it away; '
+            'nova-compute obeys when it does not just clean it',
         )
         remembered.add_arguments(parser)
         return parser
@@ -45,8 +46,18 @@ class Release(command.Command):
         known = remembered.Remembered(parsed_args.config_file)
         card = _card(known, parsed_args.address)
         before = known.records.read().get(card, record.NOTHING)
-        known.records.change(card, _released(is_clean=parsed_args.clean))
+        after = known.records.change(
+            card, _released(is_clean=parsed_args.clean)
+        )
         was = quarantine.of(before)
+        if parsed_args.clean:
+            for one in after.dirty:
+                print(
+                    f'{one.slot}, which is dirty after {one.instance}, is '
+                    'taken for clean when nova-compute looks, unless a server '
+                    'has it',
+                    file=self.app.stdout,
+                )
         print(
             f'{card} was in no quarantine'
             if was is None

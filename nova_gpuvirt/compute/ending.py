@@ -11,6 +11,7 @@ from nova import objects
 from oslo_log import log as logging
 
 from nova_gpuvirt import model
+from nova_gpuvirt.compute import card_cleaning
 from nova_gpuvirt.compute import late_cleaning
 from nova_gpuvirt.compute import late_releases
 from nova_gpuvirt.compute import parts
@@ -30,10 +31,13 @@ class Ending(parts.Parts):
             self._take_back, self._tell_freed
         )
         self._late_cleaning = late_cleaning.LateCleaning(
-            self._dirt,
-            self._cleaner.clean,
-            self._ledger.holdings,
-            self._tell_freed,
+            card_cleaning.Means(
+                self._dirt,
+                self._cleaner.clean,
+                self._ledger.holdings,
+                self._tell_freed,
+            ),
+            self._has_guest,
         )
 
     def cleanup_host(self, host: str) -> None:

@@ -3,113 +3,89 @@
 A reset takes seconds, and a site's hook minutes. So each card that has
 something to clean gets a thread for as long as that takes; where Nova runs in
 eventlet it is a green one. It begins with the report in which nobody claims
-the slot any more: under the lock under which Nova has freed it. What has to
-wait is tried again for a minute, and from then on with each update, and so is
-what a killed nova-compute leaves.
+the slot any more: under the lock under which Nova has freed it. What a killed
+nova-compute leaves is found in its next start.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
-from collections.abc import Set
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
-from nova_gpuvirt import once
-from nova_gpuvirt.health import dirt as dirt_
+from nova_gpuvirt.compute import card_cleaning
 from nova_gpuvirt.health import record
-from nova_gpuvirt.host import commands
 
 LOG = logging.getLogger(__name__)
 
-# Seconds from the first try to the next, which are doubled, and at most; for
-# how long it is tried, and for the last to end.
-_PAUSE = 0.1
-_LONGEST_PAUSE = 8.0
-_LIMIT = 60.0
+# Seconds that an instance waits for what is cleaned after itself, and that
+# the last cleaning has to end.
+_PATIENCE = 60.0
 _END = 10.0
-
-Clean = Callable[
-    [model.PciAddress, record.Dirty, Collection[model.PciAddress]], None
-]
-"""Cleans what an instance had of a card, beside the cards that are held."""
-Holdings = Set[tuple[str, model.PciAddress, model.Slot]]
-"""Who holds what of which card, a set card by card, as the database has it."""
-
-
-class _Card:
-    """What is known of a card that has something to clean.
-
-    :ivar is_running: whether it has a thread
-    :ivar again: whether something was freed meanwhile
-    :ivar pause: after something could not be cleaned
-    """
-
-    def __init__(self) -> None:
-        self.is_running = False
-        self.again = False
-        self.pause = commands.Pause()
-        self.warnings = once.Once(LOG)
 
 
 class LateCleaning:
     """The cleaning of this host's cards, and who does it.
 
-    :param clean: cleans once
-    :param holdings: reads who holds what; not under a lock of Nova's
-    :param freed: tells Nova that something can be had again
+    :param has_guest: tells whether an instance has a guest here, running or
+        not, by the instance's UUID
     """
 
     def __init__(
-        self,
-        dirt: dirt_.Dirt,
-        clean: Clean,
-        holdings: Callable[[], Holdings],
-        freed: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
+        self, means: card_cleaning.Means, has_guest: Callable[[str], bool]
     ) -> None:
-        self._dirt = dirt
-        self._clean = clean
-        self._holdings = holdings
-        self._freed = freed
-        self._clock = clock
+        self._means = means
+        self._dirt = means.dirt
+        self._has_guest = has_guest
         self._lock = threading.Condition()
-        self._cards: dict[model.PciAddress, _Card] = defaultdict(_Card)
-        # What is being cleaned: slots, and the instances that had them.
-        self._cleaning: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
+        self._cards: dict[model.PciAddress, card_cleaning.CardCleaning] = {}
+        # What was claimed at the last look.
+        self._claimed: frozenset[object] = frozenset()
 
     def look(self, claimed: Collection[model.Slot]) -> None:
         """Begin to clean what nobody claims any more.
 
-        It takes no time, and so may be called under Nova's lock.
+        It takes no time, and so may be called under Nova's lock. What an
+        operator takes for clean counts only where no server had it since.
 
         :param claimed: every slot of this host that is claimed
         """
-        places = {part.place for slot in claimed for part in slot.parts}
-        for card, dirty in self._unclaimed(places):
-            with self._lock:
-                self._begin(card, dirty)
+        places = frozenset(p.place for slot in claimed for p in slot.parts)
+        unclaimed = defaultdict(list)
+        void = defaultdict(list)
+        for card, dirty, place in self._places():
+            if place not in places:
+                unclaimed[card].append(dirty)
+            if place in places | self._claimed:
+                void[card].append(card_cleaning.mine(dirty))
+        self._claimed = places
+        for card, some in unclaimed.items():
+            self._of(card).want(some, void[card])
 
-    def remember(self, claimed: Collection[model.Slot]) -> None:
-        """Remember who has what, where that is not known.
+    def remember(self, claimed: Collection[model.Slot] | None = None) -> None:
+        """Remember which guests have what, where that is not known.
 
-        A server may be older than what remembers it.
+        A server may be older than what remembers it. One that is being built
+        is marked when it is given something.
+
+        :param claimed: every slot that is claimed, where that is known
         """
         known = {slot.place for slot in self._dirt.all_slots()}
-        if all(
+        if claimed is not None and all(
             part.place in known or not self._dirt.ways.is_remembered(part.kind)
             for slot in claimed
             for part in slot.parts
         ):
             return
-        for instance, card, slot in self._holdings():
+        for instance, card, slot in self._means.holdings():
+            if slot.place in known or not self._has_guest(instance):
+                continue
             try:
                 self._dirt.mark(card, slot, instance)
             except exception.GpuvirtError as error:
@@ -130,168 +106,49 @@ class LateCleaning:
             for part in (claim.slot.parts if claim.slot else ())
         ]
         places = {part.place for part in parts}
-        for card, dirty in self._dirt.entries():
-            slot = model.Claim('', dirty.slot).slot
-            if dirty.instance != instance and slot and slot.place in places:
-                with self._lock:
-                    self._begin(card, dirty)
+        for card, dirty, place in self._places():
+            if dirty.instance != instance and place in places:
+                self._of(card).want([dirty])
         wanted = {(instance, str(part)) for part in parts}
         with self._lock:
-            if not self._lock.wait_for(
-                lambda: self._cleaning.isdisjoint(wanted), _LIMIT
+            if self._lock.wait_for(
+                lambda: wanted.isdisjoint(self._in_progress()), _PATIENCE
             ):
-                raise exception.PrepareFailed(
-                    ', '.join(slot for _, slot in wanted & self._cleaning),
-                    wanted=f'it for instance {instance}',
-                    found='that it is still cleaned after the same instance '
-                    'had it before',
-                    remedy='see the log of nova-compute, and try again',
-                )
+                return
+            still = ', '.join(s for _, s in wanted & self._in_progress())
+        raise exception.PrepareFailed(
+            still,
+            wanted=f'it for instance {instance}',
+            found='that it is still cleaned after the same instance had it '
+            'before',
+            remedy='see the log of nova-compute, and try again',
+        )
 
     def stop(self) -> None:
         """End for good; what is dirty is found when nova-compute starts."""
         self._stopped.set()
         with self._lock:
+            self._lock.notify_all()
             self._lock.wait_for(
                 lambda: not any(c.is_running for c in self._cards.values()),
                 _END,
             )
 
-    def _unclaimed(
-        self, places: Collection[object]
-    ) -> Iterator[tuple[model.PciAddress, record.Dirty]]:
+    def _of(self, card: model.PciAddress) -> card_cleaning.CardCleaning:
+        with self._lock:
+            if card not in self._cards:
+                self._cards[card] = card_cleaning.CardCleaning(
+                    card, self._means, self._lock, self._stopped
+                )
+            return self._cards[card]
+
+    def _in_progress(self) -> set[card_cleaning.Mine]:
+        return {m for card in self._cards.values() for m in card.in_progress}
+
+    def _places(
+        self,
+    ) -> Iterator[tuple[model.PciAddress, record.Dirty, object]]:
+        """List what is dirty, with its card and its place, None for any."""
         for card, dirty in self._dirt.entries():
             slot = model.Claim('', dirty.slot).slot
-            if slot is None or slot.place not in places:
-                yield card, dirty
-
-    def _begin(self, address: model.PciAddress, dirty: record.Dirty) -> None:
-        card = self._cards[address]
-        if card.is_running:
-            card.again = True
-        elif not self._stopped.is_set() and (
-            dirty.failed is None or not card.pause.is_on
-        ):
-            card.is_running = True
-            threading.Thread(
-                target=self._run,
-                args=(address, card),
-                name=f'gpuvirt-cleaning-{address}',
-                daemon=True,
-            ).start()
-
-    def _run(self, address: model.PciAddress, card: _Card) -> None:
-        try:
-            while not self._stopped.is_set():
-                card.again = False
-                self._clean_for_a_while(address, card)
-                with self._lock:
-                    if not card.again:
-                        break
-        except Exception:
-            LOG.exception('%s is cleaned with a later update', address)
-        finally:
-            with self._lock:
-                card.is_running = False
-                self._lock.notify_all()
-
-    def _clean_for_a_while(
-        self, address: model.PciAddress, card: _Card
-    ) -> None:
-        until = self._clock() + _LIMIT
-        pause = _PAUSE
-        while True:
-            waiting = self._clean_once(address, card)
-            if not waiting:
-                card.warnings.be_well()
-                return
-            if self._clock() >= until:
-                for why in filter(None, waiting):
-                    card.warnings.warn(why)
-                return
-            if self._stopped.wait(pause):
-                return
-            pause = min(2 * pause, _LONGEST_PAUSE)
-
-    def _clean_once(self, address: model.PciAddress, card: _Card) -> list[str]:
-        """Clean what can be cleaned of a card, and tell what waits.
-
-        What is dirty is read before who claims it: a claim is saved before
-        its slot is dirty.
-
-        :returns: for each, why; nothing where an instance has it still
-        """
-        self._dirt.look()
-        entries = [d for a, d in self._dirt.entries() if a == address]
-        waiting = []
-        freed = False
-        for dirty in entries:
-            if dirty.failed is not None and card.pause.is_on:
-                continue
-            try:
-                begin = self._clock()
-                if not self._clean_unclaimed(address, dirty):
-                    # Nova frees a claim before it deletes it.
-                    waiting.append('')
-                    continue
-            except exception.CleanFailed as error:
-                card.pause.begin()
-                self._remember_failure(address, dirty, error)
-                freed = True
-            except exception.GpuvirtError as error:
-                waiting.append(str(error))
-            else:
-                freed = True
-                card.pause.forget()
-                LOG.info(
-                    '%s is clean after instance %s, in %.1f s',
-                    *(dirty.slot, dirty.instance, self._clock() - begin),
-                )
-        if freed:
-            self._tell()
-        return waiting
-
-    def _clean_unclaimed(
-        self, address: model.PciAddress, dirty: record.Dirty
-    ) -> bool:
-        """Clean what its instance does not claim; tell if that was so.
-
-        An instance that claims it again waits in `make_way` from here on.
-        """
-        mine = (dirty.instance, dirty.slot)
-        with self._lock:
-            self._cleaning.add(mine)
-        try:
-            holdings = self._holdings()
-            if mine in {(who, str(slot)) for who, _, slot in holdings}:
-                return False
-            others = {at for who, at, _ in holdings if who != dirty.instance}
-            self._clean(address, dirty, others - {address})
-            self._dirt.cleaned(address, dirty)
-            return True
-        finally:
-            with self._lock:
-                self._cleaning.discard(mine)
-                self._lock.notify_all()
-
-    def _remember_failure(
-        self,
-        address: model.PciAddress,
-        dirty: record.Dirty,
-        error: exception.CleanFailed,
-    ) -> None:
-        LOG.error(
-            '%s is not clean after instance %s, and goes to nobody: %s',
-            *(dirty.slot, dirty.instance, error),
-        )
-        try:
-            why = error.without_remedy.removeprefix(f'{address}: ')
-            self._dirt.failed(address, dirty, why)
-        except exception.GpuvirtError as unwritten:
-            LOG.error('%s', unwritten)
-
-    def _tell(self) -> None:
-        try:
-            self._freed()
-        except Exception:
-            LOG.exception('What was cleaned can be had with a later update')
+            yield card, dirty, slot and slot.place

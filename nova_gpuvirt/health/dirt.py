@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import threading
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ class Dirt:
         self._sysfs = sysfs
         self.ways = ways or ways_.Ways()
         self._dirty: Mapping[model.PciAddress, tuple[record_.Dirty, ...]] = {}
+        # A look that began earlier does not end later.
+        self._looking = threading.Lock()
 
     def look(self) -> None:
         """Read again what is dirty.
@@ -52,16 +55,17 @@ class Dirt:
         """
         if self._records is None:
             return
-        try:
-            known = self._records.read()
-        except exception.InvalidRecord as error:
-            LOG.debug('What is dirty is as it was known: %s', error)
-            return
-        self._dirty = {
-            card: found.dirty
-            for card, found in known.items()
-            if isinstance(found, record_.Record) and found.dirty
-        }
+        with self._looking:
+            try:
+                known = self._records.read()
+            except exception.InvalidRecord as error:
+                LOG.debug('What is dirty is as it was known: %s', error)
+                return
+            self._dirty = {
+                card: found.dirty
+                for card, found in known.items()
+                if isinstance(found, record_.Record) and found.dirty
+            }
 
     def slots(self, device: model.Device) -> frozenset[model.Slot]:
         """List the slots of a card that are dirty.

@@ -8,12 +8,16 @@ import pathlib
 import fixtures
 import testtools
 
+from nova_gpuvirt import model
 from nova_gpuvirt.cli import quarantine
 from nova_gpuvirt.cli import release
 from nova_gpuvirt.cli import shell
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
 from nova_gpuvirt.simulation import hosts
 
 _CARD = '0000:3b:00.0'
+_INSTANCE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class QuarantineCase(testtools.TestCase):
@@ -148,6 +152,24 @@ class QuarantineTest(QuarantineCase):
 
 class VirtualFunctionsTest(QuarantineCase):
     kind = 'l40s'
+
+    def test_what_is_dirty_is_tried_again_or_taken_for_clean(self):
+        kept = records.Records(self.state)
+        card = model.PciAddress.parse(_CARD)
+        one = record.Dirty(
+            f'passthrough:{card}', _INSTANCE, '2026-11-30T02:56:03Z'
+        )
+        kept.change(
+            card,
+            lambda r: r.with_dirty(one).failed(one.slot, _INSTANCE, 'no'),
+        )
+        self.assertEqual(0, self.here('release', '3b:00.0')[0])
+        self.assertEqual((one,), kept.read()[card].dirty)
+        status, out, _ = self.here('release', '--clean', '3b:00.0')
+        self.assertEqual(0, status)
+        self.assertIn(f'{one.slot}, which is dirty after {_INSTANCE}', out)
+        (found,) = kept.read()[card].dirty
+        self.assertTrue(found.is_taken_for_clean)
 
     def test_vf_stands_for_its_card(self):
         rows, err = self.listed('0000:41:00.4')

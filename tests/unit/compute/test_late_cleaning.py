@@ -9,6 +9,7 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.compute import card_cleaning
 from nova_gpuvirt.compute import late_cleaning
 from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import records
@@ -24,13 +25,22 @@ def _whole(card):
     return model.Slot(model.WHOLE, card)
 
 
+def _vf(number):
+    vf = model.PciAddress.parse(f'0000:3b:01.{number}')
+    return model.Slot('sriov', vf, profile='x')
+
+
+def _uuid(number):
+    return f'{number:08x}-4e14-4e4c-a73d-069cbf4541e6'
+
+
 class LateCleaningTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova_gpuvirt.compute.late_cleaning._PAUSE', 0.01
+                'nova_gpuvirt.compute.card_cleaning._PAUSE', 0.01
             )
         )
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -41,19 +51,28 @@ class LateCleaningTest(testtools.TestCase):
         self.cleaned = []
         self.errors = []
         self.told = 0
+        self.entered = threading.Event()
         self.may_clean = threading.Event()
         self.may_clean.set()
+        self.guests = {_A, _B}
         self.late = late_cleaning.LateCleaning(
-            self.dirt,
-            self.clean,
-            lambda: set(self.holdings),
-            self.tell,
-            lambda: self.now,
+            card_cleaning.Means(
+                self.dirt,
+                lambda *how: self.clean(*how),
+                lambda: self.read_holdings(),
+                lambda: self.tell(),
+                lambda: self.now,
+            ),
+            lambda instance: instance in self.guests,
         )
         self.addCleanup(self.late.stop)
         self.addCleanup(self.may_clean.set)
 
+    def read_holdings(self):
+        return set(self.holdings)
+
     def clean(self, card, dirty, held):
+        self.entered.set()
         self.may_clean.wait(10)
         if self.errors and (error := self.errors.pop(0)):
             raise error
@@ -115,7 +134,7 @@ class LateCleaningTest(testtools.TestCase):
             read.set()
             return set(self.holdings)
 
-        self.late._holdings = holdings
+        self.read_holdings = holdings
         self.late.look([])
         self.assertTrue(read.wait(10))
         self.let_end()
@@ -150,11 +169,13 @@ class LateCleaningTest(testtools.TestCase):
             )
         ] * 2
 
+        clean = self.clean
+
         def clean_late(*args):
             self.now += 100
-            self.clean(*args)
+            clean(*args)
 
-        self.late._clean = clean_late
+        self.clean = clean_late
         self.late.look([])
         self.let_end()
         self.late.look([])
@@ -192,7 +213,7 @@ class LateCleaningTest(testtools.TestCase):
         self.mark(_OTHER, _B)
         self.may_clean.clear()
         self.late.look([])
-        self.wait(lambda: len(self.late._cleaning) == 2)
+        self.wait(lambda: len(self.late._in_progress()) == 2)
         self.may_clean.set()
         self.let_end()
         self.assertEqual({_CARD, _OTHER}, {card for card, *_ in self.cleaned})
@@ -208,7 +229,7 @@ class LateCleaningTest(testtools.TestCase):
         self.mark(_CARD)
         self.may_clean.clear()
         self.late.look([])
-        self.wait(lambda: self.late._cleaning)
+        self.wait(lambda: self.late._in_progress())
         slot = model.Slot('sriov', _CARD, profile='x')
         self.records.change(
             _CARD,
@@ -226,7 +247,7 @@ class LateCleaningTest(testtools.TestCase):
         self.mark(_CARD)
         self.may_clean.clear()
         self.late.look([])
-        self.wait(lambda: self.late._cleaning)
+        self.wait(lambda: self.late._in_progress())
         claims = [model.Claim('PGPU', str(_whole(_CARD)))]
         waiting = threading.Thread(
             target=self.late.make_way, args=(_A, claims), daemon=True
@@ -263,12 +284,154 @@ class LateCleaningTest(testtools.TestCase):
         self.let_end()
         self.assertEqual([], self.cleaned)
 
-    def test_error_of_anything_ends_no_thread_for_good(self):
+    def test_error_of_anything_is_tried_again_and_told(self):
         self.mark(_CARD)
         self.errors = [ValueError('surprise')]
+        clean = self.clean
+
+        def clean_late(*args):
+            self.now += 100
+            clean(*args)
+
+        self.clean = clean_late
         self.late.look([])
         self.let_end()
         self.assertIn('surprise', self.log.output)
         self.late.look([])
         self.let_end()
         self.assertEqual(1, len(self.cleaned))
+
+    def test_error_of_the_database_ends_no_thread_for_good(self):
+        self.mark(_CARD)
+        read = self.read_holdings
+        self.read_holdings = lambda: 1 / 0
+        self.late.look([])
+        self.let_end()
+        self.assertIn('ZeroDivision', self.log.output)
+        self.read_holdings = read
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_surprise_of_one_slot_is_none_of_the_next(self):
+        self.mark_vfs(2)
+        self.holdings.clear()
+
+        def clean(card, dirty, held):
+            if dirty.slot == str(_vf(0)):
+                raise ValueError('surprise')
+            self.cleaned.append(dirty.slot)
+
+        self.clean = clean
+        self.late.look([])
+        self.wait(lambda: self.cleaned)
+        self.assertEqual([str(_vf(1))], self.cleaned)
+
+    def mark_vfs(self, count):
+        for n in range(count):
+            self.dirt.mark(_CARD, _vf(n), _uuid(n))
+            self.holdings.add((_uuid(n), _CARD, _vf(n)))
+
+    def test_delete_beside_other_guests_reads_the_database_once(self):
+        self.mark_vfs(8)
+        self.holdings.discard((_uuid(0), _CARD, _vf(0)))
+        readings = []
+
+        def holdings():
+            readings.append(1)
+            return set(self.holdings)
+
+        self.read_holdings = holdings
+        self.late.look([_vf(n) for n in range(1, 8)])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+        self.assertEqual(1, len(readings))
+
+    def test_what_is_freed_next_does_not_wait_for_what_waits(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.compute.card_cleaning._PAUSE', 600
+            )
+        )
+        self.mark_vfs(2)
+        self.holdings.discard((_uuid(0), _CARD, _vf(0)))
+        self.errors = [
+            exception.ReleaseFailed(
+                str(_CARD), wanted='it', found='a guest', remedy='later'
+            )
+        ]
+        self.late.look([_vf(1)])
+        self.wait(lambda: not self.errors)
+        self.holdings.clear()
+        self.late.look([])
+        self.wait(lambda: len(self.cleaned) == 2)
+
+    def test_failure_that_can_not_be_written_is_let_be_too(self):
+        self.mark(_CARD)
+        tries = []
+
+        def clean(*_):
+            tries.append(1)
+            raise exception.CleanFailed(
+                str(_CARD), wanted='it', found='no', remedy='see'
+            )
+
+        def full(*_):
+            raise exception.InvalidRecord(
+                'x', wanted='to remember', found='ENOSPC', remedy='see'
+            )
+
+        self.clean = clean
+        self.dirt.failed = full
+        # What the report does that follows.
+        self.tell = lambda: self.late.look([])
+        self.late.look([])
+        self.let_end()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(tries))
+        self.assertIn('ENOSPC', self.log.output)
+
+    def take_for_clean(self):
+        self.records.change(_CARD, lambda r: r.taken_for_clean())
+        self.dirt.look()
+
+    def test_what_an_operator_takes_for_clean_is_not_cleaned(self):
+        self.mark(_CARD)
+        self.late.look([])
+        self.errors = []
+        self.let_end()
+        self.cleaned.clear()
+        self.mark(_CARD)
+        self.take_for_clean()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual([], self.cleaned)
+        self.assertEqual({}, self.records.read())
+        self.assertIn('as an operator says', self.log.output)
+
+    def test_what_a_server_had_since_is_cleaned_nevertheless(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.late.look([_whole(_CARD)])
+        self.take_for_clean()
+        self.holdings.clear()
+        self.late.look([])
+        self.let_end()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_taken_for_clean_while_it_is_cleaned(self):
+        self.mark(_CARD)
+        self.may_clean.clear()
+        self.late.look([])
+        self.assertTrue(self.entered.wait(10))
+        self.take_for_clean()
+        self.assertRaises(
+            exception.NotClean, self.dirt.mark, _CARD, _whole(_CARD), _B
+        )
+
+    def test_server_that_is_being_built_is_not_marked(self):
+        self.claim(_CARD)
+        self.guests.clear()
+        self.late.remember([_whole(_CARD)])
+        self.assertEqual({}, self.records.read())
