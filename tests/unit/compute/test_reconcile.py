@@ -18,8 +18,11 @@ class ReconcileTest(testtools.TestCase):
             _ledger=types.SimpleNamespace(
                 ready=True,
                 last_slots=(),
-                slots_in_database=lambda: self.log.append('database') or (),
+                slots_in_database=lambda: (
+                    self.log.append('database') or frozenset()
+                ),
             ),
+            _dirt=types.SimpleNamespace(all_slots=frozenset),
             _handover=types.SimpleNamespace(
                 undisturbed=self.undisturbed,
                 leftovers=lambda claimed: self.log.append('look') or ['x'],
