@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Collection
 
@@ -72,8 +73,11 @@ class Cleaner:
         if self._ways.of(slot.kind) is ways.Way.NONE:
             return
         gpu = self._find(card)
-        if _is_another(self._machine, dirty) or not gpu.holds(slot.device):
+        if not gpu.holds(slot.device):
             return
+        if _is_another(gpu, slot, dirty):
+            # What is known of the old card says nothing of this one.
+            dirty = dataclasses.replace(dirty, functions=())
         self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
@@ -163,16 +167,11 @@ def _class(gpu: model.Gpu, address: model.PciAddress) -> int:
     return codes.get(address, gpu.function.class_code)
 
 
-def _is_another(machine: machine_.Machine, dirty: record.Dirty) -> bool:
+def _is_another(gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty) -> bool:
     """Tell whether another card is there than the one that a guest had."""
-    for function in dirty.functions:
-        now = footprint.read(
-            machine.sysfs, model.PciAddress.parse(function.address)
-        )
-        if (
-            now is not None
-            and function.config is not None
-            and footprint.is_another(function.config, now)
-        ):
-            return True
-    return False
+    assert gpu.function is not None
+    return slot.takes_all and any(
+        footprint.is_another(function.config, gpu.function.ids)
+        for function in dirty.functions
+        if function.address == str(slot.device) and function.config
+    )

@@ -88,10 +88,10 @@ class WholeCardTest(CleanerTestCase):
         self.host.plug(_T4)
         self.clean(self.card, self.dirty)
 
-    def test_another_model_in_its_place_is_clean(self):
+    def test_another_model_in_its_place_is_reset_as_it_is(self):
         before = record.Function(
             _T4,
-            'nvidia',
+            'nouveau',
             'ids=10de:26b9 subsystem=10de:0000 class=030200 type=00 bars=- '
             'caps=- extended=-',
         )
@@ -99,7 +99,36 @@ class WholeCardTest(CleanerTestCase):
             _WHOLE, base.INSTANCE, self.dirty.since, (before,)
         )
         self.clean(self.card, dirty)
-        self.assertEqual([], self.libvirt.moved)
+        self.assertEqual(frozenset(), self.host.unclean())
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_ids_that_a_guest_has_changed_make_no_other_card(self):
+        self.change_config(0x2E, 0xFF)
+        self.assertIn('subsystem was', self.refused(self.card, self.dirty))
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_device_that_a_guest_has_changed_makes_no_other_card(self):
+        self.change_config(0x02, 0xFF)
+        self.assertIn('device id was', self.refused(self.card, self.dirty))
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_class_that_a_reset_has_changed_is_refused_each_time(self):
+        reset = self.sysfs.reset_bus
+
+        def broken(addresses):
+            reset(addresses)
+            self.change_config(0x0A, 0x02)
+            self.sysfs.reset_bus = reset
+
+        self.sysfs.reset_bus = broken
+        self.assertIn('class was', self.refused(self.card, self.dirty))
+        self.assertIn('class was', self.refused(self.card, self.dirty))
+
+    def change_config(self, place, bits):
+        path = self.host.root / f'sys/bus/pci/devices/{_T4}/config'
+        raw = bytearray(path.read_bytes())
+        raw[place] ^= bits
+        self.host.break_file(_T4, 'config', bytes(raw))
 
     def test_one_whose_reset_failed_stays_with_vfio(self):
         sick = sickness.Sickness(self.host, _T4)
