@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import uuid
 from collections.abc import Collection
+from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
@@ -14,6 +16,7 @@ from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import resets
+from nova_gpuvirt.cards import vgpu as vgpu_
 from nova_gpuvirt.cleaning import hook as hook_
 from nova_gpuvirt.cleaning import resetting
 from nova_gpuvirt.health import footprint
@@ -45,6 +48,8 @@ class Cleaner:
         self._ways = how
         self._hook = hook
         self._resetting = resetting.Resetting(machine)
+        # For what the hook has ended well, and which is not clean yet.
+        self._hooked: set[tuple[model.PciAddress, str, str]] = set()
 
     def clean(
         self,
@@ -81,13 +86,13 @@ class Cleaner:
         self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
+        self.forget(card, dirty.slot, dirty.instance)
 
     def _clean(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
     ) -> None:
-        assert isinstance(gpu.address, model.PciAddress)
-        if self._ways.of(slot.kind) is ways.Way.HOOK and self._hook:
-            self._hook.run(gpu.address, slot, gpu.name)
+        functions = self._functions(gpu, slot, dirty)
+        self._run_hook(gpu, slot, dirty, functions)
         claim = model.Claim('', dirty.slot)
         for why in self._handover.release(dirty.instance, [claim]).values():
             raise exception.ReleaseFailed(
@@ -98,9 +103,60 @@ class Cleaner:
             )
         if slot.takes_all and not_offered.is_let_be(self._machine, gpu):
             return
-        functions = self._functions(gpu, slot, dirty)
         if functions:
             self._resetting.reset(functions, dirty.functions)
+
+    def _run_hook(
+        self,
+        gpu: model.Gpu,
+        slot: model.Slot,
+        dirty: record.Dirty,
+        functions: Sequence[model.PciFunction],
+    ) -> None:
+        """Run the site's program once for what nobody has any more.
+
+        :raises ReleaseFailed: while somebody has it
+        :raises CleanFailed: when the program fails
+        """
+        assert isinstance(gpu.address, model.PciAddress)
+        ours = (gpu.address, dirty.slot, dirty.instance)
+        if (
+            self._hook is None
+            or self._ways.of(slot.kind) is not ways.Way.HOOK
+            or ours in self._hooked
+        ):
+            return
+        if functions:
+            # The lock of NVIDIA's driver would keep the program off, too.
+            self._resetting.check_unused(functions)
+        else:
+            self._check_no_guest(slot, dirty.instance)
+        self._hook.run(gpu.address, slot, gpu.name)
+        self._hooked.add(ours)
+
+    def _check_no_guest(self, slot: model.Slot, instance: str) -> None:
+        """Make sure that no guest has a vGPU.
+
+        :raises ReleaseFailed: when one has it, or libvirt does not answer
+        """
+        vgpu = (
+            slot.device
+            if slot.index is None
+            else vgpu_.uuid_of(slot, instance)
+        )
+        assert isinstance(vgpu, model.PciAddress | uuid.UUID)
+        guest = self._machine.hypervisor.guest_with(vgpu)
+        if guest is not None:
+            raise exception.ReleaseFailed(
+                str(slot),
+                wanted='to clean it for the next guest',
+                found=f'that the running guest {guest} has it',
+                remedy='it is cleaned when that has ended',
+            )
+
+    def forget(self, card: model.PciAddress, slot: str, instance: str) -> None:
+        """Forget what was done for a slot that its instance has again."""
+        self._hooked.discard((card, slot, instance))
 
     def _find(self, card: model.PciAddress) -> model.Gpu:
         """Find a card that can be read.
@@ -125,9 +181,19 @@ class Cleaner:
     def _functions(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
     ) -> list[model.PciFunction]:
-        """List the functions that the guest had, the card or the VF first."""
-        had = [model.PciAddress.parse(one.address) for one in dirty.functions]
-        if not had:
+        """List the functions that the guest had, the card or the VF first.
+
+        Those that a record names are believed as far as they are the card's.
+        """
+        own = {f.address for f in gpu.functions}
+        if not slot.takes_all:
+            own = {a for a in (slot.device,) if a in gpu.virtfns}
+        had = [
+            address
+            for one in dirty.functions
+            if (address := model.PciAddress.parse(one.address)) in own
+        ]
+        if slot.device not in had:
             # It was not read before: what the next guest would have.
             (gpu,) = self._gpus.look_at([model.Claim('', dirty.slot)])
             had = [*self._gpus.backends[slot.kind].functions(gpu, slot)]

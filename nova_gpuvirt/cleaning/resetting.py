@@ -62,8 +62,7 @@ class Resetting:
             else self._driver(f.address)
             for f in functions
         }
-        for function in functions:
-            self._check_unused(function.address)
+        self._hold_unused(functions)
         for function in functions:
             self._move_to_vfio(function.address)
         errors = [self._errors(function) for function in functions]
@@ -73,7 +72,39 @@ class Resetting:
         for function in functions:
             self._give_back(function.address, drivers[function.address])
 
-    def _check_unused(self, function: model.PciAddress) -> None:
+    def check_unused(self, functions: Sequence[model.PciFunction]) -> None:
+        """Make sure that nobody has functions open, and keep nobody off.
+
+        :raises ReleaseFailed: when somebody has one
+        """
+        self._hold_unused(functions)
+        self._let_go(functions)
+
+    def _hold_unused(self, functions: Sequence[model.PciFunction]) -> None:
+        """Make sure that nobody has functions open, nor opens NVIDIA's.
+
+        :raises ReleaseFailed: when somebody has one; all can be opened then
+        """
+        try:
+            for function in functions:
+                self._hold_if_unused(function.address)
+        except exception.ReleaseFailed:
+            self._let_go(functions)
+            raise
+
+    def _let_go(self, functions: Sequence[model.PciFunction]) -> None:
+        """Give NVIDIA's locks back, where its driver has the card still."""
+        for function in functions:
+            try:
+                self._sysfs.hold_unbind_lock(function.address, wanted=False)
+            except OSError as error:
+                LOG.warning(
+                    'The unbindLock of %s could not be given back, so '
+                    'nothing on the host may open the card: %s',
+                    *(function.address, error),
+                )
+
+    def _hold_if_unused(self, function: model.PciAddress) -> None:
         """Make sure that neither a guest nor the host has a function open.
 
         :raises ReleaseFailed: when one has it
@@ -101,10 +132,15 @@ class Resetting:
         NVIDIA's driver lets a card go only then, and waits without end else.
         Its lock keeps others from opening the card from here on.
         """
-        if self._sysfs.hold_unbind_lock(function, wanted=True):
+        is_locked = self._sysfs.hold_unbind_lock(function, wanted=True)
+        if is_locked:
             return None
         openers = self._sysfs.card_openers([function])[function]
-        return in_use.named(openers) if openers else None
+        if openers:
+            return in_use.named(openers)
+        if is_locked is False:
+            return 'something that can not be seen, by its unbindLock,'
+        return None
 
     def _move_to_vfio(self, function: model.PciAddress) -> None:
         if vfio.is_driver(self._driver(function)):
@@ -172,7 +208,10 @@ class Resetting:
     def _errors(
         self, function: model.PciFunction
     ) -> Mapping[aer.Counter, int]:
-        return aer.read(self._sysfs, function.address, function.above)
+        """Read what was counted; a VF's port counts what others do, too."""
+        is_vf = function.physfn is not None
+        above = () if is_vf else function.above
+        return aer.read(self._sysfs, function.address, above)
 
     def _give_back(
         self, function: model.PciAddress, driver: str | None
