@@ -8,6 +8,7 @@ failed stays with vfio-pci: its driver might hang with it.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 from collections.abc import Collection
@@ -30,6 +31,9 @@ LOG = logging.getLogger(__name__)
 # How long libvirt may take to move a function from one driver to another: a
 # driver's probe of a large card takes seconds.
 _SECONDS = 120.0
+# What a kernel answers whose VFIO has no containers, which a reset of a bus
+# needs.
+_NO_VFIO = frozenset({errno.ENOENT, errno.ENODEV})
 _REMEDY = (
     "see the kernel's log; try `nova-gpuvirt release` when it is well, and "
     'reboot the host where it stays'
@@ -160,16 +164,27 @@ class Resetting:
     def _reset(self, functions: Sequence[model.PciFunction]) -> None:
         """Reset functions, each by itself, or all with their bus."""
         alone = [f for f in functions if resets.is_alone(self._sysfs, f)]
-        card = functions[0].address
-        try:
-            if functions[0] in alone:
-                for function in alone:
-                    card = function.address
-                    self._sysfs.reset_function(card)
-            else:
+        card = functions[0]
+        if len(alone) < len(functions) and (
+            card not in alone or resets.is_bus_theirs(self._sysfs, functions)
+        ):
+            try:
                 self._sysfs.reset_bus([f.address for f in functions])
-        except OSError as error:
-            raise _failed(card, 'it reset', f'that {error}') from error
+            except OSError as error:
+                if card not in alone or error.errno not in _NO_VFIO:
+                    raise _not_reset(card, error) from error
+                LOG.warning(
+                    '%s has functions that can not be reset alone, and its '
+                    'bus can not be reset: %s',
+                    *(card.address, error),
+                )
+            else:
+                return
+        for function in alone:
+            try:
+                self._sysfs.reset_function(function.address)
+            except OSError as error:
+                raise _not_reset(function, error) from error
 
     def _read_back(
         self,
@@ -246,6 +261,12 @@ class Resetting:
 
     def _driver(self, function: model.PciAddress) -> str | None:
         return self._sysfs.link(function, 'driver')
+
+
+def _not_reset(
+    function: model.PciFunction, error: OSError
+) -> exception.CleanFailed:
+    return _failed(function.address, 'it reset', f'that {error}')
 
 
 def _failed(
