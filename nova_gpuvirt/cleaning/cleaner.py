@@ -83,7 +83,8 @@ class Cleaner:
         if _is_another(gpu, slot, dirty):
             # What is known of the old card says nothing of this one.
             dirty = dataclasses.replace(dirty, functions=())
-        self._check_hive(gpu, held)
+        if slot.takes_all:
+            self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
         self.forget(card, dirty.slot, dirty.instance)
@@ -214,15 +215,15 @@ class Cleaner:
         """
         function = gpu.function
         assert function is not None
-        others = self._gpus.hive_of(function.address) & {*held}
-        if others and not resets.is_of_one_function(
-            self._machine.sysfs, function
-        ):
+        if resets.is_of_one_function(self._machine.sysfs, function):
+            return
+        others = self._gpus.hive_of(function.address, held)
+        if others:
             raise exception.ReleaseFailed(
                 str(gpu.address),
                 wanted='to reset it for the next guest',
-                found='that its reset is one of its whole hive, and servers '
-                f'have {", ".join(map(str, sorted(others)))}',
+                found='that its reset may be one of its whole hive, and '
+                f'servers have {", ".join(map(str, sorted(others)))}',
                 remedy='it is reset when nobody has these',
             )
 
