@@ -22,7 +22,9 @@ from nova_gpuvirt.cleaning import resetting
 from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
+from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import vfio
 
 LOG = logging.getLogger(__name__)
 
@@ -105,7 +107,35 @@ class Cleaner:
         if slot.takes_all and not_offered.is_let_be(self._machine, gpu):
             return
         if functions:
-            self._resetting.reset(functions, dirty.functions)
+            before = self._before(dirty)
+            self._resetting.reset(functions, before)
+
+    def _before(self, dirty: record.Dirty) -> list[record.Function]:
+        """List what functions have to be again, as they were before.
+
+        What the firmware and the host have changed since the host's start is
+        nothing that a guest did. What vfio-pci had then and has now stays
+        with it.
+        """
+        sysfs = self._machine.sysfs
+        boot = kernel.boot_id(sysfs.root)
+        if not footprint.is_of_another_boot(dirty, boot):
+            return [*dirty.functions]
+        return [
+            record.Function(
+                one.address,
+                now
+                if vfio.is_driver(one.driver)
+                and vfio.is_driver(
+                    now := sysfs.link(
+                        model.PciAddress.parse(one.address), 'driver'
+                    )
+                )
+                else None,
+                None,
+            )
+            for one in dirty.functions
+        ]
 
     def _run_hook(
         self,

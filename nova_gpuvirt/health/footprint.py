@@ -1,10 +1,15 @@
-"""How a PCI function is built, to be compared before and after a guest."""
+"""How a PCI function is built, to be compared before and after a guest.
+
+One is of one start of the host: at the next the firmware may give BARs other
+addresses, and another driver may take the function.
+"""
 
 from __future__ import annotations
 
 import re
 
 from nova_gpuvirt import model
+from nova_gpuvirt.health import record
 from nova_gpuvirt.host import config_space
 from nova_gpuvirt.host import sysfs as sysfs_
 
@@ -48,3 +53,13 @@ def is_another(before: str, ids: model.Ids) -> bool:
         return False
     vendor, device = (int(number, 16) for number in match.groups())
     return vendor != model.NO_VENDOR and (vendor, device) != ids
+
+
+def is_of_another_boot(dirty: record.Dirty, boot: str | None) -> bool:
+    """Tell whether functions were read before the host's last start.
+
+    Where either is not known they are compared: it is on the safe side.
+
+    :param boot: which start it is now
+    """
+    return None not in (dirty.boot, boot) and dirty.boot != boot

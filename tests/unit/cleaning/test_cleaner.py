@@ -219,6 +219,70 @@ class WholeCardTest(CleanerTestCase):
         self.assertIn('cdi:x?', self.refused(self.card, dirty))
 
 
+class RebootTest(CleanerTestCase):
+    """What a reboot has changed is not what a guest has changed."""
+
+    def setUp(self):
+        super().setUp()
+        self.start('t4')
+        self.card, self.dirty = self.attach(_WHOLE)
+
+    def before(self, **changes):
+        (function,) = self.dirty.functions
+        function = dataclasses.replace(function, **changes)
+        self.dirty = dataclasses.replace(self.dirty, functions=(function,))
+
+    def end_guest(self):
+        self.host.let_close_not_reset(_T4)
+        self.guest(_T4)
+
+    def move_bar(self):
+        path = self.host.root / f'sys/bus/pci/devices/{_T4}/config'
+        raw = bytearray(path.read_bytes())
+        raw[0x13] ^= 0x10
+        self.host.break_file(_T4, 'config', bytes(raw))
+
+    def test_bars_that_the_firmware_moved(self):
+        self.host.reboot()
+        self.end_guest()
+        self.move_bar()
+        self.clean(self.card, self.dirty)
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_bars_that_moved_without_a_reboot(self):
+        self.end_guest()
+        self.move_bar()
+        self.assertIn('BAR 0 was', self.refused(self.card, self.dirty))
+
+    def test_driver_that_is_another_since_then(self):
+        self.before(driver='nouveau')
+        self.host.reboot()
+        self.end_guest()
+        self.clean(self.card, self.dirty)
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_driver_that_is_another_without_a_reboot(self):
+        self.before(driver='nouveau')
+        self.end_guest()
+        found = self.refused(self.card, self.dirty)
+        self.assertIn('it with nvidia', found)
+
+    def test_try_that_failed_half_way_since_then(self):
+        self.host.reboot()
+        self.end_guest()
+        self.libvirt.detach(self.card)
+        self.clean(self.card, self.dirty)
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_vfio_that_has_it_from_each_start_keeps_it(self):
+        self.before(driver='vfio-pci')
+        self.host.reboot()
+        self.end_guest()
+        self.libvirt.detach(self.card)
+        self.clean(self.card, self.dirty)
+        self.assertEqual('vfio-pci', self.driver(_T4))
+
+
 class OpenOnTheHostTest(CleanerTestCase):
     """A card that NVIDIA's driver lets go only when nobody has it open."""
 

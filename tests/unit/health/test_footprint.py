@@ -7,6 +7,7 @@ import testtools
 
 from nova_gpuvirt import model
 from nova_gpuvirt.health import footprint
+from nova_gpuvirt.health import record
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root as root_
@@ -67,3 +68,17 @@ class IsAnotherTest(testtools.TestCase):
 
     def test_nonsense_is_no_other(self):
         self.assertFalse(footprint.is_another('nonsense', _IDS))
+
+
+class IsOfAnotherBootTest(testtools.TestCase):
+    def test_is_only_where_both_are_known(self):
+        for before, now, expected in (
+            ('a', 'a', False),
+            ('a', 'b', True),
+            (None, 'b', False),
+            ('a', None, False),
+            (None, None, False),
+        ):
+            dirty = record.Dirty('x', 'y', 'z', boot=before)
+            found = footprint.is_of_another_boot(dirty, now)
+            self.assertEqual(expected, found, (before, now))
