@@ -18,6 +18,7 @@ from nova_gpuvirt.cards import bridges
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import operator_filter as operator_filter_
+from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.health import dirt as dirt_
@@ -83,6 +84,7 @@ class Gpus:
         self.partitions = partitions.Partitions(machine)
         # As amdgpu told them while it had the cards.
         self._hives: dict[model.PciAddress, str] = {}
+        self._in_no_hive: set[model.PciAddress] = set()
         self._nvlinks = nvlinks.NvLinks(machine.run)
         self._bridges = bridges.NONE
         self.backends = {
@@ -165,13 +167,38 @@ class Gpus:
                 hive = discovery.hive(self._machine.sysfs, gpu.address)
                 if hive is not None:
                     self._hives[gpu.address] = hive
+                    self._in_no_hive.discard(gpu.address)
+                elif gpu.address not in self._hives and _tells_hives(gpu):
+                    self._in_no_hive.add(gpu.address)
 
-    def hive_of(self, card: model.PciAddress) -> set[model.PciAddress]:
-        """List the other cards of a card's hive, as far as it is known."""
-        hive = self._hives.get(card)
-        if hive is None:
+    def hive_of(
+        self, card: model.PciAddress, among: Collection[model.PciAddress]
+    ) -> set[model.PciAddress]:
+        """List those cards that are of a card's hive, or may be.
+
+        amdgpu tells, and only while it has a card. Until it has told of both,
+        AMD's cards of one model may be of one hive.
+        """
+        mine = self._hives.get(card)
+        others = {*among} - {card, *self._in_no_hive}
+        known = {c for c in others if mine and self._hives.get(c) == mine}
+        if card in self._in_no_hive:
             return set()
-        return {c for c, its in self._hives.items() if its == hive} - {card}
+        ids = self._ids(card)
+        if ids is None or ids[0] != model.AMD:
+            return known
+        return known | {
+            c
+            for c in others
+            if (mine is None or c not in self._hives) and self._ids(c) == ids
+        }
+
+    def _ids(self, card: model.PciAddress) -> model.Ids | None:
+        """Read the ids of a card, None where it is not there."""
+        try:
+            return pci_function.ids(self._machine.sysfs, card)
+        except exception.SysfsError:
+            return None
 
     def _learn_bridges(self, gpus: Collection[model.Gpu]) -> None:
         """Ask for NVLinks from card to card, where no NVSwitch is between."""
@@ -352,6 +379,19 @@ class Gpus:
         """List what the last report found claimed of a card."""
         provider = self._reported.get(device)
         return provider.card.taken if provider else ()
+
+
+def _tells_hives(gpu: model.Gpu) -> bool:
+    """Tell whether amdgpu has a card, and has done all to start it.
+
+    It shows the render node last (``drm_dev_register`` of amdgpu_drv.c).
+    """
+    function = gpu.function
+    return (
+        function is not None
+        and function.driver == 'amdgpu'
+        and gpu.render_node is not None
+    )
 
 
 def _devices(claims: Iterable[model.Claim]) -> set[model.Device]:

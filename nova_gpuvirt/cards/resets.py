@@ -65,6 +65,21 @@ def is_of_one_function(
     return methods.split()[:1] in (['flr'], ['af_flr'], [_OF_THE_BUS])
 
 
+def is_bus_theirs(
+    sysfs: sysfs_.Sysfs, functions: Collection[model.PciFunction]
+) -> bool:
+    """Tell whether functions can be reset by a bus that has no others."""
+    return all(
+        _why_not_its_bus(
+            function,
+            {f.address for f in functions},
+            sysfs.behind(function.above[-1]) if function.above else (),
+        )
+        is None
+        for function in functions
+    )
+
+
 def _why_not_its_bus(
     card: model.PciFunction,
     own: Collection[model.PciAddress],

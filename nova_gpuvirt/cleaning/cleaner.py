@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import uuid
 from collections.abc import Collection
+from collections.abc import Sequence
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
@@ -13,12 +16,15 @@ from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import not_offered
 from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import resets
+from nova_gpuvirt.cards import vgpu as vgpu_
 from nova_gpuvirt.cleaning import hook as hook_
 from nova_gpuvirt.cleaning import resetting
 from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
+from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import machine as machine_
+from nova_gpuvirt.host import vfio
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +50,8 @@ class Cleaner:
         self._ways = how
         self._hook = hook
         self._resetting = resetting.Resetting(machine)
+        # For what the hook has ended well, and which is not clean yet.
+        self._hooked: set[tuple[model.PciAddress, str, str]] = set()
 
     def clean(
         self,
@@ -72,18 +80,22 @@ class Cleaner:
         if self._ways.of(slot.kind) is ways.Way.NONE:
             return
         gpu = self._find(card)
-        if _is_another(self._machine, dirty) or not gpu.holds(slot.device):
+        if not gpu.holds(slot.device):
             return
-        self._check_hive(gpu, held)
+        if _is_another(gpu, slot, dirty):
+            # What is known of the old card says nothing of this one.
+            dirty = dataclasses.replace(dirty, functions=())
+        if slot.takes_all:
+            self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
+        self.forget(card, dirty.slot, dirty.instance)
 
     def _clean(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
     ) -> None:
-        assert isinstance(gpu.address, model.PciAddress)
-        if self._ways.of(slot.kind) is ways.Way.HOOK and self._hook:
-            self._hook.run(gpu.address, slot, gpu.name)
+        functions = self._functions(gpu, slot, dirty)
+        self._run_hook(gpu, slot, dirty, functions)
         claim = model.Claim('', dirty.slot)
         for why in self._handover.release(dirty.instance, [claim]).values():
             raise exception.ReleaseFailed(
@@ -94,9 +106,88 @@ class Cleaner:
             )
         if slot.takes_all and not_offered.is_let_be(self._machine, gpu):
             return
-        functions = self._functions(gpu, slot, dirty)
         if functions:
-            self._resetting.reset(functions, dirty.functions)
+            before = self._before(dirty)
+            self._resetting.reset(functions, before)
+
+    def _before(self, dirty: record.Dirty) -> list[record.Function]:
+        """List what functions have to be again, as they were before.
+
+        What the firmware and the host have changed since the host's start is
+        nothing that a guest did. What vfio-pci had then and has now stays
+        with it.
+        """
+        sysfs = self._machine.sysfs
+        boot = kernel.boot_id(sysfs.root)
+        if not footprint.is_of_another_boot(dirty, boot):
+            return [*dirty.functions]
+        return [
+            record.Function(
+                one.address,
+                now
+                if vfio.is_driver(one.driver)
+                and vfio.is_driver(
+                    now := sysfs.link(
+                        model.PciAddress.parse(one.address), 'driver'
+                    )
+                )
+                else None,
+                None,
+            )
+            for one in dirty.functions
+        ]
+
+    def _run_hook(
+        self,
+        gpu: model.Gpu,
+        slot: model.Slot,
+        dirty: record.Dirty,
+        functions: Sequence[model.PciFunction],
+    ) -> None:
+        """Run the site's program once for what nobody has any more.
+
+        :raises ReleaseFailed: while somebody has it
+        :raises CleanFailed: when the program fails
+        """
+        assert isinstance(gpu.address, model.PciAddress)
+        ours = (gpu.address, dirty.slot, dirty.instance)
+        if (
+            self._hook is None
+            or self._ways.of(slot.kind) is not ways.Way.HOOK
+            or ours in self._hooked
+        ):
+            return
+        if functions:
+            # The lock of NVIDIA's driver would keep the program off, too.
+            self._resetting.check_unused(functions)
+        else:
+            self._check_no_guest(slot, dirty.instance)
+        self._hook.run(gpu.address, slot, gpu.name)
+        self._hooked.add(ours)
+
+    def _check_no_guest(self, slot: model.Slot, instance: str) -> None:
+        """Make sure that no guest has a vGPU.
+
+        :raises ReleaseFailed: when one has it, or libvirt does not answer
+        """
+        vgpu = (
+            slot.device
+            if slot.index is None
+            else vgpu_.uuid_of(slot, instance)
+        )
+        assert isinstance(vgpu, model.PciAddress | uuid.UUID)
+        guest = self._machine.hypervisor.guest_with(vgpu)
+        if guest is not None:
+            raise exception.ReleaseFailed(
+                str(slot),
+                wanted='to clean it for the next guest',
+                found=f'that the running guest {guest} has it',
+                remedy='it is cleaned when that has ended',
+            )
+
+    def forget(self, card: model.PciAddress, slot: str, instance: str) -> None:
+        """Forget what was done for a slot that its instance has again."""
+        self._hooked.discard((card, slot, instance))
 
     def _find(self, card: model.PciAddress) -> model.Gpu:
         """Find a card that can be read.
@@ -121,9 +212,19 @@ class Cleaner:
     def _functions(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
     ) -> list[model.PciFunction]:
-        """List the functions that the guest had, the card or the VF first."""
-        had = [model.PciAddress.parse(one.address) for one in dirty.functions]
-        if not had:
+        """List the functions that the guest had, the card or the VF first.
+
+        Those that a record names are believed as far as they are the card's.
+        """
+        own = {f.address for f in gpu.functions}
+        if not slot.takes_all:
+            own = {a for a in (slot.device,) if a in gpu.virtfns}
+        had = [
+            address
+            for one in dirty.functions
+            if (address := model.PciAddress.parse(one.address)) in own
+        ]
+        if slot.device not in had:
             # It was not read before: what the next guest would have.
             (gpu,) = self._gpus.look_at([model.Claim('', dirty.slot)])
             had = [*self._gpus.backends[slot.kind].functions(gpu, slot)]
@@ -144,15 +245,15 @@ class Cleaner:
         """
         function = gpu.function
         assert function is not None
-        others = self._gpus.hive_of(function.address) & {*held}
-        if others and not resets.is_of_one_function(
-            self._machine.sysfs, function
-        ):
+        if resets.is_of_one_function(self._machine.sysfs, function):
+            return
+        others = self._gpus.hive_of(function.address, held)
+        if others:
             raise exception.ReleaseFailed(
                 str(gpu.address),
                 wanted='to reset it for the next guest',
-                found='that its reset is one of its whole hive, and servers '
-                f'have {", ".join(map(str, sorted(others)))}',
+                found='that its reset may be one of its whole hive, and '
+                f'servers have {", ".join(map(str, sorted(others)))}',
                 remedy='it is reset when nobody has these',
             )
 
@@ -163,16 +264,11 @@ def _class(gpu: model.Gpu, address: model.PciAddress) -> int:
     return codes.get(address, gpu.function.class_code)
 
 
-def _is_another(machine: machine_.Machine, dirty: record.Dirty) -> bool:
+def _is_another(gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty) -> bool:
     """Tell whether another card is there than the one that a guest had."""
-    for function in dirty.functions:
-        now = footprint.read(
-            machine.sysfs, model.PciAddress.parse(function.address)
-        )
-        if (
-            now is not None
-            and function.config is not None
-            and footprint.is_another(function.config, now)
-        ):
-            return True
-    return False
+    assert gpu.function is not None
+    return slot.takes_all and any(
+        footprint.is_another(function.config, gpu.function.ids)
+        for function in dirty.functions
+        if function.address == str(slot.device) and function.config
+    )

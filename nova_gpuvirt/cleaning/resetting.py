@@ -8,6 +8,7 @@ failed stays with vfio-pci: its driver might hang with it.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 from collections.abc import Collection
@@ -30,6 +31,9 @@ LOG = logging.getLogger(__name__)
 # How long libvirt may take to move a function from one driver to another: a
 # driver's probe of a large card takes seconds.
 _SECONDS = 120.0
+# What a kernel answers whose VFIO has no containers, which a reset of a bus
+# needs.
+_NO_VFIO = frozenset({errno.ENOENT, errno.ENODEV})
 _REMEDY = (
     "see the kernel's log; try `nova-gpuvirt release` when it is well, and "
     'reboot the host where it stays'
@@ -62,8 +66,7 @@ class Resetting:
             else self._driver(f.address)
             for f in functions
         }
-        for function in functions:
-            self._check_unused(function.address)
+        self._hold_unused(functions)
         for function in functions:
             self._move_to_vfio(function.address)
         errors = [self._errors(function) for function in functions]
@@ -73,7 +76,39 @@ class Resetting:
         for function in functions:
             self._give_back(function.address, drivers[function.address])
 
-    def _check_unused(self, function: model.PciAddress) -> None:
+    def check_unused(self, functions: Sequence[model.PciFunction]) -> None:
+        """Make sure that nobody has functions open, and keep nobody off.
+
+        :raises ReleaseFailed: when somebody has one
+        """
+        self._hold_unused(functions)
+        self._let_go(functions)
+
+    def _hold_unused(self, functions: Sequence[model.PciFunction]) -> None:
+        """Make sure that nobody has functions open, nor opens NVIDIA's.
+
+        :raises ReleaseFailed: when somebody has one; all can be opened then
+        """
+        try:
+            for function in functions:
+                self._hold_if_unused(function.address)
+        except exception.ReleaseFailed:
+            self._let_go(functions)
+            raise
+
+    def _let_go(self, functions: Sequence[model.PciFunction]) -> None:
+        """Give NVIDIA's locks back, where its driver has the card still."""
+        for function in functions:
+            try:
+                self._sysfs.hold_unbind_lock(function.address, wanted=False)
+            except OSError as error:
+                LOG.warning(
+                    'The unbindLock of %s could not be given back, so '
+                    'nothing on the host may open the card: %s',
+                    *(function.address, error),
+                )
+
+    def _hold_if_unused(self, function: model.PciAddress) -> None:
         """Make sure that neither a guest nor the host has a function open.
 
         :raises ReleaseFailed: when one has it
@@ -101,10 +136,15 @@ class Resetting:
         NVIDIA's driver lets a card go only then, and waits without end else.
         Its lock keeps others from opening the card from here on.
         """
-        if self._sysfs.hold_unbind_lock(function, wanted=True):
+        is_locked = self._sysfs.hold_unbind_lock(function, wanted=True)
+        if is_locked:
             return None
         openers = self._sysfs.card_openers([function])[function]
-        return in_use.named(openers) if openers else None
+        if openers:
+            return in_use.named(openers)
+        if is_locked is False:
+            return 'something that can not be seen, by its unbindLock,'
+        return None
 
     def _move_to_vfio(self, function: model.PciAddress) -> None:
         if vfio.is_driver(self._driver(function)):
@@ -124,16 +164,27 @@ class Resetting:
     def _reset(self, functions: Sequence[model.PciFunction]) -> None:
         """Reset functions, each by itself, or all with their bus."""
         alone = [f for f in functions if resets.is_alone(self._sysfs, f)]
-        card = functions[0].address
-        try:
-            if functions[0] in alone:
-                for function in alone:
-                    card = function.address
-                    self._sysfs.reset_function(card)
-            else:
+        card = functions[0]
+        if len(alone) < len(functions) and (
+            card not in alone or resets.is_bus_theirs(self._sysfs, functions)
+        ):
+            try:
                 self._sysfs.reset_bus([f.address for f in functions])
-        except OSError as error:
-            raise _failed(card, 'it reset', f'that {error}') from error
+            except OSError as error:
+                if card not in alone or error.errno not in _NO_VFIO:
+                    raise _not_reset(card, error) from error
+                LOG.warning(
+                    '%s has functions that can not be reset alone, and its '
+                    'bus can not be reset: %s',
+                    *(card.address, error),
+                )
+            else:
+                return
+        for function in alone:
+            try:
+                self._sysfs.reset_function(function.address)
+            except OSError as error:
+                raise _not_reset(function, error) from error
 
     def _read_back(
         self,
@@ -172,7 +223,10 @@ class Resetting:
     def _errors(
         self, function: model.PciFunction
     ) -> Mapping[aer.Counter, int]:
-        return aer.read(self._sysfs, function.address, function.above)
+        """Read what was counted; a VF's port counts what others do, too."""
+        is_vf = function.physfn is not None
+        above = () if is_vf else function.above
+        return aer.read(self._sysfs, function.address, above)
 
     def _give_back(
         self, function: model.PciAddress, driver: str | None
@@ -207,6 +261,12 @@ class Resetting:
 
     def _driver(self, function: model.PciAddress) -> str | None:
         return self._sysfs.link(function, 'driver')
+
+
+def _not_reset(
+    function: model.PciFunction, error: OSError
+) -> exception.CleanFailed:
+    return _failed(function.address, 'it reset', f'that {error}')
 
 
 def _failed(

@@ -7,6 +7,7 @@ anything, so it counts over a kill of nova-compute at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import threading
@@ -21,6 +22,7 @@ from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record as record_
 from nova_gpuvirt.health import records as records_
 from nova_gpuvirt.health import ways as ways_
+from nova_gpuvirt.host import kernel
 from nova_gpuvirt.host import sysfs as sysfs_
 
 LOG = logging.getLogger(__name__)
@@ -123,17 +125,31 @@ class Dirt:
         if self._records is None or not self.ways.is_remembered(slot.kind):
             return
         self.look()
+        boot = self._boot()
         known = self._dirty.get(card, ())
-        if any(_is(one, slot, instance) for one in known):
+        if any(
+            _is(one, slot, instance)
+            and not (functions and footprint.is_of_another_boot(one, boot))
+            for one in known
+        ):
             return
         new = record_.Dirty(
             str(slot),
             instance,
             _now(),
             tuple(self._before(function) for function in functions),
+            boot=boot,
         )
 
         def mark(record: record_.Record) -> record_.Record:
+            for one in record.dirty:
+                if _is(one, slot, instance):
+                    # Since the host's start no guest has had it.
+                    return record.with_dirty(
+                        dataclasses.replace(
+                            one, functions=new.functions, boot=boot
+                        )
+                    )
             others = _others(record.dirty, slot, instance)
             if others:
                 raise _unclean(card, slot, instance, others)
@@ -175,6 +191,12 @@ class Dirt:
             str(function),
             self._sysfs.link(function, 'driver'),
             footprint.read(self._sysfs, function),
+        )
+
+    def _boot(self) -> str | None:
+        """Tell which start of the host it is, None where that is not known."""
+        return (
+            None if self._sysfs is None else kernel.boot_id(self._sysfs.root)
         )
 
     def _change(

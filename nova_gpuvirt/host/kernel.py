@@ -18,6 +18,12 @@ def release(root: files.Files) -> str | None:
     return root.text_if_readable('proc/sys/kernel/osrelease')
 
 
+def boot_id(root: files.Files) -> str | None:
+    """Read what names this start of the host, and no other."""
+    text = root.text_if_readable('proc/sys/kernel/random/boot_id')
+    return text.strip() or None if text else None
+
+
 def is_at_least(root: files.Files, major: int, minor: int) -> bool:
     """Tell whether the kernel is of that release, or a newer one."""
     match = re.match(r'(\d+)\.(\d+)', release(root) or '')

@@ -10,6 +10,7 @@ starts nova-compute so, behind dumb-init, where its libvirt has the host's.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 from nova_gpuvirt.simulation import description
@@ -49,6 +50,10 @@ class Processes:
         self._folder.file('proc/cmdline', f'{self._command_line()}\n', 0o444)
         self._folder.file(
             'proc/sys/kernel/osrelease', f'{self._host.kernel}\n', 0o444
+        )
+        # A random UUID (Documentation/admin-guide/sysctl/kernel.rst).
+        self._folder.file(
+            'proc/sys/kernel/random/boot_id', f'{uuid.uuid4()}\n', 0o444
         )
         self._folder.file(
             'proc/sys/kernel/hostname', f'{self._host.name}\n', 0o644

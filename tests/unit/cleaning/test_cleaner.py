@@ -1,11 +1,20 @@
 """What a guest had is clean when it is said to be, and else it is told why."""
 
+import dataclasses
 import errno
+import pathlib
+
+import fixtures
 
 from nova_gpuvirt import exception
+from nova_gpuvirt import gpus
 from nova_gpuvirt import model
+from nova_gpuvirt.cards import operator_filter
+from nova_gpuvirt.cards import pci_function
+from nova_gpuvirt.cards import vgpu
 from nova_gpuvirt.cleaning import cleaner
 from nova_gpuvirt.cleaning import hook
+from nova_gpuvirt.cleaning import resetting
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
 from nova_gpuvirt.simulation import sickness
@@ -88,10 +97,10 @@ class WholeCardTest(CleanerTestCase):
         self.host.plug(_T4)
         self.clean(self.card, self.dirty)
 
-    def test_another_model_in_its_place_is_clean(self):
+    def test_another_model_in_its_place_is_reset_as_it_is(self):
         before = record.Function(
             _T4,
-            'nvidia',
+            'nouveau',
             'ids=10de:26b9 subsystem=10de:0000 class=030200 type=00 bars=- '
             'caps=- extended=-',
         )
@@ -99,7 +108,36 @@ class WholeCardTest(CleanerTestCase):
             _WHOLE, base.INSTANCE, self.dirty.since, (before,)
         )
         self.clean(self.card, dirty)
-        self.assertEqual([], self.libvirt.moved)
+        self.assertEqual(frozenset(), self.host.unclean())
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_ids_that_a_guest_has_changed_make_no_other_card(self):
+        self.change_config(0x2E, 0xFF)
+        self.assertIn('subsystem was', self.refused(self.card, self.dirty))
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_device_that_a_guest_has_changed_makes_no_other_card(self):
+        self.change_config(0x02, 0xFF)
+        self.assertIn('device id was', self.refused(self.card, self.dirty))
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_class_that_a_reset_has_changed_is_refused_each_time(self):
+        reset = self.sysfs.reset_bus
+
+        def broken(addresses):
+            reset(addresses)
+            self.change_config(0x0A, 0x02)
+            self.sysfs.reset_bus = reset
+
+        self.sysfs.reset_bus = broken
+        self.assertIn('class was', self.refused(self.card, self.dirty))
+        self.assertIn('class was', self.refused(self.card, self.dirty))
+
+    def change_config(self, place, bits):
+        path = self.host.root / f'sys/bus/pci/devices/{_T4}/config'
+        raw = bytearray(path.read_bytes())
+        raw[place] ^= bits
+        self.host.break_file(_T4, 'config', bytes(raw))
 
     def test_one_whose_reset_failed_stays_with_vfio(self):
         sick = sickness.Sickness(self.host, _T4)
@@ -153,9 +191,244 @@ class WholeCardTest(CleanerTestCase):
         )
         self.assertEqual(frozenset(), self.host.unclean())
 
+    def test_function_that_is_gone_for_good(self):
+        gone = record.Function('0000:3b:00.1', None, None)
+        dirty = record.Dirty(
+            _WHOLE,
+            base.INSTANCE,
+            self.dirty.since,
+            (*self.dirty.functions, gone),
+        )
+        self.clean(self.card, dirty)
+        self.assertEqual([_T4], self.libvirt.moved)
+
+    def test_function_of_another_card_is_not_reset(self):
+        # A record that is wrong, or older than a renumbering.
+        (before,) = self.dirty.functions
+        wrong = record.Function('0000:5e:00.0', 'nvidia', before.config)
+        for functions in ((wrong,), (before, wrong)):
+            dirty = record.Dirty(
+                _WHOLE, base.INSTANCE, self.dirty.since, functions
+            )
+            self.libvirt.moved.clear()
+            self.clean(self.card, dirty)
+            self.assertEqual([_T4], self.libvirt.moved)
+
     def test_identifier_of_a_later_version(self):
         dirty = record.Dirty('cdi:x?', base.INSTANCE, self.dirty.since)
         self.assertIn('cdi:x?', self.refused(self.card, dirty))
+
+
+class RebootTest(CleanerTestCase):
+    """What a reboot has changed is not what a guest has changed."""
+
+    def setUp(self):
+        super().setUp()
+        self.start('t4')
+        self.card, self.dirty = self.attach(_WHOLE)
+
+    def before(self, **changes):
+        (function,) = self.dirty.functions
+        function = dataclasses.replace(function, **changes)
+        self.dirty = dataclasses.replace(self.dirty, functions=(function,))
+
+    def end_guest(self):
+        self.host.let_close_not_reset(_T4)
+        self.guest(_T4)
+
+    def move_bar(self):
+        path = self.host.root / f'sys/bus/pci/devices/{_T4}/config'
+        raw = bytearray(path.read_bytes())
+        raw[0x13] ^= 0x10
+        self.host.break_file(_T4, 'config', bytes(raw))
+
+    def test_bars_that_the_firmware_moved(self):
+        self.host.reboot()
+        self.end_guest()
+        self.move_bar()
+        self.clean(self.card, self.dirty)
+        self.assertEqual(frozenset(), self.host.unclean())
+
+    def test_bars_that_moved_without_a_reboot(self):
+        self.end_guest()
+        self.move_bar()
+        self.assertIn('BAR 0 was', self.refused(self.card, self.dirty))
+
+    def test_driver_that_is_another_since_then(self):
+        self.before(driver='nouveau')
+        self.host.reboot()
+        self.end_guest()
+        self.clean(self.card, self.dirty)
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_driver_that_is_another_without_a_reboot(self):
+        self.before(driver='nouveau')
+        self.end_guest()
+        found = self.refused(self.card, self.dirty)
+        self.assertIn('it with nvidia', found)
+
+    def test_try_that_failed_half_way_since_then(self):
+        self.host.reboot()
+        self.end_guest()
+        self.libvirt.detach(self.card)
+        self.clean(self.card, self.dirty)
+        self.assertEqual('nvidia', self.driver(_T4))
+
+    def test_vfio_that_has_it_from_each_start_keeps_it(self):
+        self.before(driver='vfio-pci')
+        self.host.reboot()
+        self.end_guest()
+        self.libvirt.detach(self.card)
+        self.clean(self.card, self.dirty)
+        self.assertEqual('vfio-pci', self.driver(_T4))
+
+
+class OpenOnTheHostTest(CleanerTestCase):
+    """A card that NVIDIA's driver lets go only when nobody has it open."""
+
+    def setUp(self):
+        super().setUp()
+        self.start('t4')
+        self.card, self.dirty = self.attach(_WHOLE)
+        self.guest(_T4)
+
+    def lock(self):
+        path = f'proc/driver/nvidia/gpus/{_T4}/unbindLock'
+        return (self.host.root / path).read_text().strip()
+
+    def test_process_that_can_not_be_seen(self):
+        # As from a container: libvirt would wait without end.
+        self.sysfs.hold_unbind_lock = lambda *a, **k: False
+        self.sysfs.card_openers = lambda cards: dict.fromkeys(cards)
+        found = self.waits(self.card, self.dirty)
+        self.assertIn('can not be seen, by its unbindLock', found)
+        self.assertEqual([], self.libvirt.moved)
+
+    def test_lock_is_given_back_when_another_function_is_in_use(self):
+        function = pci_function.read(self.sysfs, self.card, 0x030200)
+        other = dataclasses.replace(
+            function, address=model.PciAddress.parse('0000:5e:00.0')
+        )
+        pid = self.host.start('python3', '/dev/nvidia1')
+        self.assertRaises(
+            exception.ReleaseFailed,
+            resetting.Resetting(self.machine).reset,
+            [function, other],
+            (),
+        )
+        self.assertEqual('0', self.lock())
+        self.host.stop(pid)
+
+
+class HookTest(CleanerTestCase):
+    """The site's program runs once for a card that nobody has any more."""
+
+    def setUp(self):
+        super().setUp()
+        self.start('t4')
+        self.card, self.dirty = self.attach(_WHOLE)
+        self.host.let_close_not_reset(_T4)
+        self.guest(_T4)
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.said = folder / 'said'
+        self.program = folder / 'hook'
+        device = self.host.root / f'sys/bus/pci/devices/{_T4}'
+        lock = f'{self.host.root}/proc/driver/nvidia/gpus/{_T4}/unbindLock'
+        self.write(
+            f'echo $(basename $(readlink {device}/driver)) $(cat {lock}) '
+            f'>> {self.said}'
+        )
+        self.one = self.cleaner(ways.Way.HOOK, str(self.program))
+
+    def write(self, text):
+        self.program.write_text(f'#!/bin/sh\n{text}\n')
+        self.program.chmod(0o755)
+
+    def clean_once(self, error=None):
+        if error is None:
+            self.one.clean(self.card, self.dirty)
+        else:
+            self.assertRaises(error, self.one.clean, self.card, self.dirty)
+
+    def runs(self):
+        return self.said.read_text().splitlines() if self.ran else []
+
+    @property
+    def ran(self):
+        return self.said.exists()
+
+    def test_has_the_driver_from_before_and_may_open_the_card(self):
+        self.clean_once()
+        self.assertEqual(['nvidia 0'], self.runs())
+
+    def test_waits_for_a_guest(self):
+        self.libvirt.guest = 'an orphan'
+        for _ in range(3):
+            self.clean_once(exception.ReleaseFailed)
+        self.assertFalse(self.ran)
+        self.libvirt.guest = None
+        self.clean_once()
+        self.assertEqual(['nvidia 0'], self.runs())
+
+    def test_waits_for_a_process_of_the_host(self):
+        pid = self.host.start('python3', '/dev/nvidia0')
+        self.clean_once(exception.ReleaseFailed)
+        self.assertFalse(self.ran)
+        self.host.stop(pid)
+        self.clean_once()
+        self.assertTrue(self.ran)
+
+    def test_is_not_run_again_where_the_reset_failed(self):
+        sick = sickness.Sickness(self.host, _T4)
+        sick.reset_fails(errno.ENOTTY)
+        for _ in range(2):
+            self.clean_once(exception.CleanFailed)
+        sick.heal()
+        self.clean_once()
+        self.assertEqual(['nvidia 0'], self.runs())
+
+    def test_runs_for_the_next_time_that_the_instance_had_it(self):
+        for _ in range(2):
+            self.clean_once()
+        self.assertEqual(2, len(self.runs()))
+
+    def test_runs_again_where_the_instance_had_it_again(self):
+        sick = sickness.Sickness(self.host, _T4)
+        sick.reset_fails(errno.ENOTTY)
+        self.clean_once(exception.CleanFailed)
+        self.one.forget(self.card, self.dirty.slot, self.dirty.instance)
+        self.clean_once(exception.CleanFailed)
+        self.assertEqual(2, len(self.runs()))
+
+    def test_runs_again_after_it_failed(self):
+        self.write(f'echo x >> {self.said}; exit 1')
+        for _ in range(2):
+            self.clean_once(exception.CleanFailed)
+        self.assertEqual(2, len(self.runs()))
+
+
+class VgpuHookTest(CleanerTestCase):
+    def test_waits_for_the_guest_that_has_the_vgpu(self):
+        self.start('t4')
+        survey = self.gpus.survey(refresh=True)
+        profile = next(
+            s for g in survey.gpus for s in g.shares if s.kind == 'mdev'
+        ).profiles[0]
+        slot = model.Slot('mdev', survey.gpus[0].address, 0, profile.slug)
+        dirty = record.Dirty(str(slot), base.INSTANCE, '2026-11-30T02:56:03Z')
+        self.libvirt.guest = 'an orphan'
+        asked = []
+        self.libvirt.guest_with = lambda vgpu: asked.append(vgpu) or 'it'
+        error = self.assertRaises(
+            exception.ReleaseFailed,
+            self.clean,
+            slot.device,
+            dirty,
+            way=ways.Way.HOOK,
+            program='/bin/false',
+        )
+        self.assertIn('the running guest it', error.found)
+        self.assertEqual([vgpu.uuid_of(slot, base.INSTANCE)], asked)
 
 
 class BusTest(CleanerTestCase):
@@ -218,6 +491,18 @@ class VfTest(CleanerTestCase):
         self.assertEqual(frozenset(), self.host.unclean())
         self.assertEqual([str(self.vf)], self.libvirt.moved)
 
+    def test_error_of_another_guests_vf_is_none_of_this_one(self):
+        port = self.sysfs.above(self.card)[-1]
+        sick = sickness.Sickness(self.host, str(self.card))
+        reset = self.sysfs.reset_function
+
+        def count(address):
+            reset(address)
+            sick.count('nonfatal', at=port)
+
+        self.sysfs.reset_function = count
+        self.clean(self.card, self.dirty)
+
     def test_vf_that_is_not_there_any_more_is_clean(self):
         self.host.write(f'/sys/bus/pci/devices/{self.card}/sriov_numvfs', '0')
         self.clean(self.card, self.dirty)
@@ -246,3 +531,42 @@ class HiveTest(CleanerTestCase):
         for methods in ('flr pm\n', 'bus\n'):
             self.host.break_file(str(self.card), 'reset_method', methods)
             self.clean(self.card, self.dirty, held=self.cards[1:2])
+
+    def restart(self):
+        self.gpus = gpus.Gpus(
+            self.machine, operator_filter.OperatorFilter(), dirt=self.dirt
+        )
+        self.gpus.survey(refresh=True)
+
+    def test_hive_that_is_not_known_after_a_restart(self):
+        # Another guest has the second card: amdgpu tells nothing of it.
+        other = self.cards[1]
+        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
+        self.libvirt.detach(other)
+        self.restart()
+        self.assertIn(str(other), self.waits(self.card, self.dirty, [other]))
+
+    def test_card_whose_own_hive_is_not_known_after_a_restart(self):
+        # Its last cleaning has left it with vfio-pci.
+        other = self.cards[1]
+        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
+        self.libvirt.detach(self.card)
+        self.restart()
+        self.assertIn(str(other), self.waits(self.card, self.dirty, [other]))
+
+    def test_card_of_another_model_is_of_another_hive(self):
+        other = self.cards[1]
+        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
+        self.libvirt.detach(other)
+        self.host.break_file(str(other), 'device', '0x74a5\n')
+        self.restart()
+        self.clean(self.card, self.dirty, [other])
+
+    def test_cards_of_which_amdgpu_tells_no_hive(self):
+        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
+        for card in self.cards:
+            self.host.break_file(
+                str(card), 'xgmi_hive_info/xgmi_hive_id', '0\n'
+            )
+        self.restart()
+        self.clean(self.card, self.dirty, self.cards[1:])

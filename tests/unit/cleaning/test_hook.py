@@ -3,6 +3,7 @@
 import os
 import pathlib
 import stat
+import threading
 import time
 
 import fixtures
@@ -67,6 +68,28 @@ class HookTest(testtools.TestCase):
 
     def test_one_that_leaves_a_child_with_its_output_is_done(self):
         self.hook('sleep 600 &\nexit 0', seconds=30).run(_CARD, _VF, 'x')
+
+    def test_what_it_leaves_running_does_not_keep_from_its_last_words(self):
+        begin = time.monotonic()
+        found = self.refused(
+            self.hook('yes noise & sleep 0.2; exit 3', seconds=30)
+        )
+        self.assertIn('ended with 3', found)
+        self.assertLess(time.monotonic() - begin, 15)
+
+    def test_what_it_prints_is_kept_nowhere(self):
+        one = self.hook(
+            f'readlink /proc/self/fd/2 > {self.said}; exec yes', seconds=0.5
+        )
+        self.assertLess(len(self.refused(one)), 1000)
+        self.assertIn('pipe:', self.said.read_text())
+
+    def test_no_thread_and_no_file_is_left(self):
+        files = len(os.listdir('/proc/self/fd'))
+        threads = threading.active_count()
+        self.hook('sleep 600 &\nexit 0').run(_CARD, _VF, 'x')
+        self.assertEqual(files, len(os.listdir('/proc/self/fd')))
+        self.assertEqual(threads, threading.active_count())
 
     def test_one_that_is_not_there(self):
         one = hook.Hook(str(self.folder / 'none'), 1)

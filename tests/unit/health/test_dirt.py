@@ -11,6 +11,9 @@ from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.health import ways
+from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import root as root_
 
 _CARD = model.PciAddress.parse('0000:3b:00.0')
 _WHOLE = model.Slot(model.WHOLE, _CARD)
@@ -138,3 +141,53 @@ class DirtTest(testtools.TestCase):
         self.assertEqual(
             {_CARD: [model.Claim('', str(_ONE))]}, self.dirt.claims()
         )
+
+
+class BootTest(testtools.TestCase):
+    """What functions were is of one start of the host."""
+
+    def setUp(self):
+        super().setUp()
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.host = hosts.simulated('t4', folder / 'root')
+        (folder / 'state').mkdir()
+        found = sysfs.Sysfs(self.host.root, root_.Root(self.host, 1.0))
+        self.dirt = dirt.Dirt(records.Records(folder / 'state'), sysfs=found)
+        self.path = self.host.root / 'proc/sys/kernel/random/boot_id'
+
+    def mark(self):
+        self.dirt.mark(_CARD, _WHOLE, _A, [_CARD])
+        ((_, one),) = self.dirt.entries()
+        return one
+
+    def change(self):
+        path = self.host.root / f'sys/bus/pci/devices/{_CARD}/config'
+        raw = bytearray(path.read_bytes())
+        raw[0x13] ^= 0x10
+        self.host.break_file(str(_CARD), 'config', bytes(raw))
+
+    def test_start_is_remembered(self):
+        self.assertEqual(self.path.read_text().strip(), self.mark().boot)
+
+    def test_functions_are_read_anew_after_a_reboot(self):
+        before = self.mark()
+        self.dirt.failed(_CARD, before, 'why')
+        self.host.reboot()
+        self.change()
+        after = self.mark()
+        self.assertEqual(self.path.read_text().strip(), after.boot)
+        self.assertNotEqual(before.boot, after.boot)
+        self.assertNotEqual(before.functions, after.functions)
+        self.assertEqual((before.since, 'why'), (after.since, after.failed))
+
+    def test_functions_are_not_read_anew_before(self):
+        before = self.mark()
+        self.change()
+        self.assertEqual(before, self.mark())
+
+    def test_start_that_can_not_be_read(self):
+        self.path.unlink()
+        before = self.mark()
+        self.assertIsNone(before.boot)
+        self.change()
+        self.assertEqual(before, self.mark())
