@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from nova_gpuvirt import exception
@@ -32,8 +33,9 @@ class Apply(layouts.LayoutCommand):
 
     As root, where nova-compute does not run: one that runs does it itself.
     Each step is looked at before and after. What fails of one card is no
-    other card's. A card that a guest has is let be: its steps wait. It ends
-    with 1 where a step failed, or a card can't be what the layout says.
+    other card's. A card that a guest has, or had and is not clean yet, is let
+    be: its steps wait. It ends with 1 where a step failed, or a card can't be
+    what the layout says.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -62,7 +64,8 @@ class Apply(layouts.LayoutCommand):
                     stack.enter_context(lock.Lock().alone(_LOCK_SECONDS))
                     _leave_to_nova(looked.machine)
                 made = remembered.made(parsed_args)
-                making = _making(looked.machine, made)
+                had = remembered.had(parsed_args)
+                making = _making(looked.machine, made, had)
                 found = [(card, making.make(card)) for card in looked.cards]
                 may_be_later = any(
                     _may_be_later(looked.machine, card, outcome)
@@ -100,7 +103,9 @@ def _leave_to_nova(machine: machine_.Machine) -> None:
 
 
 def _making(
-    machine: machine_.Machine, made: in_force.InForce
+    machine: machine_.Machine,
+    made: in_force.InForce,
+    had: Callable[[model.Device], str | None],
 ) -> making_.Making:
     """Be root.
 
@@ -119,7 +124,7 @@ def _making(
         functools.partial(reading.read, machine),
         functools.partial(users.of, machine),
     )
-    return making_.Making(doer, made, machine.hypervisor.answers)
+    return making_.Making(doer, made, machine.hypervisor.answers, had)
 
 
 def _may_be_later(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -28,19 +29,22 @@ class Plan(layouts.LayoutCommand):
             looked = self.look(parsed_args, stack)
             if looked is not None:
                 made = remembered.made(parsed_args)
-                waits_for = dict(_users(looked, made))
+                had = remembered.had(parsed_args)
+                waits_for = dict(_users(looked, made, had))
                 self.say(report.plan(looked.cards, looked.unused, waits_for))
         return 0
 
 
 def _users(
-    looked: layouts.Looked, made: in_force.InForce
+    looked: layouts.Looked,
+    made: in_force.InForce,
+    had: Callable[[model.Device], str | None],
 ) -> Iterator[tuple[model.Device, str]]:
     for card in looked.cards:
         address = card.gpu.address
         if card.plan.steps and isinstance(address, model.PciAddress):
             try:
-                left = making.why_left(card, made.of(card.gpu))
+                left = making.why_left(card, made.of(card.gpu), had(address))
                 user = left or users.of(looked.machine, address)
             except Exception as error:
                 user = f'it can not be seen who has it: {error}'

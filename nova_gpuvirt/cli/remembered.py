@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import pathlib
+from collections.abc import Callable
 from collections.abc import Sequence
 
 from nova_gpuvirt import exception
@@ -20,6 +22,7 @@ from nova_gpuvirt.host import files
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.layout import in_force
+from nova_gpuvirt.layout import users
 
 _HERE = pathlib.Path('/')
 # Of a host that remembers nothing.
@@ -99,6 +102,16 @@ def quarantine_of(args: argparse.Namespace) -> quarantine_.Quarantine:
         quarantine_.Quarantine()
         if found is None
         else quarantine_.Quarantine(found.read)
+    )
+
+
+def had(args: argparse.Namespace) -> Callable[[model.Device], str | None]:
+    """Tell how to ask who has a card, or had it and left it dirty.
+
+    :param args: as for `made`
+    """
+    return functools.partial(
+        users.remembered, _records_of(args, args.config_file)
     )
 
 

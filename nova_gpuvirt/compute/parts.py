@@ -174,10 +174,13 @@ class Parts(libvirt_driver.LibvirtDriver):
     def _held(self) -> preparing.Held:
         """Tell what servers have claimed, also before the first update.
 
-        What is dirty counts as claimed by nobody's server.
+        What is dirty counts as claimed by nobody's server. It is read anew,
+        and after the claims: at the start nobody has looked yet, and what is
+        freed meanwhile was dirty before.
         """
         self._recall()
         held, servers = self._ledger.held()
+        self._dirt.look()
         for card, dirty in self._dirt.claims().items():
             held.setdefault(card, []).extend(dirty)
         return held, servers

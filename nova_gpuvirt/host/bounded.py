@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 from typing import TypeVar
 
 _T = TypeVar('_T')
@@ -12,7 +14,10 @@ _T = TypeVar('_T')
 class OneByOne:
     """Calls of which the next of a name is not made while one has not ended.
 
-    So what stands in a kernel for good takes one thread, and no more.
+    So what stands in a kernel for good takes one thread, and no more. A call
+    may block, as a read of a file does: where eventlet has made all threads
+    green, it gets a native one. The process stands still for as long as that
+    is waited for, and no longer.
     """
 
     def __init__(self) -> None:
@@ -30,7 +35,10 @@ class OneByOne:
             raise TimeoutError('the last one has not ended')
         self._pending.pop(name, None)
         return _in_time(
-            call, seconds, lambda left: self._pending.update({name: left})
+            call,
+            seconds,
+            lambda left: self._pending.update({name: left}),
+            _native_thread(),
         )
 
 
@@ -38,7 +46,8 @@ def in_time(call: Callable[[], _T], seconds: float) -> _T:
     """Call, and return what that returns, or raise what it raises.
 
     What does not end in time is left behind, in a thread that ends with the
-    program.
+    program. Where that thread is a green one of eventlet's, the bound holds
+    for a call that yields, such as one that waits for a socket.
 
     :raises TimeoutError: when it does not end in time
     """
@@ -49,6 +58,7 @@ def _in_time(
     call: Callable[[], _T],
     seconds: float,
     leave: Callable[[threading.Thread], None],
+    kind: type[threading.Thread] = threading.Thread,
 ) -> _T:
     """Call, and hand on the thread that is left behind."""
     found: list[_T] = []
@@ -60,7 +70,7 @@ def _in_time(
         except BaseException as error:
             raised.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = kind(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
     # One that ends just now has not ended in time.
@@ -70,3 +80,16 @@ def _in_time(
     if raised:
         raise raised[0]
     return found[0]
+
+
+def _native_thread() -> type[threading.Thread]:
+    """Tell the kind of thread that the kernel runs, also under eventlet.
+
+    Nova 33 runs in it, and there `threading` means green threads: one that
+    blocks stops all others, who waits for it among them.
+    """
+    patcher: Any = sys.modules.get('eventlet.patcher')
+    if patcher is None or not patcher.is_monkey_patched('thread'):
+        return threading.Thread
+    kind: type[threading.Thread] = patcher.original('threading').Thread
+    return kind

@@ -93,7 +93,7 @@ class Pause:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._times = 0
+        self._seconds = _PAUSE  # of the next one
         self.ends = 0.0
 
     @property
@@ -103,13 +103,12 @@ class Pause:
 
     def begin(self) -> None:
         """Let be what has hung."""
-        seconds = min(_PAUSE * 2**self._times, _LONGEST_PAUSE)
-        self.ends = self._clock() + seconds
-        self._times += 1
+        self.ends = self._clock() + self._seconds
+        self._seconds = min(2 * self._seconds, _LONGEST_PAUSE)
 
     def forget(self) -> None:
         """Begin with the shortest again, after an answer."""
-        self._times = 0
+        self._seconds = _PAUSE
 
 
 @dataclasses.dataclass(slots=True)

@@ -2,12 +2,14 @@
 
 What servers have claimed is nova-compute's to know. So a card that one has
 made something is made that again, and nothing else: the file may say
-otherwise by now, and then it is nova-compute's turn.
+otherwise by now, and then it is nova-compute's turn. So it is with a card that
+a server has left dirty.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
@@ -30,14 +32,20 @@ class Making:
     """Makes cards, and knows what they were made to be.
 
     :param knows: whether libvirt tells who has a card
+    :param had: tells who has a card, or left it dirty, None for nobody
     """
 
     def __init__(
-        self, doer: executor.Executor, made: in_force.InForce, knows: bool
+        self,
+        doer: executor.Executor,
+        made: in_force.InForce,
+        knows: bool,
+        had: Callable[[model.Device], str | None],
     ) -> None:
         self._doer = doer
         self._made = made
         self._knows = knows
+        self._had = had
 
     def make(self, card: survey.Card) -> executor.Outcome:
         """Take the steps of one card, as far as they can be taken now."""
@@ -49,30 +57,40 @@ class Making:
         steps = tuple(map(str, card.plan.steps))
         try:
             wish, made = card.wish, self._made.of(card.gpu)
+            had = self._had(card.gpu.address)
         except exception.InvalidRecord as error:
             return executor.Outcome(failed=str(error))
-        if made is None and not self._knows and self._made.is_in_use:
-            why = _UNSEEN if steps else None
+        unseen = not self._knows and self._made.is_in_use
+        if made is None and (had or unseen):
+            why = (had or _UNSEEN) if steps else None
             return executor.Outcome(
                 user=why, waiting=steps, impossible=card.plan.impossible
             )
-        left = why_left(card, made)
-        if made is None or left is None:
+        left = why_left(card, made, had)
+        if made is None or (left is None and had is None):
             return self._doer.apply(card.gpu.address, wish)
         outcome = executor.Outcome()
         if not made.changes_nothing:
             outcome = self._doer.apply(card.gpu.address, made)
+        if left is None:
+            impossible = outcome.impossible or card.plan.impossible
+            return dataclasses.replace(outcome, impossible=impossible)
         if outcome.is_as_wished and steps:
             return dataclasses.replace(outcome, user=left, waiting=steps)
         return outcome
 
 
-def why_left(card: survey.Card, made: wish_.Wish | None) -> str | None:
+def why_left(
+    card: survey.Card, made: wish_.Wish | None, had: str | None
+) -> str | None:
     """Tell why what is wished of a card is left to nova-compute, if it is.
 
     :param made: what the card was made to be last
+    :param had: who has it, or left it dirty
     """
+    if made is None:
+        return had
     possible = card.plan.possible or card.wish
-    if made is None or made.modes in (card.wish.modes, possible.modes):
+    if made.modes in (card.wish.modes, possible.modes):
         return None
-    return _LEFT
+    return had or _LEFT

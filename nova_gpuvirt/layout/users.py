@@ -11,6 +11,8 @@ from collections.abc import Collection
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.health import record as record_
+from nova_gpuvirt.health import records as records_
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.host import processes
 from nova_gpuvirt.vendors import nvidia_vfs
@@ -41,6 +43,33 @@ def of(
         _made(machine, functions, servers)
         or _with_vfio(machine, functions)
         or _with_card(machine, address, with_sessions)
+    )
+
+
+def remembered(
+    records: records_.Records | None, device: model.Device
+) -> str | None:
+    """Tell who has a card, or had it, by what is remembered of it.
+
+    A server's part of a card stands there from before it has it and until it
+    is clean again. nova-compute alone can tell the two apart.
+
+    :param records: of the host of the card, None where nothing is remembered
+    :returns: None for nobody
+    :raises InvalidRecord: when that can't be known
+    """
+    if records is None or not isinstance(device, model.PciAddress):
+        return None
+    found = records.read().get(device, record_.NOTHING)
+    if isinstance(found, exception.InvalidRecord):
+        raise found
+    if not found.dirty:
+        return None
+    dirty = min(found.dirty, key=lambda one: one.slot)
+    why = f' ({dirty.failed})' if dirty.failed else ''
+    return (
+        f'the server {dirty.instance} has {dirty.slot}, or had it and it is '
+        f'not clean yet{why}, which nova-compute knows'
     )
 
 

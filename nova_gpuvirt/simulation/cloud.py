@@ -11,7 +11,6 @@ import functools
 import pathlib
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Collection
 from typing import Any
@@ -32,7 +31,6 @@ from nova_gpuvirt import gpus
 from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt.cards import discovery
-from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import function_resets
@@ -47,13 +45,12 @@ from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import quick
 from nova_gpuvirt.simulation import root as root_
+from nova_gpuvirt.simulation import settling
 from nova_gpuvirt.simulation import simulated
 from nova_gpuvirt.simulation.libvirt import connection as connection_
 
 # How often the harness looks at a server: for a minute, or two.
 _RETRIES = 900
-# How long cleaning is waited for, in seconds.
-_CLEANING = 20.0
 
 
 class Cloud(base.ServersTestBase):
@@ -303,32 +300,18 @@ class Cloud(base.ServersTestBase):
         self.wait_until_clean()
 
     def wait_until_clean(self) -> None:
-        """Wait until nothing is dirty that nobody claims.
+        """Wait until nothing is dirty that nobody claims."""
+        settling.wait_until_clean(
+            {
+                self.state_path(host): functools.partial(self._holdings, host)
+                for host in self.computes
+            }
+        )
 
-        What can't be cleaned, or has to wait for long, is not waited for.
-        """
-        deadline = time.monotonic() + _CLEANING
-        while time.monotonic() < deadline and (
-            any(map(self._is_dirty, self.computes)) or _is_cleaning()
-        ):
-            time.sleep(quick.PAUSE)
-
-    def _is_dirty(self, host: str) -> bool:
-        driver = self.computes[host].driver
-        found = records.Records(self.state_path(host)).read().values()
-        dirty = {
-            (one.instance, one.slot)
-            for remembered in found
-            if isinstance(remembered, record.Record)
-            for one in remembered.dirty
-            if one.failed is None
-        }
-        if not dirty:
-            return False
+    def _holdings(self, host: str) -> Any:
         cell = self.host_mappings[host].cell_mapping
         with nova_context.target_cell(nova_context.get_admin_context(), cell):
-            held = driver._ledger.holdings()
-        return bool(dirty - {(who, str(slot)) for who, _, slot in held})
+            return self.computes[host].driver._ledger.holdings()
 
     def _wait_long_for_notifications(self) -> None:
         """Wait for as long as it takes on a busy machine, not ten seconds."""
@@ -408,14 +391,6 @@ class Cloud(base.ServersTestBase):
     def context_at(self, host: str) -> Any:
         """Make a context that reads the database of a host's cell."""
         return _context_in(self.host_mappings[host].cell_mapping)
-
-
-def _is_cleaning() -> bool:
-    """Tell whether any host cleans anything."""
-    return any(
-        thread.name.startswith('gpuvirt-cleaning')
-        for thread in threading.enumerate()
-    )
 
 
 def _context_in(cell: objects.CellMapping) -> Any:

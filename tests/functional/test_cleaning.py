@@ -15,6 +15,11 @@ from tests.functional import base
 
 _TRAIT = 'CUSTOM_GPU_QUARANTINED'
 _GONE = '455d900f-4e14-4e4c-a73d-069cbf4541e6'
+_WHOLE = 'version: 1\ncards: [{whole: true}]'
+_VFS = """
+    version: 1
+    cards: [{vfs: 2, vf_memory: 2000 MiB}]
+"""
 
 
 class CleaningTestCase(base.GpuTestCase):
@@ -235,6 +240,38 @@ class HookTest(CleaningTestCase):
         self.assertIn(mdev, self.said.read_text())
         self.assertEqual([], [*listing.iterdir()])
         self.assert_free()
+
+
+class LayoutTest(base.GpuTestCase):
+    def _use_sysfs_of(self, name):
+        super()._use_sysfs_of(name)
+        self.flags(
+            clean={'passthrough': 'hook'},
+            clean_hook='/bin/false',
+            group='gpuvirt',
+        )
+
+    def assert_no_vfs(self, card):
+        numvfs = self.host.root / f'sys/bus/pci/devices/{card}/sriov_numvfs'
+        self.assertEqual('0', numvfs.read_text().strip())
+
+    def test_no_step_is_taken_on_a_dirty_card(self):
+        """Also in the first moment of a nova-compute that starts."""
+        self.host = self.start_gpu_host(
+            'host1', 'b60', bare=True, layout=_WHOLE
+        )
+        server = self.boot(base.PGPU)
+        ((name, _),) = self.gpu_allocations(server).items()
+        card = name.rpartition('_')[2]
+        self.host.let_close_not_reset(card)
+        self._delete_server(server)
+        self.run_periodic()
+        self.write_layout('host1', _VFS)
+        self.run_periodic()
+        self.assert_no_vfs(card)
+        self.restart_compute_service('host1')
+        self.assert_no_vfs(card)
+        self.assertEqual({card}, self.host.unclean())
 
 
 class VfTest(CleaningTestCase):

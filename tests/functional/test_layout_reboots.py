@@ -1,5 +1,7 @@
 """What servers have is made again after a reboot, whatever the file says."""
 
+import functools
+
 import fixtures
 
 from nova_gpuvirt.cards import discovery
@@ -13,6 +15,7 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.layout import document
 from nova_gpuvirt.layout import in_force
 from nova_gpuvirt.layout import survey
+from nova_gpuvirt.layout import users
 from nova_gpuvirt.simulation import root as root_
 from tests.functional import base
 
@@ -41,7 +44,7 @@ _40C = {'resources:CUSTOM_VGPU_NVIDIA_H100_3_40C': '1'}
 _10C = {'resources:CUSTOM_VGPU_NVIDIA_H100_1_10C': '1'}
 
 
-class RebootTest(base.GpuTestCase):
+class RebootTestCase(base.GpuTestCase):
     def setUp(self):
         super().setUp()
         self.flags(resume_guests_state_on_host_boot=True)
@@ -61,15 +64,19 @@ class RebootTest(base.GpuTestCase):
             hypervisor.Absent(),
             power.run,
         )
-        made = in_force.InForce(records.Records(self.state_path('host1')))
+        kept = records.Records(self.state_path('host1'))
+        had = functools.partial(users.remembered, kept)
+        made = in_force.InForce(kept)
         made.look()
         gpus = discovery.of(machine).gpus
         wanted = document.parse(layout, 'layout.yaml')
-        making = apply._making(machine, made)
+        making = apply._making(machine, made, had)
         return [
             making.make(card) for card in survey.survey(machine, gpus, wanted)
         ]
 
+
+class RebootTest(RebootTestCase):
     def assert_kept(self, kind, one, other, spec):
         """Reboot while a changed line waits for a server."""
         self.start(kind, one)
@@ -110,7 +117,7 @@ class RebootTest(base.GpuTestCase):
         self.computes['host1'].stop()
         (outcome,) = self.apply(_TWO)
         self.assertEqual((), outcome.done)
-        self.assertIn('libvirt does not answer', outcome.user)
+        self.assertIn(f'the server {server["id"]} has sriov:', outcome.user)
 
     def test_gpu_instances_made_by_half_under_a_claim(self):
         """nvidia-smi makes one of four, and is well then."""
@@ -135,3 +142,48 @@ class RebootTest(base.GpuTestCase):
         self.run_periodic()
         self._start_server(server)
         self.assert_agreed()
+
+
+class DirtyTest(RebootTestCase):
+    """The service leaves a card alone that a server has left dirty."""
+
+    def _use_sysfs_of(self, name):
+        super()._use_sysfs_of(name)
+        self.flags(
+            clean={'passthrough': 'hook', 'sriov': 'hook'},
+            clean_hook='/bin/false',
+            group='gpuvirt',
+        )
+
+    def leave_dirty(self, spec):
+        server = self.boot(spec)
+        ((name, _),) = self.gpu_allocations(server).items()
+        self._delete_server(server)
+        self.run_periodic()
+        self.computes['host1'].stop()
+        card = name.rpartition('_')[2]
+        return self.host.root / f'sys/bus/pci/devices/{card}/sriov_numvfs'
+
+    def test_card_of_which_no_layout_is_remembered(self):
+        """Also where libvirt runs, which knows its guest no more."""
+        self.start('b60', None)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.host.hypervisor.Absent.answers', True
+            )
+        )
+        numvfs = self.leave_dirty(base.PGPU)
+        (outcome,) = self.apply(_TWO)
+        self.assertIn('it is not clean yet', outcome.user)
+        self.assertNotEqual((), outcome.waiting)
+        self.assertEqual('0', numvfs.read_text().strip())
+
+    def test_card_is_made_again_what_it_was_and_no_more(self):
+        self.start('b60', _FOUR)
+        numvfs = self.leave_dirty(_PART)
+        for wanted in (_TWO, _FOUR):
+            self.host.reboot()
+            self.assertEqual('0', numvfs.read_text().strip())
+            (outcome,) = self.apply(wanted)
+            self.assertEqual('4', numvfs.read_text().strip())
+        self.assertTrue(outcome.is_as_wished)

@@ -151,6 +151,19 @@ class CommandsTest(testtools.TestCase):
         )
 
 
+class PauseTest(testtools.TestCase):
+    def test_it_is_begun_for_weeks(self):
+        now = 0.0
+        pause = commands.Pause(lambda: now)
+        for _ in range(2000):
+            pause.begin()
+            self.assertTrue(pause.is_on)
+        self.assertEqual(600.0, pause.ends)
+        pause.forget()
+        pause.begin()
+        self.assertEqual(60.0, pause.ends)
+
+
 class RootTest(testtools.TestCase):
     def test_host_that_is_only_looked_at_runs_nothing(self):
         run = commands.of(pathlib.Path('/a/copy'))

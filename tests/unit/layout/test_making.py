@@ -34,6 +34,7 @@ class MakingTest(testtools.TestCase):
             'L40S',
         )
         self.applied = []
+        self.had = None
 
     def apply(self, address, wished):
         self.applied.append(wished)
@@ -44,7 +45,9 @@ class MakingTest(testtools.TestCase):
             self.gpu, wished, _BARE, planner.plan(_BARE, wished)
         )
         self.applied.clear()
-        return making.Making(self, self.made, knows).make(card)
+        return making.Making(
+            self, self.made, knows, lambda device: self.had
+        ).make(card)
 
     def test_card_that_no_nova_compute_has_had(self):
         for knows in (True, False):
@@ -76,6 +79,24 @@ class MakingTest(testtools.TestCase):
         self.assertIn('libvirt does not answer', self.make(_ALL, False).user)
         self.assertEqual([], self.applied)
         self.assertIsNone(self.make(_ALL).user)
+
+    def test_dirty_card_that_no_nova_compute_has_made_anything(self):
+        self.had = 'a server has it'
+        for knows in (True, False):
+            outcome = self.make(_ALL, knows)
+            self.assertEqual(self.had, outcome.user)
+            self.assertEqual(('make 32 VFs',), outcome.waiting)
+            self.assertEqual([], self.applied)
+
+    def test_dirty_card_is_made_again_what_it_was_and_no_more(self):
+        self.had = 'a server has it'
+        self.made.put(self.gpu, _ALL)
+        self.assertTrue(self.make(_ALL).is_as_wished)
+        self.assertEqual([_ALL], self.applied)
+        self.made.put(self.gpu, _WHOLE)
+        outcome = self.make(_ALL)
+        self.assertEqual([_WHOLE], self.applied)
+        self.assertEqual(self.had, outcome.user)
 
     def test_card_of_which_a_record_makes_no_sense(self):
         self.made.of = self.refuse

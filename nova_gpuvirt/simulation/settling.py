@@ -1,0 +1,56 @@
+"""When what servers had is clean in a cloud, or is left as it is."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Set
+
+from nova_gpuvirt import model
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
+from nova_gpuvirt.simulation import quick
+
+# How long cleaning is waited for, in seconds.
+_CLEANING = 20.0
+
+Holdings = Callable[[], Set[tuple[str, model.PciAddress, model.Slot]]]
+"""Reads who holds what of which card of a host."""
+
+
+def wait_until_clean(hosts: Mapping[pathlib.Path, Holdings]) -> None:
+    """Wait until nothing is dirty that nobody claims.
+
+    What can't be cleaned, or has to wait for long, is not waited for.
+
+    :param hosts: by the folder in which each remembers what is dirty
+    """
+    deadline = time.monotonic() + _CLEANING
+    while time.monotonic() < deadline and (
+        any(_is_dirty(*host) for host in hosts.items()) or _is_cleaning()
+    ):
+        time.sleep(quick.PAUSE)
+
+
+def _is_dirty(state_path: pathlib.Path, holdings: Holdings) -> bool:
+    dirty = {
+        (one.instance, one.slot)
+        for remembered in records.Records(state_path).read().values()
+        if isinstance(remembered, record.Record)
+        for one in remembered.dirty
+        if one.failed is None
+    }
+    return bool(dirty) and bool(
+        dirty - {(who, str(slot)) for who, _, slot in holdings()}
+    )
+
+
+def _is_cleaning() -> bool:
+    """Tell whether any host cleans anything."""
+    return any(
+        thread.name.startswith('gpuvirt-cleaning')
+        for thread in threading.enumerate()
+    )
