@@ -1,6 +1,9 @@
 """What a guest had is clean when it is said to be, and else it is told why."""
 
+import dataclasses
 import errno
+
+import fixtures
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
@@ -10,6 +13,7 @@ from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
 from nova_gpuvirt.simulation import sickness
 from nova_gpuvirt.simulation.hosts import navi
+from nova_gpuvirt.simulation.hosts import t4
 from tests.unit.cleaning import base
 
 _T4 = '0000:3b:00.0'
@@ -156,6 +160,26 @@ class WholeCardTest(CleanerTestCase):
     def test_identifier_of_a_later_version(self):
         dirty = record.Dirty('cdi:x?', base.INSTANCE, self.dirty.since)
         self.assertIn('cdi:x?', self.refused(self.card, dirty))
+
+
+class RendererTest(CleanerTestCase):
+    """A card of a host that has a renderer which is not on PCI, too."""
+
+    def test_unknown_before_is_the_card_as_it_is(self):
+        described = dataclasses.replace(
+            t4.host(), platform_drm={'vgem': ('card9', 'renderD137')}
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.simulation.hosts.HOSTS', {'t4': lambda: described}
+            )
+        )
+        self.start('t4')
+        card, dirty = self.attach(_WHOLE)
+        self.host.let_close_not_reset(_T4)
+        self.guest(_T4)
+        self.clean(card, record.Dirty(_WHOLE, base.INSTANCE, dirty.since))
+        self.assertEqual(frozenset(), self.host.unclean())
 
 
 class BusTest(CleanerTestCase):
