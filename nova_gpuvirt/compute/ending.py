@@ -34,6 +34,7 @@ class Ending(parts.Parts):
             self._cleaner.clean,
             self._ledger.holdings,
             self._tell_freed,
+            self._machine.hypervisor.devices_of,
         )
 
     def cleanup_host(self, host: str) -> None:

@@ -64,6 +64,7 @@ class LateCleaning:
     :param clean: cleans once
     :param holdings: reads who holds what; not under a lock of Nova's
     :param freed: tells Nova that something can be had again
+    :param devices_of: tells which devices the guest of an instance has
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class LateCleaning:
         clean: Clean,
         holdings: Callable[[], Holdings],
         freed: Callable[[], None],
+        devices_of: Callable[[str], Collection[object]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dirt = dirt
         self._clean = clean
         self._holdings = holdings
         self._freed = freed
+        self._devices_of = devices_of
         self._clock = clock
         self._lock = threading.Condition()
         self._cards: dict[model.PciAddress, _Card] = defaultdict(_Card)
@@ -100,7 +103,9 @@ class LateCleaning:
     def remember(self, claimed: Collection[model.Slot]) -> None:
         """Remember who has what, where that is not known.
 
-        A server may be older than what remembers it.
+        A server may be older than what remembers it. One that has claimed
+        something and has no guest with it yet is not: it is remembered when
+        it gets that, with what its functions were before.
         """
         known = {slot.place for slot in self._dirt.all_slots()}
         if all(
@@ -110,10 +115,22 @@ class LateCleaning:
         ):
             return
         for instance, card, slot in self._holdings():
+            if slot.place in known or not self._has(instance, slot):
+                continue
             try:
                 self._dirt.mark(card, slot, instance)
             except exception.GpuvirtError as error:
                 LOG.debug('%s is not marked: %s', slot, error)
+
+    def _has(self, instance: str, slot: model.Slot) -> bool:
+        """Tell whether the guest of an instance has what that claims.
+
+        What is made for a guest is not read before, and its guest may have
+        it by another name.
+        """
+        return self._dirt.ways.has_hook(slot) or (
+            slot.device in self._devices_of(instance)
+        )
 
     def make_way(self, instance: str, claims: Collection[model.Claim]) -> None:
         """Let an instance have what it claims, as far as that is clean.

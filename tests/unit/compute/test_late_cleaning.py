@@ -12,6 +12,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.compute import late_cleaning
 from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import records
+from nova_gpuvirt.health import ways
 
 _CARD, _OTHER = (
     model.PciAddress.parse(f'0000:{bus}:00.0') for bus in ('3b', '86')
@@ -38,6 +39,7 @@ class LateCleaningTest(testtools.TestCase):
         self.dirt = dirt.Dirt(self.records)
         self.now = 100.0
         self.holdings = set()
+        self.devices = {}
         self.cleaned = []
         self.errors = []
         self.told = 0
@@ -48,6 +50,7 @@ class LateCleaningTest(testtools.TestCase):
             self.clean,
             lambda: set(self.holdings),
             self.tell,
+            lambda instance: self.devices.get(instance, set()),
             lambda: self.now,
         )
         self.addCleanup(self.late.stop)
@@ -251,10 +254,25 @@ class LateCleaningTest(testtools.TestCase):
 
     def test_claims_that_are_older_are_remembered(self):
         self.claim(_CARD)
+        self.devices[_A] = {_CARD}
         self.late.remember([_whole(_CARD)])
         self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
         self.holdings.clear()
         self.late.remember([_whole(_CARD)])
+
+    def test_claim_whose_guest_does_not_have_it_yet_is_not_remembered(self):
+        self.claim(_CARD)
+        self.claim(_OTHER)
+        self.devices[_A] = {_OTHER}
+        self.late.remember([_whole(_CARD), _whole(_OTHER)])
+        self.assertEqual({_whole(_OTHER)}, self.dirt.all_slots())
+
+    def test_what_is_made_for_a_guest_is_remembered_at_once(self):
+        self.dirt.ways = ways.Ways({'mdev': ways.Way.HOOK})
+        slot = model.Slot.parse(f'mdev:{_CARD}/0@nvidia-t4-2q')
+        self.holdings.add((_A, _CARD, slot))
+        self.late.remember([slot])
+        self.assertEqual({slot}, self.dirt.slots(_CARD))
 
     def test_nothing_begins_after_the_end(self):
         self.mark(_CARD)
