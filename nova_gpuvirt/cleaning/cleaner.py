@@ -226,7 +226,13 @@ class Cleaner:
         ]
         if slot.device not in had:
             # It was not read before: what the next guest would have.
-            (gpu,) = self._gpus.look_at([model.Claim('', dirty.slot)])
+            # Renderers that are not on PCI are always among those found.
+            claim = model.Claim('', dirty.slot)
+            (gpu,) = (
+                found
+                for found in self._gpus.look_at([claim])
+                if found.address == gpu.address
+            )
             had = [*self._gpus.backends[slot.kind].functions(gpu, slot)]
         functions = [
             pci_function.read(

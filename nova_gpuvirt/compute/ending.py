@@ -37,7 +37,7 @@ class Ending(parts.Parts):
                 self._ledger.holdings,
                 self._tell_freed,
             ),
-            self._has_guest,
+            self._machine.hypervisor.devices_of,
         )
 
     def cleanup_host(self, host: str) -> None:

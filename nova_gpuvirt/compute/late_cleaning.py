@@ -32,16 +32,17 @@ _END = 10.0
 class LateCleaning:
     """The cleaning of this host's cards, and who does it.
 
-    :param has_guest: tells whether an instance has a guest here, running or
-        not, by the instance's UUID
+    :param devices_of: tells which devices the guest of an instance has
     """
 
     def __init__(
-        self, means: card_cleaning.Means, has_guest: Callable[[str], bool]
+        self,
+        means: card_cleaning.Means,
+        devices_of: Callable[[str], Collection[object]],
     ) -> None:
         self._means = means
         self._dirt = means.dirt
-        self._has_guest = has_guest
+        self._devices_of = devices_of
         self._lock = threading.Condition()
         self._stopped = threading.Event()
         self._cards: dict[model.PciAddress, card_cleaning.CardCleaning] = {}
@@ -71,8 +72,9 @@ class LateCleaning:
     def remember(self, claimed: Collection[model.Slot] | None = None) -> None:
         """Remember which guests have what, where that is not known.
 
-        A server may be older than what remembers it. One that is being built
-        is marked when it is given something.
+        A server may be older than what remembers it. One that has claimed
+        something and has no guest with it yet is not: it is remembered when
+        it gets that, with what its functions were before.
 
         :param claimed: every slot that is claimed, where that is known
         """
@@ -84,12 +86,22 @@ class LateCleaning:
         ):
             return
         for instance, card, slot in self._means.holdings():
-            if slot.place in known or not self._has_guest(instance):
+            if slot.place in known or not self._has(instance, slot):
                 continue
             try:
                 self._dirt.mark(card, slot, instance)
             except exception.GpuvirtError as error:
                 LOG.debug('%s is not marked: %s', slot, error)
+
+    def _has(self, instance: str, slot: model.Slot) -> bool:
+        """Tell whether the guest of an instance has what that claims.
+
+        What is made for a guest is not read before, and its guest may have
+        it by another name.
+        """
+        return self._dirt.ways.has_hook(slot) or (
+            slot.device in self._devices_of(instance)
+        )
 
     def make_way(self, instance: str, claims: Collection[model.Claim]) -> None:
         """Let an instance have what it claims, as far as that is clean.

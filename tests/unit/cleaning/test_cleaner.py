@@ -19,6 +19,7 @@ from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
 from nova_gpuvirt.simulation import sickness
 from nova_gpuvirt.simulation.hosts import navi
+from nova_gpuvirt.simulation.hosts import t4
 from tests.unit.cleaning import base
 
 _T4 = '0000:3b:00.0'
@@ -429,6 +430,27 @@ class VgpuHookTest(CleanerTestCase):
         )
         self.assertIn('the running guest it', error.found)
         self.assertEqual([vgpu.uuid_of(slot, base.INSTANCE)], asked)
+
+
+class RendererTest(CleanerTestCase):
+    """A card of a host that has a renderer which is not on PCI, too."""
+
+    def test_unknown_before_is_the_card_as_it_is(self):
+        described = dataclasses.replace(
+            t4.host(), platform_drm={'vgem': ('card9', 'renderD137')}
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_gpuvirt.simulation.hosts.HOSTS',
+                {'t4': lambda: described},
+            )
+        )
+        self.start('t4')
+        card, dirty = self.attach(_WHOLE)
+        self.host.let_close_not_reset(_T4)
+        self.guest(_T4)
+        self.clean(card, record.Dirty(_WHOLE, base.INSTANCE, dirty.since))
+        self.assertEqual(frozenset(), self.host.unclean())
 
 
 class BusTest(CleanerTestCase):

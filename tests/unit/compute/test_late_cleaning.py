@@ -13,6 +13,7 @@ from nova_gpuvirt.compute import card_cleaning
 from nova_gpuvirt.compute import late_cleaning
 from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import records
+from nova_gpuvirt.health import ways
 
 _CARD, _OTHER = (
     model.PciAddress.parse(f'0000:{bus}:00.0') for bus in ('3b', '86')
@@ -54,7 +55,7 @@ class LateCleaningTest(testtools.TestCase):
         self.entered = threading.Event()
         self.may_clean = threading.Event()
         self.may_clean.set()
-        self.guests = {_A, _B}
+        self.devices = {}
         self.late = late_cleaning.LateCleaning(
             card_cleaning.Means(
                 self.dirt,
@@ -63,7 +64,7 @@ class LateCleaningTest(testtools.TestCase):
                 lambda: self.tell(),
                 lambda: self.now,
             ),
-            lambda instance: instance in self.guests,
+            lambda instance: self.devices.get(instance, set()),
         )
         self.addCleanup(self.late.stop)
         self.addCleanup(self.may_clean.set)
@@ -272,6 +273,7 @@ class LateCleaningTest(testtools.TestCase):
 
     def test_claims_that_are_older_are_remembered(self):
         self.claim(_CARD)
+        self.devices[_A] = {_CARD}
         self.late.remember([_whole(_CARD)])
         self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
         self.holdings.clear()
@@ -430,8 +432,16 @@ class LateCleaningTest(testtools.TestCase):
             exception.NotClean, self.dirt.mark, _CARD, _whole(_CARD), _B
         )
 
-    def test_server_that_is_being_built_is_not_marked(self):
+    def test_claim_whose_guest_does_not_have_it_yet_is_not_remembered(self):
         self.claim(_CARD)
-        self.guests.clear()
-        self.late.remember([_whole(_CARD)])
-        self.assertEqual({}, self.records.read())
+        self.claim(_OTHER)
+        self.devices[_A] = {_OTHER}
+        self.late.remember([_whole(_CARD), _whole(_OTHER)])
+        self.assertEqual({_whole(_OTHER)}, self.dirt.all_slots())
+
+    def test_what_is_made_for_a_guest_is_remembered_at_once(self):
+        self.dirt.ways = ways.Ways({'mdev': ways.Way.HOOK})
+        slot = model.Slot.parse(f'mdev:{_CARD}/0@nvidia-t4-2q')
+        self.holdings.add((_A, _CARD, slot))
+        self.late.remember([slot])
+        self.assertEqual({slot}, self.dirt.slots(_CARD))
