@@ -89,7 +89,7 @@ class Cleaner:
             self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
-        self.forget(card, dirty.slot, dirty.instance)
+        self.forget(dirty.instance)
 
     def _clean(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
@@ -185,9 +185,9 @@ class Cleaner:
                 remedy='it is cleaned when that has ended',
             )
 
-    def forget(self, card: model.PciAddress, slot: str, instance: str) -> None:
-        """Forget what was done for a slot that its instance has again."""
-        self._hooked.discard((card, slot, instance))
+    def forget(self, instance: str) -> None:
+        """Let the program run anew for what an instance has again, or had."""
+        self._hooked = {one for one in self._hooked if one[2] != instance}
 
     def _find(self, card: model.PciAddress) -> model.Gpu:
         """Find a card that can be read.

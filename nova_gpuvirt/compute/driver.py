@@ -44,6 +44,7 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
                 release,
             )
         self._prepare()
+        self._remember_guests()
         found = self._gpus.survey(refresh=True)
         try:
             self._nova_options.check(found.gpus)
@@ -59,6 +60,14 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
             self._preparing.look()
         except Exception:
             LOG.exception('Not all cards are what the layout says')
+
+    def _remember_guests(self) -> None:
+        """Remember which guests have what, before one of them can end."""
+        try:
+            self._recall()
+            self._late_cleaning.remember()
+        except Exception:
+            LOG.exception('Who has what is remembered with a later update')
 
     # What Placement is told
 

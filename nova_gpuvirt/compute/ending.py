@@ -85,6 +85,7 @@ class Ending(parts.Parts):
         claims = self._ledger.claims(instance)
         self._late_releases.forget(instance.uuid, claims)
         self._late_cleaning.make_way(instance.uuid, claims)
+        self._cleaner.forget(instance.uuid)
         return super()._attach(instance)
 
     def cleanup(

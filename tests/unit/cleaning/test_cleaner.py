@@ -397,7 +397,7 @@ class HookTest(CleanerTestCase):
         sick = sickness.Sickness(self.host, _T4)
         sick.reset_fails(errno.ENOTTY)
         self.clean_once(exception.CleanFailed)
-        self.one.forget(self.card, self.dirty.slot, self.dirty.instance)
+        self.one.forget(self.dirty.instance)
         self.clean_once(exception.CleanFailed)
         self.assertEqual(2, len(self.runs()))
 
