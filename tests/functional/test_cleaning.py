@@ -304,6 +304,10 @@ class VfTest(CleaningTestCase):
 
 
 class MovesTest(CleaningTestCase):
+    def setUp(self):
+        super().setUp()
+        self.flags(allow_resize_to_same_host=True)
+
     def test_resize_within_the_host_and_back(self):
         server = self.boot(self.spec)
         (first,) = self.dirty()
@@ -357,7 +361,7 @@ class MovesTest(CleaningTestCase):
         cards = self.state_path('host1')
         shutil.rmtree(cards)
         self.run_periodic()
-        self.assertIn('No valid host', self.boot_refused(self.spec))
+        self.assertIn('Exhausted all hosts', self.boot_refused(self.spec))
         self.assertIn('install -d', self.log())
         cards.mkdir()
         self._delete_server(self.boot(self.spec))
