@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import model
+from nova_gpuvirt import once
 from nova_gpuvirt.backends import base
 from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.model import guest_device
@@ -41,14 +42,23 @@ class Handover:
         self._gpus = gpus
         self._lock = lock
         self._dirt = dirt or dirt_.Dirt()
+        self._unmarked = once.Once(LOG)
 
     def attach(
-        self, instance: str, claims: Collection[model.Claim]
+        self,
+        instance: str,
+        claims: Collection[model.Claim],
+        *,
+        arriving: bool = True,
     ) -> tuple[guest_device.GuestDevice, ...]:
         """Make an instance's devices ready and describe them for its guest.
 
+        :param arriving: whether it comes to this host; one that is here has
+            its devices already, and keeps them where that can't be remembered
         :raises PrepareFailed: when one can't be; none is left half-made
-        :raises Locked: when another program has the GPUs for itself
+        :raises InvalidRecord: when it can't be remembered that it has them
+        :raises Locked: when another program has the GPUs for itself, or what
+            is remembered of them
         """
         if not claims:
             return ()
@@ -56,14 +66,14 @@ class Handover:
         while True:
             try:
                 with self._lock():
-                    return self._attach(instance, claims)
+                    return self._attach(instance, claims, arriving)
             except exception.NotClean:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE)
 
     def _attach(
-        self, instance: str, claims: Collection[model.Claim]
+        self, instance: str, claims: Collection[model.Claim], arriving: bool
     ) -> tuple[guest_device.GuestDevice, ...]:
         gpus = self._gpus.look_at(claims)
         devices: list[guest_device.GuestDevice] = []
@@ -74,7 +84,7 @@ class Handover:
         }
         for found in found_of.values():
             for gpu, slot in found:
-                self._mark(gpu, slot, instance)
+                self._mark(gpu, slot, instance, arriving)
         try:
             for claim, found in found_of.items():
                 for gpu, slot in found:
@@ -92,12 +102,22 @@ class Handover:
             raise
         return tuple(devices)
 
-    def _mark(self, gpu: model.Gpu, slot: model.Slot, instance: str) -> None:
+    def _mark(
+        self, gpu: model.Gpu, slot: model.Slot, instance: str, arriving: bool
+    ) -> None:
         """Remember that an instance is about to have something."""
-        if isinstance(gpu.address, model.PciAddress):
-            backend = self._backend(slot)
-            functions = backend.functions(gpu, slot)
+        if not isinstance(gpu.address, model.PciAddress):
+            return
+        functions = self._backend(slot).functions(gpu, slot)
+        try:
             self._dirt.mark(gpu.address, slot, instance, functions)
+        except (exception.InvalidRecord, exception.Locked) as error:
+            if arriving:
+                raise
+            self._unmarked.warn(
+                f'{slot}: it is not remembered that instance {instance} has '
+                f'it, which goes on with it: {error}'
+            )
 
     def _join(self, claim: model.Claim, instance: str) -> bool:
         cards = _cards(claim.slot)

@@ -147,6 +147,54 @@ class CardTest(CleaningTestCase):
         self.assert_free()
 
 
+class UnrememberedTest(CleaningTestCase):
+    """What can't be remembered ends no server that is here already."""
+
+    def setUp(self):
+        self.flags(resume_guests_state_on_host_boot=True)
+        super().setUp()
+
+    def assert_goes_on(self, server):
+        """Make sure that it was told, and that it is cleaned in the end."""
+        self.assertEqual('ACTIVE', self.api.get_server(server['id'])['status'])
+        told = f'that instance {server["id"]} has it'
+        self.assertEqual(1, self.log().count(told))
+        self.assertEqual(1, len(self.hostdevs('host1', server)))
+
+    def assert_is_remembered(self, server):
+        self.run_periodic()
+        self.assertEqual(
+            [(server['id'], self.slot(server))],
+            [(one.instance, one.slot) for one in self.dirty()],
+        )
+        self.host.let_close_not_reset(self.card_of(server))
+        self._delete_server(server)
+        self.run_periodic()
+        self.assert_free()
+
+    def test_hard_reboot_without_the_folder(self):
+        server = self.boot(self.spec)
+        folder = self.state_path('host1')
+        shutil.rmtree(folder)
+        self._reboot_server(server, hard=True)
+        self.assert_goes_on(server)
+        self.assertIn('install -d', self.log())
+        self.run_periodic()
+        self.assertIn('Exhausted all hosts', self.boot_refused(self.spec))
+        folder.mkdir()
+        self.assert_is_remembered(server)
+
+    def test_reboot_of_the_host_with_a_record_that_can_not_be_read(self):
+        server = self.boot(self.spec)
+        card = self.card_of(server)
+        file = self.state_path('host1') / 'cards' / f'{card}.json'
+        self.reboot_host('host1', lambda: file.write_text(''))
+        self.assert_goes_on(server)
+        self.assertIn(str(file), self.log())
+        file.unlink()
+        self.assert_is_remembered(server)
+
+
 class HangingTestCase(CleaningTestCase):
     def hang(self):
         server = self.boot(self.spec)

@@ -3,10 +3,16 @@
 from nova_gpuvirt import exception
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
+from nova_gpuvirt.health import dirt
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
+from nova_gpuvirt.health import ways
 from nova_gpuvirt.host import lock
+from nova_gpuvirt.host import sysfs
 from tests.unit import test_gpus
 
 _CLAIM = model.Claim('VGPU', f'mdev:{test_gpus._CARD}/0@nvidia-t4-8q')
+_OTHER = '455d900f-4e14-4e4c-a73d-069cbf4541e6'
 
 
 class LockedTest(test_gpus.GpusTestCase):
@@ -44,3 +50,57 @@ class LockedTest(test_gpus.GpusTestCase):
         self.assertRaises(exception.PrepareFailed, self.attach)
         with self.lock.alone(0):
             pass
+
+
+class UnrememberedTest(test_gpus.GpusTestCase):
+    """A server that is here already is not ended by what can't be written."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.host.root / 'state'
+        self.folder.mkdir()
+        self.records = records.Records(self.folder)
+        self.handover = handover.Handover(
+            self.gpus,
+            dirt=dirt.Dirt(
+                self.records,
+                ways.Ways({'mdev': ways.Way.HOOK}),
+                sysfs.Sysfs(self.host.root),
+            ),
+        )
+
+    def attach(self, **kwargs):
+        return self.handover.attach(test_gpus._INSTANCE, [_CLAIM], **kwargs)
+
+    def test_one_that_is_here_goes_on_and_is_told_once(self):
+        self.folder.rmdir()
+        for _ in range(2):
+            self.assertEqual(1, len(self.attach(arriving=False)))
+        self.assertEqual(1, self.log.output.count('it is not remembered'))
+        self.assertIn(f'mdev:{test_gpus._CARD}/0', self.log.output)
+        self.assertIn('install -d', self.log.output)
+
+    def test_one_whose_record_can_not_be_read(self):
+        cards = self.folder / 'cards'
+        cards.mkdir()
+        (cards / f'{test_gpus._CARD}.json').write_text('{')
+        self.assertEqual(1, len(self.attach(arriving=False)))
+
+    def test_one_that_arrives_is_refused(self):
+        self.folder.rmdir()
+        self.assertRaises(exception.InvalidRecord, self.attach)
+        self.assertEqual(self.before, self.host.snapshot())
+
+    def test_what_another_has_left_is_given_to_none_of_both(self):
+        slot = _CLAIM.identifier
+        theirs = record.Dirty(slot, _OTHER, '2026-11-30T02:56:03Z')
+        card = model.PciAddress.parse(test_gpus._CARD)
+        self.records.change(
+            card,
+            lambda r: r.with_dirty(theirs).failed(slot, _OTHER, 'no reset'),
+        )
+        for arriving in (True, False):
+            self.assertRaises(
+                exception.PrepareFailed, self.attach, arriving=arriving
+            )
+        self.assertEqual('', self.log.output)
