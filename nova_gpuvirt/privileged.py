@@ -344,7 +344,7 @@ def reset_function(address: str) -> None:
 def reset_bus(addresses: Sequence[str]) -> None:
     """Reset functions with VFIO by the bus that they are on, all of it.
 
-    :raises OSError: as `reset_function` does, and EINVAL where another
-        function is on the bus or one is not with VFIO
+    :raises OSError: as `reset_function` does, and EINVAL or EPERM where a
+        function of another IOMMU group is on the bus, or one is not with VFIO
     """
     _resets.reset_bus(addresses)

@@ -72,9 +72,10 @@ def reset(
     :param functions: all of one bus, each with VFIO, none open
     :param ioctl: in place of the kernel's
     :raises OSError: that names what failed: EBUSY where a guest has one of
-        the functions open; EINVAL where another function is on the bus, where
-        one is not with VFIO, and where the bus can't be reset; ENOENT where
-        VFIO has no node of a function, or none at all
+        the functions open; EINVAL where a function on the bus is of none of
+        these groups, or has no driver of VFIO's, and where the bus can't be
+        reset, as that of a VF; EPERM where a driver of the host has one of a
+        group; ENOENT where VFIO has no node of a function, or none at all
     """
     with contextlib.ExitStack() as opened:
         container = _open(opened, root, _CONTAINER, 'VFIO')

@@ -277,10 +277,11 @@ class Sysfs:
         self._may_change().reset_function(str(address))
 
     def reset_bus(self, addresses: Sequence[model.PciAddress]) -> None:
-        """Reset functions by their bus; all on it are named, and with VFIO.
+        """Reset functions by their bus; all on it are with VFIO.
 
-        :raises OSError: as the kernel answers: EINVAL where there is another
-            or one is not with VFIO, EBUSY while a guest has one
+        :raises OSError: as the kernel answers: EINVAL or EPERM where one of
+            another IOMMU group is on it, or one is not with VFIO, EBUSY while
+            a guest has one
         """
         self._may_change().reset_bus([str(address) for address in addresses])
 
