@@ -89,7 +89,7 @@ class Cleaner:
             self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
-        self.forget(dirty.instance)
+        self._hooked.discard((card, dirty.slot, dirty.instance))
 
     def _clean(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
@@ -186,8 +186,11 @@ class Cleaner:
             )
 
     def forget(self, instance: str) -> None:
-        """Let the program run anew for what an instance has again, or had."""
-        self._hooked = {one for one in self._hooked if one[2] != instance}
+        """Let the program run anew for what an instance has again."""
+        # Another card's thread may add one meanwhile.
+        for one in tuple(self._hooked):
+            if one[2] == instance:
+                self._hooked.discard(one)
 
     def _find(self, card: model.PciAddress) -> model.Gpu:
         """Find a card that can be read.

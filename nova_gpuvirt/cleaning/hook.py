@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import select
+import selectors
 import signal
 import subprocess
 import threading
@@ -112,9 +112,10 @@ class _LastWords:
             self._read_some()
 
     def _is_ready(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        # Not `select.poll`, which eventlet takes away.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pipe, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def _read_some(self) -> bool:
         read = os.read(self._pipe, _CHUNK)

@@ -109,11 +109,17 @@ class CardCleaning:
                 self._lock.notify_all()
                 return
             self.is_running = True
-        threading.Thread(
-            target=self._run,
-            name=f'gpuvirt-cleaning-{self._address}',
-            daemon=True,
-        ).start()
+        try:
+            threading.Thread(
+                target=self._run,
+                name=f'gpuvirt-cleaning-{self._address}',
+                daemon=True,
+            ).start()
+        except RuntimeError as error:  # the machine can start no thread
+            LOG.warning(
+                '%s is cleaned with a later update: %s', self._address, error
+            )
+            self._end()
 
     def _is_let_be(self, dirty: record.Dirty) -> bool:
         """Tell whether it failed a moment ago, and nobody has said more."""
@@ -130,10 +136,13 @@ class CardCleaning:
                 self._clean_for_a_while()
         except Exception:
             LOG.exception('%s is cleaned with a later update', self._address)
-            with self._lock:
-                self.is_running = False
-                self._wanted.clear()
-                self._lock.notify_all()
+            self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self.is_running = False
+            self._wanted.clear()
+            self._lock.notify_all()
 
     def _goes_on(self) -> bool:
         """Tell whether there is more to do; who asks later starts anew."""
@@ -187,9 +196,7 @@ class CardCleaning:
         try:
             return self._clean_each(wanted)
         finally:
-            with self._lock:
-                self.in_progress.clear()
-                self._lock.notify_all()
+            self._end_progress(wanted)
 
     def _clean_each(self, wanted: frozenset[Mine]) -> dict[Mine, str]:
         self._means.dirt.look()
@@ -200,13 +207,14 @@ class CardCleaning:
         ]
         holdings = self._means.holdings() if entries else frozenset()
         owners = {(who, str(slot)) for who, _, slot in holdings}
-        waiting = {}
+        waiting = {mine(d): '' for d in entries if mine(d) in owners}
+        self._end_progress(waiting)
+        others = {at for _, at, _ in holdings} - {self._address}
         for dirty in entries:
             if mine(dirty) in owners:
-                waiting[mine(dirty)] = ''
                 continue
-            others = {at for who, at, _ in holdings if who != dirty.instance}
-            why = self._clean(dirty, others - {self._address})
+            why = self._clean(dirty, others)
+            self._end_progress([mine(dirty)])
             if why is not None:
                 waiting[mine(dirty)] = why
         with self._lock:
@@ -215,13 +223,20 @@ class CardCleaning:
             self._tell()
         return waiting
 
+    def _end_progress(self, some: Iterable[Mine]) -> None:
+        """Let instances have again what is not being cleaned any more."""
+        with self._lock:
+            self.in_progress.difference_update(some)
+            self._lock.notify_all()
+
     def _clean(
         self, dirty: record.Dirty, held: Collection[model.PciAddress]
     ) -> str | None:
         """Clean one thing, and tell why it has to wait, if so."""
         begin = self._means.clock()
+        is_clean = self._is_clean(dirty)
         try:
-            if not self._is_clean(dirty):
+            if not is_clean:
                 self._means.clean(self._address, dirty, held)
             self._means.dirt.cleaned(self._address, dirty)
         except exception.CleanFailed as error:
@@ -240,7 +255,7 @@ class CardCleaning:
             dirty.slot,
             dirty.instance,
             'as an operator says'
-            if self._is_clean(dirty)
+            if is_clean
             else f'in {self._means.clock() - begin:.1f} s',
         )
         return None
@@ -250,6 +265,8 @@ class CardCleaning:
     ) -> None:
         self._pause.begin()
         self._unwritten.add(mine(dirty))
+        # What is said from now on counts.
+        self._void.discard(mine(dirty))
         LOG.error(
             '%s is not clean after instance %s, and goes to nobody: %s',
             *(dirty.slot, dirty.instance, error),

@@ -63,7 +63,7 @@ class LateCleaning:
         for card, dirty, place in self._places():
             if place not in places:
                 unclaimed[card].append(dirty)
-            if place in places | self._claimed:
+            if dirty.is_taken_for_clean and (place in places | self._claimed):
                 void[card].append(card_cleaning.mine(dirty))
         self._claimed = places
         for card, some in unclaimed.items():
@@ -78,6 +78,8 @@ class LateCleaning:
 
         :param claimed: every slot that is claimed, where that is known
         """
+        self._dirt.look()
+        self._see_who_has_it_still()
         known = {slot.place for slot in self._dirt.all_slots()}
         if claimed is not None and all(
             part.place in known or not self._dirt.ways.is_remembered(part.kind)
@@ -92,6 +94,19 @@ class LateCleaning:
                 self._dirt.mark(card, slot, instance)
             except exception.GpuvirtError as error:
                 LOG.debug('%s is not marked: %s', slot, error)
+
+    def _see_who_has_it_still(self) -> None:
+        """Take nothing for clean that a server had when that was said."""
+        said = [e for e in self._dirt.entries() if e[1].is_taken_for_clean]
+        if not said:
+            return
+        owners = {(who, str(slot)) for who, _, slot in self._means.holdings()}
+        for card, dirty in said:
+            if card_cleaning.mine(dirty) in owners:
+                try:
+                    self._dirt.had_since(card, dirty)
+                except exception.GpuvirtError as error:
+                    LOG.debug('%s: %s', dirty.slot, error)
 
     def _has(self, instance: str, slot: model.Slot) -> bool:
         """Tell whether the guest of an instance has what that claims.

@@ -177,11 +177,16 @@ class Dirt:
         :raises Locked: when another one holds the records for long
         """
         new = record_.Quarantine(why, _now(), record_.By.NOVA_GPUVIRT)
+        self._change(card, lambda record: record.failed(dirty, why).put(new))
+
+    def had_since(self, card: model.PciAddress, dirty: record_.Dirty) -> None:
+        """Take nothing for clean that an instance has still.
+
+        :raises InvalidRecord: when it can't be remembered
+        :raises Locked: when another one holds the records for long
+        """
         self._change(
-            card,
-            lambda record: record.failed(dirty.slot, dirty.instance, why).put(
-                new
-            ),
+            card, lambda record: record.had_since(dirty.slot, dirty.instance)
         )
 
     def _before(self, function: model.PciAddress) -> record_.Function:

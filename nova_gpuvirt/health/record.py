@@ -127,12 +127,32 @@ class Record:
             ),
         )
 
-    def failed(self, slot: str, instance: str, why: str) -> Record:
-        """Take note that what an instance had could not be cleaned."""
+    def failed(self, dirty: Dirty, why: str) -> Record:
+        """Take note that what an instance had could not be cleaned.
+
+        That it is taken for clean counts still where it was said meanwhile.
+        """
         return dataclasses.replace(
             self,
             dirty=tuple(
-                dataclasses.replace(one, failed=why)
+                dataclasses.replace(
+                    one,
+                    failed=why,
+                    is_taken_for_clean=one.is_taken_for_clean
+                    and not dirty.is_taken_for_clean,
+                )
+                if (one.slot, one.instance) == (dirty.slot, dirty.instance)
+                else one
+                for one in self.dirty
+            ),
+        )
+
+    def had_since(self, slot: str, instance: str) -> Record:
+        """Take nothing for clean that an instance has still."""
+        return dataclasses.replace(
+            self,
+            dirty=tuple(
+                dataclasses.replace(one, is_taken_for_clean=False)
                 if (one.slot, one.instance) == (slot, instance)
                 else one
                 for one in self.dirty
@@ -141,7 +161,7 @@ class Record:
 
     def taken_for_clean(self) -> Record:
         """Take for clean what is dirty, and what nobody has any more."""
-        return self._with_each_dirty(is_taken_for_clean=True)
+        return self._with_each_dirty(is_taken_for_clean=True, failed=None)
 
     def to_be_tried(self) -> Record:
         """Forget that something could not be cleaned."""

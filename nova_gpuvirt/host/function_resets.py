@@ -93,7 +93,7 @@ class FunctionResets:
         )
 
     def reset_bus(self, addresses: Sequence[str]) -> None:
-        """Reset functions with their bus; all on it have to be of their groups.
+        """Reset functions with their bus; all on it must be in their groups.
 
         :raises OSError: as `hot_reset.reset` says; EBUSY and ETIMEDOUT as
             `reset_function` has them

@@ -1,5 +1,6 @@
 """What a guest had is clean when it is said to be, and else it is told why."""
 
+import contextlib
 import dataclasses
 import errno
 import pathlib
@@ -592,3 +593,28 @@ class HiveTest(CleanerTestCase):
             )
         self.restart()
         self.clean(self.card, self.dirty, self.cards[1:])
+
+
+class HooksTest(CleanerTestCase):
+    """The site's program for an instance that had several cards."""
+
+    def test_each_card_has_its_own(self):
+        self.start('mi300x-hive')
+        survey = self.gpus.survey(refresh=True)
+        first, second = [g.address for g in survey.gpus][:2]
+        self.handover.attach(
+            base.INSTANCE,
+            [model.Claim('', f'passthrough:{x}') for x in (first, second)],
+        )
+        entries = dict(self.dirt.entries())
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        said = folder / 'said'
+        program = folder / 'hook'
+        program.write_text(f'#!/bin/sh\necho $1 >> {said}\n')
+        program.chmod(0o755)
+        one = self.cleaner(ways.Way.HOOK, str(program))
+        sickness.Sickness(self.host, str(second)).reset_fails(errno.ENOTTY)
+        for card in (second, first, second):
+            with contextlib.suppress(exception.CleanFailed):
+                one.clean(card, entries[card])
+        self.assertEqual([str(second), str(first)], said.read_text().split())

@@ -161,7 +161,7 @@ class VirtualFunctionsTest(QuarantineCase):
         )
         kept.change(
             card,
-            lambda r: r.with_dirty(one).failed(one.slot, _INSTANCE, 'no'),
+            lambda r: r.with_dirty(one).failed(one, 'no'),
         )
         self.assertEqual(0, self.here('release', '3b:00.0')[0])
         self.assertEqual((one,), kept.read()[card].dirty)

@@ -3,6 +3,7 @@
 import pathlib
 import threading
 import time
+from unittest import mock
 
 import fixtures
 import testtools
@@ -276,8 +277,10 @@ class LateCleaningTest(testtools.TestCase):
         self.devices[_A] = {_CARD}
         self.late.remember([_whole(_CARD)])
         self.assertEqual({_whole(_CARD)}, self.dirt.slots(_CARD))
+        before = self.records.read()
         self.holdings.clear()
         self.late.remember([_whole(_CARD)])
+        self.assertEqual(before, self.records.read())
 
     def test_nothing_begins_after_the_end(self):
         self.mark(_CARD)
@@ -445,3 +448,83 @@ class LateCleaningTest(testtools.TestCase):
         self.holdings.add((_A, _CARD, slot))
         self.late.remember([slot])
         self.assertEqual({slot}, self.dirt.slots(_CARD))
+
+    def fail_once(self):
+        self.errors = [
+            exception.CleanFailed(
+                str(_CARD), wanted='it reset', found='ENOTTY', remedy='see'
+            )
+        ]
+
+    def look(self, times=1):
+        for _ in range(times):
+            self.late.look([])
+            self.let_end()
+
+    def test_word_of_an_operator_after_a_failure(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.late.look([_whole(_CARD)])
+        self.holdings.clear()
+        self.fail_once()
+        self.look()
+        self.assertIn('ENOTTY', self.dirt.failures[_CARD])
+        self.take_for_clean()
+        self.assertEqual({}, self.dirt.failures)
+        self.look()
+        self.assertEqual(frozenset(), self.dirt.slots(_CARD))
+        self.assertEqual([], self.cleaned)
+
+    def test_word_that_is_said_anew_after_one_that_did_not_count(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.late.look([_whole(_CARD)])
+        self.take_for_clean()
+        self.holdings.clear()
+        self.fail_once()
+        self.look()
+        self.assertIn('ENOTTY', self.dirt.failures[_CARD])
+        self.take_for_clean()
+        self.look(2)
+        self.assertEqual(frozenset(), self.dirt.slots(_CARD))
+        self.assertEqual([], self.cleaned)
+
+    def test_word_that_was_said_while_a_server_had_it_is_not_kept(self):
+        self.mark(_CARD)
+        self.claim(_CARD)
+        self.take_for_clean()
+        self.late.remember([_whole(_CARD)])
+        (one,) = self.records.read()[_CARD].dirty
+        self.assertFalse(one.is_taken_for_clean)
+
+    def test_machine_that_can_start_no_thread_cleans_later(self):
+        self.mark(_CARD)
+        with mock.patch.object(
+            threading.Thread, 'start', side_effect=RuntimeError('no thread')
+        ):
+            self.late.look([])
+        self.assertIn('no thread', self.log.output)
+        self.look()
+        self.assertEqual(1, len(self.cleaned))
+
+    def test_another_card_of_the_same_instance_is_told(self):
+        self.mark(_CARD)
+        self.claim(_OTHER)
+        self.late.look([_whole(_OTHER)])
+        self.let_end()
+        self.assertEqual([(_CARD, _A, frozenset({_OTHER}))], self.cleaned)
+
+    def test_instance_does_not_wait_for_what_is_cleaned_after_others(self):
+        self.mark_vfs(2)
+        self.holdings.discard((_uuid(1), _CARD, _vf(1)))
+        self.may_clean.clear()
+        # Both are wanted, and one is claimed again by then.
+        self.late.look([])
+        self.assertTrue(self.entered.wait(10))
+        claims = [model.Claim('VGPU', str(_vf(0)))]
+        waiting = threading.Thread(
+            target=self.late.make_way, args=(_uuid(0), claims), daemon=True
+        )
+        waiting.start()
+        waiting.join(10)
+        self.assertFalse(waiting.is_alive())
