@@ -204,7 +204,7 @@ class Building(ending.Ending):
             self._gate.opened(instance, allocated, arriving=arriving)
         )
         if arriving:
-            stack.enter_context(self._arrivals.of(instance.uuid))
+            stack.enter_context(self._arriving.of(instance.uuid))
             self._pinning.settle(instance)
 
     def _get_guest_config(

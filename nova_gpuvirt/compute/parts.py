@@ -23,7 +23,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt import privileged
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cleaning import cleaner
-from nova_gpuvirt.compute import arrivals
+from nova_gpuvirt.compute import arriving
 from nova_gpuvirt.compute import gate
 from nova_gpuvirt.compute import late_unplugs
 from nova_gpuvirt.compute import nova_options
@@ -137,7 +137,7 @@ class Parts(libvirt_driver.LibvirtDriver):
             self._gpus,
             allocations.Allocations(lambda: virtapi.reportclient),
         )
-        self._arrivals = arrivals.Arrivals()
+        self._arriving = arriving.Arriving()
         self._late_unplugs = late_unplugs.LateUnplugs(
             lambda instance: self._host.get_guest(instance)
         )
@@ -219,7 +219,7 @@ class Parts(libvirt_driver.LibvirtDriver):
         return self._handover.attach(
             instance.uuid,
             self._ledger.claims(instance),
-            arriving=instance.uuid in self._arrivals,
+            arriving=instance.uuid in self._arriving,
         )
 
     @staticmethod

@@ -301,7 +301,10 @@ def _is_part(claim: model.Claim) -> bool:
 
 
 def _claimed(claims: Iterable[model.Claim]) -> str:
-    return f'a server has claimed {min(c.identifier for c in claims)}'
+    first = min(claims, key=lambda claim: claim.identifier)
+    if not first.resource_class:
+        return f'{first.identifier} is not clean yet after its last server'
+    return f'a server has claimed {first.identifier}'
 
 
 def _waiting(user: str, steps: Iterable[object]) -> str:

@@ -22,8 +22,12 @@ from typing import TypeVar
 from nova_gpuvirt import model
 from nova_gpuvirt.host import bounded
 
-SECONDS = 90.0
-"""How long a reset may take: a card has several functions to wait for."""
+SECONDS = 240.0
+"""How long a reset may take.
+
+Linux 6.12 was seen to try an FLR, the slot and the bus of a card that did not
+come back, each for some 70 seconds.
+"""
 READ_SECONDS = 20.0
 """How long reading a configuration space may take."""
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 
-class Arrivals:
+class Arriving:
     """The instances that arrive, for all that is done for them meanwhile.
 
     One thread builds a guest: another that does something for the same
@@ -15,7 +15,7 @@ class Arrivals:
     """
 
     def __init__(self) -> None:
-        self._arriving = threading.local()
+        self._here = threading.local()
 
     def __contains__(self, instance: str) -> bool:
         """Tell whether an instance arrives, by its UUID."""
@@ -32,5 +32,5 @@ class Arrivals:
 
     @property
     def _uuids(self) -> list[str]:
-        uuids: list[str] = self._arriving.__dict__.setdefault('uuids', [])
+        uuids: list[str] = self._here.__dict__.setdefault('uuids', [])
         return uuids

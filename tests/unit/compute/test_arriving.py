@@ -4,35 +4,35 @@ import threading
 
 import testtools
 
-from nova_gpuvirt.compute import arrivals
+from nova_gpuvirt.compute import arriving
 
 
 class ArrivalsTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.arrivals = arrivals.Arrivals()
+        self.arriving = arriving.Arriving()
 
     def test_one_arrives_until_it_is_there(self):
-        self.assertNotIn('a', self.arrivals)
-        with self.arrivals.of('a'):
-            with self.arrivals.of('a'):
-                self.assertNotIn('b', self.arrivals)
-            self.assertIn('a', self.arrivals)
-        self.assertNotIn('a', self.arrivals)
+        self.assertNotIn('a', self.arriving)
+        with self.arriving.of('a'):
+            with self.arriving.of('a'):
+                self.assertNotIn('b', self.arriving)
+            self.assertIn('a', self.arriving)
+        self.assertNotIn('a', self.arriving)
 
     def test_one_that_fails_arrives_no_more(self):
         with (
             testtools.ExpectedException(ValueError),
-            self.arrivals.of('a'),
+            self.arriving.of('a'),
         ):
             raise ValueError
-        self.assertNotIn('a', self.arrivals)
+        self.assertNotIn('a', self.arriving)
 
     def test_another_thread_does_not_see_it(self):
         found = []
-        with self.arrivals.of('a'):
+        with self.arriving.of('a'):
             thread = threading.Thread(
-                target=lambda: found.append('a' in self.arrivals)
+                target=lambda: found.append('a' in self.arriving)
             )
             thread.start()
             thread.join()
