@@ -46,7 +46,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream bench lint format docs tables genconfig clean \
+	test-devstack test-upstream bench lint mutants format docs tables genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -145,6 +145,9 @@ lint: venv ## check style, types, requirements.txt and architecture
 	$(BIN)mypy
 	$(BIN)deptry nova_gpuvirt
 	$(BIN)lint-imports --no-cache --no-logo
+
+mutants: venv ## take each guard out, and see a test miss it (GUARD=dirty)
+	@$(BIN)python -u tools/mutants.py $(if $(GUARD),'$(GUARD)')
 
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix

@@ -301,7 +301,7 @@ def _is_part(claim: model.Claim) -> bool:
 
 
 def _claimed(claims: Iterable[model.Claim]) -> str:
-    first = min(claims, key=lambda claim: claim.identifier)
+    first = min(claims, key=lambda c: (not c.resource_class, c.identifier))
     if not first.resource_class:
         return f'{first.identifier} is not clean yet after its last server'
     return f'a server has claimed {first.identifier}'

@@ -134,7 +134,7 @@ class LayoutTest(base.GpuTestCase):
         self.write_layout('host1', _TWO)
         self.restart_compute_service('host1')
         self.api.put_service_force_down(service['id'], False)
-        self.assertIn('a server has claimed sriov:', self.log())
+        self.assertIn('is not clean yet after its last server', self.log())
         self.run_periodic()
         self.wait_until_clean()
         self.run_periodic()
