@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import uuid
 from collections.abc import Collection
@@ -61,8 +60,8 @@ class Cleaner:
     ) -> None:
         """Clean what an instance had, which it does not claim any more.
 
-        What is not there any more, as a VF, is clean; a card that is not
-        there is not.
+        What is not there any more, as a VF, is clean, and so is another card
+        in its place, by the kernel's word; a card that is not there is not.
 
         :param held: the cards of which anybody has something
         :raises ReleaseFailed: when it has to be tried later
@@ -83,8 +82,10 @@ class Cleaner:
         if not gpu.holds(slot.device):
             return
         if _is_another(gpu, slot, dirty):
-            # What is known of the old card says nothing of this one.
-            dirty = dataclasses.replace(dirty, functions=())
+            # The guest never had this one, which may have VFs by now: taking
+            # it from its driver would end them.
+            LOG.info('%s is another card than %s had', card, dirty.instance)
+            return
         if slot.takes_all:
             self._check_hive(gpu, held)
         with self._handover.undisturbed():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Set
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
@@ -36,9 +37,13 @@ def wait_until_clean(hosts: Mapping[pathlib.Path, Holdings]) -> None:
 
 
 def _is_dirty(state_path: pathlib.Path, holdings: Holdings) -> bool:
+    try:
+        known = records.Records(state_path).read()
+    except exception.InvalidRecord:  # nothing can be told of it
+        return False
     dirty = {
         (one.instance, one.slot)
-        for remembered in records.Records(state_path).read().values()
+        for remembered in known.values()
         if isinstance(remembered, record.Record)
         for one in remembered.dirty
         if one.failed is None
