@@ -97,7 +97,7 @@ class UnrememberedTest(test_gpus.GpusTestCase):
         card = model.PciAddress.parse(test_gpus._CARD)
         self.records.change(
             card,
-            lambda r: r.with_dirty(theirs).failed(slot, _OTHER, 'no reset'),
+            lambda r: r.with_dirty(theirs).failed(theirs, 'no reset'),
         )
         for arriving in (True, False):
             self.assertRaises(

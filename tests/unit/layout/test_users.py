@@ -36,7 +36,7 @@ class RememberedTest(testtools.TestCase):
         self.records.change(_CARD, lambda r: r.with_dirty(_DIRTY))
         self.assertIn(f'the server {_SERVER} has {_SLOT}', self.told())
         self.records.change(
-            _CARD, lambda r: r.failed(_SLOT, _SERVER, 'it did not reset')
+            _CARD, lambda r: r.failed(r.dirty[0], 'it did not reset')
         )
         self.assertIn('(it did not reset)', self.told())
         self.records.change(_CARD, lambda r: r.cleaned(_SLOT, _SERVER))
