@@ -50,7 +50,7 @@ class Cleaner:
         self._hook = hook
         self._resetting = resetting.Resetting(machine)
         # For what the hook has ended well, and which is not clean yet.
-        self._hooked: set[tuple[model.PciAddress, str, str]] = set()
+        self._hooked: set[tuple[model.PciAddress, tuple[str, str]]] = set()
 
     def clean(
         self,
@@ -67,7 +67,7 @@ class Cleaner:
         :raises ReleaseFailed: when it has to be tried later
         :raises CleanFailed: when it could not be cleaned
         """
-        slot = model.Claim('', dirty.slot).slot
+        slot = dirty.claim.slot
         if slot is None:
             raise exception.CleanFailed(
                 str(card),
@@ -90,15 +90,15 @@ class Cleaner:
             self._check_hive(gpu, held)
         with self._handover.undisturbed():
             self._clean(gpu, slot, dirty)
-        self._hooked.discard((card, dirty.slot, dirty.instance))
+        self._hooked.discard((card, dirty.key))
 
     def _clean(
         self, gpu: model.Gpu, slot: model.Slot, dirty: record.Dirty
     ) -> None:
         functions = self._functions(gpu, slot, dirty)
         self._run_hook(gpu, slot, dirty, functions)
-        claim = model.Claim('', dirty.slot)
-        for why in self._handover.release(dirty.instance, [claim]).values():
+        left = self._handover.release(dirty.instance, [dirty.claim])
+        for why in left.values():
             raise exception.ReleaseFailed(
                 str(gpu.address),
                 wanted=f'to take {slot} back',
@@ -118,25 +118,20 @@ class Cleaner:
         nothing that a guest did. What vfio-pci had then and has now stays
         with it.
         """
-        sysfs = self._machine.sysfs
-        boot = kernel.boot_id(sysfs.root)
+        boot = kernel.boot_id(self._machine.sysfs.root)
         if not footprint.is_of_another_boot(dirty, boot):
             return [*dirty.functions]
         return [
-            record.Function(
-                one.address,
-                now
-                if vfio.is_driver(one.driver)
-                and vfio.is_driver(
-                    now := sysfs.link(
-                        model.PciAddress.parse(one.address), 'driver'
-                    )
-                )
-                else None,
-                None,
-            )
+            record.Function(one.address, self._vfio_still(one), None)
             for one in dirty.functions
         ]
+
+    def _vfio_still(self, before: record.Function) -> str | None:
+        """Name VFIO's driver that a function has, if it had one before."""
+        address = model.PciAddress.parse(before.address)
+        now = self._machine.sysfs.link(address, 'driver')
+        has_been = vfio.is_driver(before.driver) and vfio.is_driver(now)
+        return now if has_been else None
 
     def _run_hook(
         self,
@@ -151,7 +146,7 @@ class Cleaner:
         :raises CleanFailed: when the program fails
         """
         assert isinstance(gpu.address, model.PciAddress)
-        ours = (gpu.address, dirty.slot, dirty.instance)
+        ours = (gpu.address, dirty.key)
         if (
             self._hook is None
             or self._ways.of(slot.kind) is not ways.Way.HOOK
@@ -189,9 +184,9 @@ class Cleaner:
     def forget(self, instance: str) -> None:
         """Let the program run anew for what an instance has again."""
         # Another card's thread may add one meanwhile.
-        for one in tuple(self._hooked):
-            if one[2] == instance:
-                self._hooked.discard(one)
+        for card, (owner, slot) in tuple(self._hooked):
+            if owner == instance:
+                self._hooked.discard((card, (owner, slot)))
 
     def _find(self, card: model.PciAddress) -> model.Gpu:
         """Find a card that can be read.
@@ -231,10 +226,9 @@ class Cleaner:
         if slot.device not in had:
             # It was not read before: what the next guest would have.
             # Renderers that are not on PCI are always among those found.
-            claim = model.Claim('', dirty.slot)
             (gpu,) = (
                 found
-                for found in self._gpus.look_at([claim])
+                for found in self._gpus.look_at([dirty.claim])
                 if found.address == gpu.address
             )
             had = [*self._gpus.backends[slot.kind].functions(gpu, slot)]

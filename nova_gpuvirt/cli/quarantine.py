@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +57,7 @@ class Quarantine(lister.Lister):
                 print(f'No card is at {card} now.', file=self.app.stderr)
             new = record.Quarantine(
                 parsed_args.reason,
-                record.time(datetime.datetime.now(datetime.UTC)),
+                record.now(),
                 record.By.OPERATOR,
             )
             known.records.change(card, lambda one: one.put(new))

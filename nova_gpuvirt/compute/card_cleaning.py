@@ -37,13 +37,8 @@ Clean = Callable[
 """Cleans what an instance had of a card, beside the cards that are held."""
 Holdings = Set[tuple[str, model.PciAddress, model.Slot]]
 """Who holds what of which card, a set card by card, as the database has it."""
-Mine = tuple[str, str]
-"""An instance, and the identifier of a slot that it had."""
-
-
-def mine(dirty: record.Dirty) -> Mine:
-    """Tell whose dirt it is, and where."""
-    return dirty.instance, dirty.slot
+Key = tuple[str, str]
+"""Who had it, and what, as `Dirty.key` has it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,18 +76,18 @@ class CardCleaning:
         self._lock = lock
         self._stopped = stopped
         self.is_running = False
-        self.in_progress: set[Mine] = set()
-        self._wanted: set[Mine] = set()
+        self.in_progress: set[Key] = set()
+        self._wanted: set[Key] = set()
         # Of those that an operator takes for clean: they had it since.
-        self._void: set[Mine] = set()
+        self._void: set[Key] = set()
         self._is_woken = False
         self._pause = commands.Pause()
         # Failures that could not be written.
-        self._unwritten: set[Mine] = set()
+        self._unwritten: set[Key] = set()
         self._warnings = once.Once(LOG)
 
     def want(
-        self, dirty: Collection[record.Dirty], void: Iterable[Mine] = ()
+        self, dirty: Collection[record.Dirty], void: Iterable[Key] = ()
     ) -> None:
         """Clean what is dirty, unless it is to be let be for a while.
 
@@ -100,7 +95,7 @@ class CardCleaning:
         """
         with self._lock:
             self._void.update(void)
-            new = {mine(d) for d in dirty if not self._is_let_be(d)}
+            new = {d.key for d in dirty if not self._is_let_be(d)}
             if not new or self._stopped.is_set():
                 return
             self._is_woken |= not new <= self._wanted
@@ -123,12 +118,12 @@ class CardCleaning:
 
     def _is_let_be(self, dirty: record.Dirty) -> bool:
         """Tell whether it failed a moment ago, and nobody has said more."""
-        failed = dirty.failed is not None or mine(dirty) in self._unwritten
+        failed = dirty.failed is not None or dirty.key in self._unwritten
         return failed and self._pause.is_on and not self._is_clean(dirty)
 
     def _is_clean(self, dirty: record.Dirty) -> bool:
         """Tell whether an operator takes for clean what nobody has."""
-        return dirty.is_taken_for_clean and mine(dirty) not in self._void
+        return dirty.is_taken_for_clean and dirty.key not in self._void
 
     def _run(self) -> None:
         try:
@@ -175,13 +170,13 @@ class CardCleaning:
     def _is_disturbed(self) -> bool:
         return self._is_woken or self._stopped.is_set()
 
-    def _leave(self, waiting: dict[Mine, str]) -> None:
+    def _leave(self, waiting: dict[Key, str]) -> None:
         with self._lock:
             self._wanted -= waiting.keys()
         for why in filter(None, waiting.values()):
             self._warnings.warn(why)
 
-    def _clean_once(self, wanted: frozenset[Mine]) -> dict[Mine, str]:
+    def _clean_once(self, wanted: frozenset[Key]) -> dict[Key, str]:
         """Clean what can be cleaned, and tell what has to wait for what.
 
         What is dirty is read before who claims it: a claim is saved before
@@ -198,32 +193,32 @@ class CardCleaning:
         finally:
             self._end_progress(wanted)
 
-    def _clean_each(self, wanted: frozenset[Mine]) -> dict[Mine, str]:
+    def _clean_each(self, wanted: frozenset[Key]) -> dict[Key, str]:
         self._means.dirt.look()
         entries = [
             dirty
             for card, dirty in self._means.dirt.entries()
-            if card == self._address and mine(dirty) in wanted
+            if card == self._address and dirty.key in wanted
         ]
         holdings = self._means.holdings() if entries else frozenset()
         owners = {(who, str(slot)) for who, _, slot in holdings}
-        waiting = {mine(d): '' for d in entries if mine(d) in owners}
+        waiting = {d.key: '' for d in entries if d.key in owners}
         self._end_progress(waiting)
         others = {at for _, at, _ in holdings} - {self._address}
         for dirty in entries:
-            if mine(dirty) in owners:
+            if dirty.key in owners:
                 continue
             why = self._clean(dirty, others)
-            self._end_progress([mine(dirty)])
+            self._end_progress([dirty.key])
             if why is not None:
-                waiting[mine(dirty)] = why
+                waiting[dirty.key] = why
         with self._lock:
             self._wanted -= wanted - waiting.keys()
         if len(waiting) < len(entries):
             self._tell()
         return waiting
 
-    def _end_progress(self, some: Iterable[Mine]) -> None:
+    def _end_progress(self, some: Iterable[Key]) -> None:
         """Let instances have again what is not being cleaned any more."""
         with self._lock:
             self.in_progress.difference_update(some)
@@ -248,8 +243,8 @@ class CardCleaning:
             LOG.debug('%s: the reason', dirty.slot, exc_info=True)
             return f'{dirty.slot} can not be cleaned: {error!r}'
         self._pause.forget()
-        self._unwritten.discard(mine(dirty))
-        self._void.discard(mine(dirty))
+        self._unwritten.discard(dirty.key)
+        self._void.discard(dirty.key)
         LOG.info(
             '%s is clean after instance %s, %s',
             dirty.slot,
@@ -264,9 +259,9 @@ class CardCleaning:
         self, dirty: record.Dirty, error: exception.CleanFailed
     ) -> None:
         self._pause.begin()
-        self._unwritten.add(mine(dirty))
+        self._unwritten.add(dirty.key)
         # What is said from now on counts.
-        self._void.discard(mine(dirty))
+        self._void.discard(dirty.key)
         LOG.error(
             '%s is not clean after instance %s, and goes to nobody: %s',
             *(dirty.slot, dirty.instance, error),
@@ -277,7 +272,7 @@ class CardCleaning:
         except exception.GpuvirtError as unwritten:
             LOG.error('%s', unwritten)
         else:
-            self._unwritten.discard(mine(dirty))
+            self._unwritten.discard(dirty.key)
 
     def _tell(self) -> None:
         try:

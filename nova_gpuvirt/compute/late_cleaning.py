@@ -64,7 +64,7 @@ class LateCleaning:
             if place not in places:
                 unclaimed[card].append(dirty)
             if dirty.is_taken_for_clean and (place in places | self._claimed):
-                void[card].append(card_cleaning.mine(dirty))
+                void[card].append(dirty.key)
         self._claimed = places
         for card, some in unclaimed.items():
             self._of(card).want(some, void[card])
@@ -102,7 +102,7 @@ class LateCleaning:
             return
         owners = {(who, str(slot)) for who, _, slot in self._means.holdings()}
         for card, dirty in said:
-            if card_cleaning.mine(dirty) in owners:
+            if dirty.key in owners:
                 try:
                     self._dirt.had_since(card, dirty)
                 except exception.GpuvirtError as error:
@@ -169,7 +169,7 @@ class LateCleaning:
                 )
             return self._cards[card]
 
-    def _in_progress(self) -> set[card_cleaning.Mine]:
+    def _in_progress(self) -> set[card_cleaning.Key]:
         return {m for card in self._cards.values() for m in card.in_progress}
 
     def _places(
@@ -177,5 +177,5 @@ class LateCleaning:
     ) -> Iterator[tuple[model.PciAddress, record.Dirty, object]]:
         """List what is dirty, with its card and its place, None for any."""
         for card, dirty in self._dirt.entries():
-            slot = model.Claim('', dirty.slot).slot
+            slot = dirty.claim.slot
             yield card, dirty, slot and slot.place

@@ -8,7 +8,6 @@ anything, so it counts over a kill of nova-compute at any time.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import logging
 import threading
 from collections.abc import Callable
@@ -77,7 +76,7 @@ class Dirt:
         if not isinstance(device, model.PciAddress):
             return frozenset()
         return frozenset(
-            _slot(one) or model.Slot(model.WHOLE, device)
+            one.claim.slot or model.Slot(model.WHOLE, device)
             for one in self._dirty.get(device, ())
         )
 
@@ -126,24 +125,24 @@ class Dirt:
             return
         self.look()
         boot = self._boot()
-        known = self._dirty.get(card, ())
+        key = instance, str(slot)
         if any(
-            _is(one, slot, instance)
+            one.key == key
             and not (functions and footprint.is_of_another_boot(one, boot))
-            for one in known
+            for one in self._dirty.get(card, ())
         ):
             return
         new = record_.Dirty(
             str(slot),
             instance,
-            _now(),
+            record_.now(),
             tuple(self._before(function) for function in functions),
             boot=boot,
         )
 
         def mark(record: record_.Record) -> record_.Record:
             for one in record.dirty:
-                if _is(one, slot, instance):
+                if one.key == key:
                     # Since the host's start no guest has had it.
                     return record.with_dirty(
                         dataclasses.replace(
@@ -164,9 +163,7 @@ class Dirt:
         :raises InvalidRecord: when it can't be remembered
         :raises Locked: when another one holds the records for long
         """
-        self._change(
-            card, lambda record: record.cleaned(dirty.slot, dirty.instance)
-        )
+        self._change(card, lambda record: record.cleaned(dirty))
 
     def failed(
         self, card: model.PciAddress, dirty: record_.Dirty, why: str
@@ -176,7 +173,7 @@ class Dirt:
         :raises InvalidRecord: when it can't be remembered
         :raises Locked: when another one holds the records for long
         """
-        new = record_.Quarantine(why, _now(), record_.By.NOVA_GPUVIRT)
+        new = record_.Quarantine(why, record_.now(), record_.By.NOVA_GPUVIRT)
         self._change(card, lambda record: record.failed(dirty, why).put(new))
 
     def had_since(self, card: model.PciAddress, dirty: record_.Dirty) -> None:
@@ -185,9 +182,7 @@ class Dirt:
         :raises InvalidRecord: when it can't be remembered
         :raises Locked: when another one holds the records for long
         """
-        self._change(
-            card, lambda record: record.had_since(dirty.slot, dirty.instance)
-        )
+        self._change(card, lambda record: record.had_since(dirty))
 
     def _before(self, function: model.PciAddress) -> record_.Function:
         """Read what a function is before a guest has it."""
@@ -214,18 +209,6 @@ class Dirt:
         self.look()
 
 
-def _now() -> str:
-    return record_.time(datetime.datetime.now(datetime.UTC))
-
-
-def _slot(dirty: record_.Dirty) -> model.Slot | None:
-    return model.Claim('', dirty.slot).slot
-
-
-def _is(dirty: record_.Dirty, slot: model.Slot, instance: str) -> bool:
-    return (dirty.slot, dirty.instance) == (str(slot), instance)
-
-
 def _others(
     dirty: Collection[record_.Dirty], slot: model.Slot, instance: str
 ) -> list[record_.Dirty]:
@@ -236,7 +219,7 @@ def _others(
         if one.instance != instance
         and (
             slot.takes_all
-            or (theirs := _slot(one)) is None
+            or (theirs := one.claim.slot) is None
             or theirs.takes_all
             or theirs.place == slot.place
         )

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-from typing import Any
+from collections.abc import Callable
+
+from nova_gpuvirt import model
 
 TIME = '%Y-%m-%dT%H:%M:%SZ'
 
@@ -64,6 +66,16 @@ class Dirty:
     boot: str | None = None
     is_taken_for_clean: bool = False
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Who had it, and what: it is dirty once for each two."""
+        return self.instance, self.slot
+
+    @property
+    def claim(self) -> model.Claim:
+        """What it is as a claim, of no class: nobody claims it any more."""
+        return model.Claim('', self.slot)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
@@ -113,65 +125,56 @@ class Record:
 
     def with_dirty(self, new: Dirty) -> Record:
         """Take note that an instance has something."""
-        record = self.cleaned(new.slot, new.instance)
+        record = self.cleaned(new)
         return dataclasses.replace(record, dirty=(*record.dirty, new))
 
-    def cleaned(self, slot: str, instance: str) -> Record:
+    def cleaned(self, dirty: Dirty) -> Record:
         """Take note that nothing of an instance is there any more."""
-        return dataclasses.replace(
-            self,
-            dirty=tuple(
-                one
-                for one in self.dirty
-                if (one.slot, one.instance) != (slot, instance)
-            ),
-        )
+        left = tuple(one for one in self.dirty if one.key != dirty.key)
+        return dataclasses.replace(self, dirty=left)
 
     def failed(self, dirty: Dirty, why: str) -> Record:
         """Take note that what an instance had could not be cleaned.
 
         That it is taken for clean counts still where it was said meanwhile.
         """
-        return dataclasses.replace(
-            self,
-            dirty=tuple(
-                dataclasses.replace(
-                    one,
-                    failed=why,
-                    is_taken_for_clean=one.is_taken_for_clean
-                    and not dirty.is_taken_for_clean,
-                )
-                if (one.slot, one.instance) == (dirty.slot, dirty.instance)
-                else one
-                for one in self.dirty
-            ),
-        )
 
-    def had_since(self, slot: str, instance: str) -> Record:
+        def failed(one: Dirty) -> Dirty:
+            if one.key != dirty.key:
+                return one
+            said = one.is_taken_for_clean and not dirty.is_taken_for_clean
+            return dataclasses.replace(
+                one, failed=why, is_taken_for_clean=said
+            )
+
+        return self._with_each(failed)
+
+    def had_since(self, dirty: Dirty) -> Record:
         """Take nothing for clean that an instance has still."""
-        return dataclasses.replace(
-            self,
-            dirty=tuple(
+        return self._with_each(
+            lambda one: (
                 dataclasses.replace(one, is_taken_for_clean=False)
-                if (one.slot, one.instance) == (slot, instance)
+                if one.key == dirty.key
                 else one
-                for one in self.dirty
-            ),
+            )
         )
 
     def taken_for_clean(self) -> Record:
         """Take for clean what is dirty, and what nobody has any more."""
-        return self._with_each_dirty(is_taken_for_clean=True, failed=None)
+        return self._with_each(
+            lambda one: dataclasses.replace(
+                one, is_taken_for_clean=True, failed=None
+            )
+        )
 
     def to_be_tried(self) -> Record:
         """Forget that something could not be cleaned."""
-        return self._with_each_dirty(failed=None)
-
-    def _with_each_dirty(self, **changes: Any) -> Record:
-        dirty = tuple(
-            dataclasses.replace(one, **changes) for one in self.dirty
+        return self._with_each(
+            lambda one: dataclasses.replace(one, failed=None)
         )
-        return dataclasses.replace(self, dirty=dirty)
+
+    def _with_each(self, how: Callable[[Dirty], Dirty]) -> Record:
+        return dataclasses.replace(self, dirty=tuple(map(how, self.dirty)))
 
 
 NOTHING = Record()
@@ -180,3 +183,8 @@ NOTHING = Record()
 def time(when: datetime.datetime) -> str:
     """Write a time as records have it."""
     return when.astimezone(datetime.UTC).strftime(TIME)
+
+
+def now() -> str:
+    """Write the time of this moment."""
+    return time(datetime.datetime.now(datetime.UTC))

@@ -8,7 +8,6 @@ anew.
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections.abc import Callable
 from collections.abc import Collection
@@ -60,7 +59,7 @@ class Sickness:
                 self._change(
                     card, lambda r: r.released(record_.By.NOVA_GPUVIRT)
                 )
-        now = record_.time(datetime.datetime.now(datetime.UTC))
+        now = record_.now()
         for device, signs in self._watch.sick.items():
             if isinstance(device, model.PciAddress) and device not in sick:
                 reason = '; '.join(sign.text for sign in signs)

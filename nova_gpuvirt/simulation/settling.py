@@ -42,7 +42,7 @@ def _is_dirty(state_path: pathlib.Path, holdings: Holdings) -> bool:
     except exception.InvalidRecord:  # nothing can be told of it
         return False
     dirty = {
-        (one.instance, one.slot)
+        one.key
         for remembered in known.values()
         if isinstance(remembered, record.Record)
         for one in remembered.dirty

@@ -405,7 +405,7 @@ class MovesTest(CleaningTestCase):
         (address,) = (a for a in self.records.read() if str(a) == card)
         self._reboot_server(cards[0], hard=True)
         self.records.change(
-            address, lambda r: r.cleaned(slot, cards[0]['id']).with_dirty(gone)
+            address, lambda r: r.cleaned(r.dirty[0]).with_dirty(gone)
         )
         self._reboot_server(cards[0], hard=True)
         self.assertEqual(

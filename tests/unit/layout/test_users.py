@@ -39,7 +39,7 @@ class RememberedTest(testtools.TestCase):
             _CARD, lambda r: r.failed(r.dirty[0], 'it did not reset')
         )
         self.assertIn('(it did not reset)', self.told())
-        self.records.change(_CARD, lambda r: r.cleaned(_SLOT, _SERVER))
+        self.records.change(_CARD, lambda r: r.cleaned(_DIRTY))
         self.assertIsNone(self.told())
 
     def test_what_can_not_be_read_is_not_nobody(self):
