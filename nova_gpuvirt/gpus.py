@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -11,14 +10,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from nova_gpuvirt import backends
-from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.backends import partitions
 from nova_gpuvirt.cards import bridges
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
+from nova_gpuvirt.cards import hives
 from nova_gpuvirt.cards import operator_filter as operator_filter_
-from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cards import reasons
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.health import dirt as dirt_
@@ -82,9 +80,7 @@ class Gpus:
         self._changing: set[model.Device] = set()
         self._reasons = reasons.Log()
         self.partitions = partitions.Partitions(machine)
-        # As amdgpu told them while it had the cards.
-        self._hives: dict[model.PciAddress, str] = {}
-        self._in_no_hive: set[model.PciAddress] = set()
+        self.hives = hives.Hives(machine.sysfs)
         self._nvlinks = nvlinks.NvLinks(machine.run)
         self._bridges = bridges.NONE
         self.backends = {
@@ -148,57 +144,17 @@ class Gpus:
         try:
             if refresh:
                 for gpu in gpus:
-                    self._learn_hive(gpu)
+                    self.hives.learn(gpu)
                 self.partitions.refresh(gpus)
             return topology.fabrics(
                 gpus,
-                self._hives,
+                self.hives.known,
                 self.partitions.view(gpus),
                 self._bridges,
             )
         except Exception as error:
             LOG.warning('The sets of cards could not be told: %s', error)
             return ()
-
-    def _learn_hive(self, gpu: model.Gpu) -> None:
-        """Read a card's hive; one that can't be read is as it was."""
-        if isinstance(gpu.address, model.PciAddress):
-            with contextlib.suppress(exception.SysfsError):
-                hive = discovery.hive(self._machine.sysfs, gpu.address)
-                if hive is not None:
-                    self._hives[gpu.address] = hive
-                    self._in_no_hive.discard(gpu.address)
-                elif gpu.address not in self._hives and _tells_hives(gpu):
-                    self._in_no_hive.add(gpu.address)
-
-    def hive_of(
-        self, card: model.PciAddress, among: Collection[model.PciAddress]
-    ) -> set[model.PciAddress]:
-        """List those cards that are of a card's hive, or may be.
-
-        amdgpu tells, and only while it has a card. Until it has told of both,
-        AMD's cards of one model may be of one hive.
-        """
-        mine = self._hives.get(card)
-        others = {*among} - {card, *self._in_no_hive}
-        known = {c for c in others if mine and self._hives.get(c) == mine}
-        if card in self._in_no_hive:
-            return set()
-        ids = self._ids(card)
-        if ids is None or ids[0] != model.AMD:
-            return known
-        return known | {
-            c
-            for c in others
-            if (mine is None or c not in self._hives) and self._ids(c) == ids
-        }
-
-    def _ids(self, card: model.PciAddress) -> model.Ids | None:
-        """Read the ids of a card, None where it is not there."""
-        try:
-            return pci_function.ids(self._machine.sysfs, card)
-        except exception.SysfsError:
-            return None
 
     def _learn_bridges(self, gpus: Collection[model.Gpu]) -> None:
         """Ask for NVLinks from card to card, where no NVSwitch is between."""
@@ -379,19 +335,6 @@ class Gpus:
         """List what the last report found claimed of a card."""
         provider = self._reported.get(device)
         return provider.card.taken if provider else ()
-
-
-def _tells_hives(gpu: model.Gpu) -> bool:
-    """Tell whether amdgpu has a card, and has done all to start it.
-
-    It shows the render node last (``drm_dev_register`` of amdgpu_drv.c).
-    """
-    function = gpu.function
-    return (
-        function is not None
-        and function.driver == 'amdgpu'
-        and gpu.render_node is not None
-    )
 
 
 def _devices(claims: Iterable[model.Claim]) -> set[model.Device]:

@@ -251,7 +251,7 @@ class Cleaner:
         assert function is not None
         if resets.is_of_one_function(self._machine.sysfs, function):
             return
-        others = self._gpus.hive_of(function.address, held)
+        others = self._gpus.hives.beside(function.address, held)
         if others:
             raise exception.ReleaseFailed(
                 str(gpu.address),

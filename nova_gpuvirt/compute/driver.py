@@ -64,8 +64,10 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
     def _remember_guests(self) -> None:
         """Remember which guests have what, before one of them can end."""
         try:
-            self._recall()
-            self._late_cleaning.remember()
+            # Without guests Placement need not be waited for.
+            if self.list_instance_uuids():
+                self._recall()
+                self._late_cleaning.remember()
         except Exception:
             LOG.exception('Who has what is remembered with a later update')
 

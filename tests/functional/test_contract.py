@@ -193,6 +193,29 @@ class DriverTest(unittest.TestCase):
             *('self', 'context', 'nodename'),
         )
 
+    def test_claims_are_freed_and_reported_under_one_lock(self):
+        """So nobody claims what a server had before it is known dirty."""
+        update = resource_tracker.ResourceTracker.update_usage
+        source = inspect.getsource(update)
+        self.assertIn(
+            'synchronized(COMPUTE_RESOURCE_SEMAPHORE, fair=True)', source
+        )
+        self.assertLess(
+            source.index('self._update_usage_from_instance('),
+            source.index('self._update('),
+        )
+        for end in (
+            manager.ComputeManager._complete_deletion,
+            manager.ComputeManager._shelve_offload_instance,
+        ):
+            self.assertIn(
+                'self._update_resource_tracker(context, instance)',
+                inspect.getsource(end),
+            )
+
+    def test_guests_are_listed_by_the_uuids_of_their_servers(self):
+        self.assertEqual(['self'], _parameters(_LIBVIRT.list_instance_uuids))
+
     def test_loader_looks_below_nova_virt(self):
         source = inspect.getsource(virt_driver.load_compute_driver)
         self.assertIn('nova.virt.%s', source)
