@@ -23,6 +23,7 @@ from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.health import quarantine as quarantine_
 from nova_gpuvirt.host import machine as machine_
 from nova_gpuvirt.placement import identity
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import providers as providers_
 from nova_gpuvirt.vendors import nvlinks
 
@@ -235,7 +236,7 @@ class Gpus:
     def report(
         self,
         node: str,
-        known: Mapping[model.Device, providers_.Known],
+        known: Mapping[model.Device, inventory.Known],
         *,
         everything: bool = True,
     ) -> tuple[providers_.Provider | providers_.SetProvider, ...]:
@@ -282,7 +283,7 @@ class Gpus:
     def _look_at_changed(
         self,
         seen: discovery.Host,
-        known: Mapping[model.Device, providers_.Known],
+        known: Mapping[model.Device, inventory.Known],
         changing: Collection[model.Device],
     ) -> discovery.Host:
         """Look at the cards whose claims changed since the last report.

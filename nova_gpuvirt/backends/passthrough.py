@@ -144,17 +144,14 @@ class Passthrough(base.Backend):
                 unseen = str(processes.Hidden())
         except Exception as error:
             unseen = str(error)
-        if openers:
-            return False, in_use.named(openers)
-        if is_locked is False:
-            return False, 'something that can not be seen, by its unbindLock,'
-        if unseen is not None:
+        opener = in_use.keeping(openers, is_locked)
+        if opener is None and unseen is not None:
             LOG.warning(
                 'Who has %s open on the host can not be seen: %s. While '
                 'something has, libvirt may hang',
                 *(card, unseen),
             )
-        return False, None
+        return False, opener
 
     def release(self, slot: model.Slot, instance: str) -> None:
         """Give the lock back, where the card never went to the guest."""

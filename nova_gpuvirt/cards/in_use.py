@@ -58,3 +58,18 @@ def named(openers: Collection[card_openers.Opener]) -> str:
     first = sorted(openers)[:_SHOWN]
     more = len(openers) - len(first)
     return ', '.join(map(str, first)) + (f' and {more} more' if more else '')
+
+
+def keeping(
+    openers: Collection[card_openers.Opener] | None, is_locked: bool | None
+) -> str | None:
+    """Tell who keeps a card with its driver, None where nobody is known to.
+
+    :param openers: None where they can't be seen
+    :param is_locked: False where NVIDIA's lock was refused
+    """
+    if openers:
+        return named(openers)
+    if is_locked is False:
+        return 'something that can not be seen, by its unbindLock,'
+    return None

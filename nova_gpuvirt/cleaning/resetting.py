@@ -140,11 +140,7 @@ class Resetting:
         if is_locked:
             return None
         openers = self._sysfs.card_openers([function])[function]
-        if openers:
-            return in_use.named(openers)
-        if is_locked is False:
-            return 'something that can not be seen, by its unbindLock,'
-        return None
+        return in_use.keeping(openers, is_locked)
 
     def _move_to_vfio(self, function: model.PciAddress) -> None:
         if vfio.is_driver(self._driver(function)):

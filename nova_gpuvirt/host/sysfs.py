@@ -23,34 +23,11 @@ from nova_gpuvirt.host import card_openers
 from nova_gpuvirt.host import files
 from nova_gpuvirt.host import mdevs
 from nova_gpuvirt.host import numerals
+from nova_gpuvirt.host import readable
 from nova_gpuvirt.host import rootonly
 from nova_gpuvirt.host import unbind_lock
 
-# Files of a function that may be read, relative to its directory.
-_FILES = re.compile(
-    '|'.join(
-        (
-            'aer_dev_(fatal|nonfatal)',
-            'ari_enabled|boot_vga|class|device|driver_override|numa_node',
-            'reset_method|resource|serial_number|sriov_totalvfs',
-            'subsystem_device|subsystem_vendor|vendor',
-            r'mdev_supported_types/[\w-]+/(available_instances|description|name)',
-            # NVIDIA's vGPU on kernels without its mdevs, on VFs
-            'nvidia/(creatable_vgpu_types|current_vgpu_type|gpu_instance_id'
-            '|placement_id)',
-            # SR-IOV of Intel's i915 (not of the kernel's own) and xe
-            r'drm/card\d+/(prelim_)?iov/vf\d+/gt\d?/lmem_quota',
-            r'sriov_admin/vf\d+/profile/vram_quota',
-            # XGMI of AMD's amdgpu
-            'xgmi_hive_info/xgmi_hive_id',
-        )
-    )
-)
-_FOLDERS = re.compile(
-    r'drm|mdev_supported_types|drm/card\d+/(prelim_)?iov(/vf\d+)?'
-)
 _ROOT_BUS = re.compile(r'pci[0-9a-f]{4,8}:[0-9a-f]{2}')
-_LINKS = re.compile('driver|iommu_group|physfn')
 _ALL_ONES = b'\xff' * 4
 _HEADER = 64
 _CONFIG_SECONDS = 2.0
@@ -97,7 +74,7 @@ class Sysfs:
         :raises SysfsError: when the file can't be read
         :raises ValueError: for a file that is not on the list
         """
-        _check(_FILES, name)
+        readable.check(readable.FILES, name)
         try:
             return self.root.text(f'{_DEVICES}/{address}/{name}')
         except (OSError, UnicodeDecodeError) as error:
@@ -117,7 +94,7 @@ class Sysfs:
 
         :raises ValueError: for a file that is not on the list
         """
-        _check(_FILES, name)
+        readable.check(readable.FILES, name)
         return self.root.exists(f'{_DEVICES}/{address}/{name}')
 
     def can_be_written(self, address: model.PciAddress, name: str) -> bool:
@@ -126,7 +103,7 @@ class Sysfs:
         :param name: one that can be read as well
         :raises ValueError: for a file that is not on the list
         """
-        _check(_FILES, name)
+        readable.check(readable.FILES, name)
         return self.root.can_be_written(f'{_DEVICES}/{address}/{name}')
 
     def has_reset(self, address: model.PciAddress) -> bool:
@@ -297,7 +274,7 @@ class Sysfs:
 
         :raises ValueError: for a folder that is not on the list
         """
-        _check(_FOLDERS, folder)
+        readable.check(readable.FOLDERS, folder)
         return tuple(
             sorted(self.root.names_if_there(f'{_DEVICES}/{address}/{folder}'))
         )
@@ -346,7 +323,7 @@ class Sysfs:
 
         :raises ValueError: for a link that is not on the list
         """
-        _check(_LINKS, name)
+        readable.check(readable.LINKS, name)
         return self.root.linked_name(f'{_DEVICES}/{address}/{name}')
 
     def above(self, address: model.PciAddress) -> tuple[str, ...]:
@@ -401,11 +378,6 @@ class Sysfs:
         Groups alone don't tell: an mdev has one without any IOMMU.
         """
         return bool(self.root.names_if_there('sys/class/iommu'))
-
-
-def _check(listed: re.Pattern[str], name: str) -> None:
-    if not listed.fullmatch(name):
-        raise ValueError(f'{name!r} is not among what may be read')
 
 
 def _unreadable(

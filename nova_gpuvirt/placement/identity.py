@@ -18,7 +18,7 @@ from collections.abc import Set
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
-from nova_gpuvirt.placement import providers
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import traits as traits_
 
 
@@ -45,7 +45,7 @@ def why_another(gpu: model.Gpu, traits: Iterable[str]) -> str | None:
 
 
 def of_claimed(
-    known: Mapping[model.Device, providers.Known],
+    known: Mapping[model.Device, inventory.Known],
 ) -> dict[model.Device, frozenset[str]]:
     """Tell what the cards are that something is claimed of.
 

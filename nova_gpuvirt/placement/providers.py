@@ -6,12 +6,6 @@
      ├─ <node>_gpuvirt_0000:3b:00.0 PGPU, VGPU, CUSTOM_VGPU_NVIDIA_T4_2Q, …
      ├─ <node>_gpuvirt_0000:86:00.0
      └─ <node>_gpuvirt_fabric0      CUSTOM_GPU_SET_2, CUSTOM_GPU_SET_4, …
-
-An inventory's total is what is claimed plus what can be claimed now. Where
-that is nothing it is ``total=1, reserved=1``: Placement refuses to remove
-the class of an allocation, and an allocation may be under way. A class that
-the card does not have any more is emptied so, and removed when Placement has
-no allocation of it: none can come while it is empty.
 """
 
 from __future__ import annotations
@@ -35,6 +29,7 @@ from nova_gpuvirt.cards import lost_modes
 from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import traits as traits_
 
 _INFIX = '_gpuvirt_'
@@ -93,23 +88,6 @@ class SetProvider:
     retired: Set[str] = frozenset()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a provider from before: Placement's, and the claims.
-
-    `unused` are the classes of which Placement has nothing allocated, and
-    nothing to allocate.
-    """
-
-    inventories: Mapping[str, Mapping[str, int | float]]
-    traits: Collection[str]
-    claims: Collection[model.Claim]
-    unused: Set[str] = frozenset()
-
-
-UNKNOWN = Known({}, (), ())
-
-
 def provider_name(node: str, address: model.Device) -> str:
     """Name the provider of a card, or of a fabric."""
     return f'{node}{_INFIX}{address}'
@@ -130,7 +108,7 @@ def providers(
     node: str,
     gpus: Iterable[model.Gpu],
     unreadable: Collection[model.Device],
-    known: Mapping[model.Device, Known],
+    known: Mapping[model.Device, inventory.Known],
     preferred: Callable[[model.Gpu], Sequence[str]] = lambda _: (),
     fabrics: Sequence[topology.Fabric] = (),
     last: Mapping[model.Device, Provider] = types.MappingProxyType({}),
@@ -162,7 +140,7 @@ def providers(
     ]
     for address in sorted(cards, key=str):
         gpu = found.get(address)
-        before = known.get(address, UNKNOWN)
+        before = known.get(address, inventory.UNKNOWN)
         provider = last.get(address)
         if provider is None or not _stands(
             provider, gpu, claims[address], before
@@ -181,7 +159,7 @@ def _stands(
     provider: Provider,
     gpu: model.Gpu | None,
     taken: Sequence[model.Claim],
-    known: Known,
+    known: inventory.Known,
 ) -> bool:
     """Tell whether a card's provider shall be as it was to be before."""
     card = provider.card
@@ -213,7 +191,7 @@ def _card(
 def _of_fabrics(
     node: str,
     gpus: Mapping[model.Device, model.Gpu],
-    known: Mapping[model.Device, Known],
+    known: Mapping[model.Device, inventory.Known],
     claims: Mapping[model.Device, Collection[model.Claim]],
     fabrics: Sequence[topology.Fabric],
 ) -> Iterable[SetProvider]:
@@ -222,7 +200,7 @@ def _of_fabrics(
     for name in sorted({n for n in known if isinstance(n, model.FabricName)}):
         named.setdefault(name, None)
     for name, fabric in sorted(named.items()):
-        before = known.get(name, UNKNOWN)
+        before = known.get(name, inventory.UNKNOWN)
         free: dict[str, tuple[model.CardSet, ...]] = {}
         can_be = fabric is not None and topology.can_be(fabric, gpus)
         if fabric is None or not can_be:
@@ -234,7 +212,7 @@ def _of_fabrics(
             offers.all_of(rc, [model.Slot(model.SET, s) for s in sets])
             for rc, sets in free.items()
         ]
-        inventories, resources, retired = _units(
+        inventories, resources, retired = inventory.of(
             slots, before, may_have=free if can_be else None
         )
         yield SetProvider(
@@ -250,7 +228,7 @@ def _of_fabrics(
 def fabric_names(
     fabrics: Iterable[topology.Fabric],
     gpus: Mapping[model.Device, model.Gpu],
-    known: Mapping[model.Device, Known],
+    known: Mapping[model.Device, inventory.Known],
 ) -> dict[model.FabricName, topology.Fabric | None]:
     """Name the fabrics, those that have a provider as they were named.
 
@@ -318,7 +296,7 @@ def _is_set_of(fabric: topology.Fabric, claim: model.Claim) -> bool:
 def _why_no_sets(
     fabric: topology.Fabric | None,
     gpus: Mapping[model.Device, model.Gpu],
-    known: Known,
+    known: inventory.Known,
 ) -> set[str]:
     """Mark a provider that has no sets any more.
 
@@ -340,8 +318,8 @@ def _why_no_sets(
     return traits if traits & present else traits | {trait_names.MISSING}
 
 
-def _provider(name: str, card: Card, known: Known) -> Provider:
-    inventories, resources, retired = _units(
+def _provider(name: str, card: Card, known: inventory.Known) -> Provider:
+    inventories, resources, retired = inventory.of(
         card.free, known, may_have=_classes_of(card)
     )
     if card.gpu is not None:
@@ -376,72 +354,6 @@ def _classes_of(card: Card) -> frozenset[str] | None:
     if offers.offers_anything(card.gpu):
         return offers.classes(card.gpu)
     return None
-
-
-def _units(
-    free: Iterable[offers.Offer],
-    known: Known,
-    *,
-    may_have: Collection[str] | None,
-) -> tuple[
-    dict[str, dict[str, int | float]],
-    dict[str, frozenset[model.Claim]],
-    frozenset[str],
-]:
-    """Tell a provider's inventories and resources, class by class.
-
-    A class that it has no more stays, empty, until Placement says that nobody
-    has anything of it: to remove it while an allocation of it is under way
-    would fail every update of the host.
-
-    :param free: what is left of each class that it has
-    :param may_have: other classes that it may have, None for any
-    :returns: also the classes that it has no more
-    """
-    claimed: dict[str, set[model.Claim]] = {}
-    for claim in known.claims:
-        claimed.setdefault(claim.resource_class, set()).add(claim)
-    by_class = {offer.resource_class: offer for offer in free}
-    retired = frozenset(
-        ()
-        if may_have is None
-        else {*known.inventories}.difference(by_class, claimed, may_have)
-    )
-    kept = {*known.inventories} - (retired & known.unused)
-    resources = {}
-    inventories = {}
-    for rc in sorted({*by_class, *claimed, *kept}):
-        offer = by_class.get(rc, offers.Offer(rc, (), 0))
-        made = frozenset(claimed.get(rc, ()))
-        resources[rc] = made | {
-            model.Claim(rc, str(slot)) for slot in offer.slots
-        }
-        before = int(known.inventories.get(rc, {}).get('max_unit', 1))
-        inventories[rc] = _inventory(
-            len(made) + offer.count,
-            offer.per_card,
-            held=min(before, len(made)),
-        )
-    return inventories, resources, retired - known.unused
-
-
-def _inventory(
-    count: int, per_card: int | None, *, held: int
-) -> dict[str, int | float]:
-    """Tell what there is of a class.
-
-    :param held: as many as one guest may have by now: Placement moves no
-        allocation that is larger than what it allows
-    """
-    total = max(count, 1)
-    return {
-        'total': total,
-        'reserved': 0 if count else 1,
-        'min_unit': 1,
-        'max_unit': max(min(total, per_card or total), held),
-        'step_size': 1,
-        'allocation_ratio': 1.0,
-    }
 
 
 def classes(

@@ -18,7 +18,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import trait_names
-from nova_gpuvirt.placement import providers
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.simulation import hosts
 
 _CARD = '0000:3b:00.0'
@@ -324,16 +324,16 @@ class ReportTest(GpusTestCase):
         address = model.PciAddress.parse(_CARD)
         self.host.unplug(_CARD)
         for _ in range(3):
-            self.gpus.report('node1', {address: providers.UNKNOWN})
+            self.gpus.report('node1', {address: inventory.UNKNOWN})
         self.assertEqual(1, self.log.output.count(f'{_CARD} is not offered'))
         self.host.plug(_CARD)
-        self.gpus.report('node1', {address: providers.UNKNOWN})
+        self.gpus.report('node1', {address: inventory.UNKNOWN})
         self.assertIn(f'{_CARD} is offered again', self.log.output)
 
     def of_card(self, *claims):
         """Report a card in whose place another model was claimed of."""
         other = 'CUSTOM_GPU_ID_10DE_2331'
-        known = providers.Known({}, {other}, frozenset(claims))
+        known = inventory.Known({}, {other}, frozenset(claims))
         found = self.gpus.report(
             'node1', {model.PciAddress.parse(_CARD): known}
         )

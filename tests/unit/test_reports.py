@@ -19,6 +19,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root as root_
@@ -84,7 +85,7 @@ class Reports:
             for p in self.gpus.report(_NODE, self.known, **kwargs)
         }
         self.known = {
-            device: providers.Known(
+            device: inventory.Known(
                 provider.inventories,
                 provider.traits,
                 self.claims(device),
@@ -100,7 +101,7 @@ class Reports:
     def claim(self, device, claims):
         """Let a provider have these claims."""
         before = self.known[device]
-        self.known[device] = providers.Known(
+        self.known[device] = inventory.Known(
             before.inventories, before.traits, frozenset(claims)
         )
 
@@ -221,7 +222,7 @@ class LookTest(testtools.TestCase):
     def test_a_trait_that_others_gave_is_seen_at_once(self):
         card = self.cards[0]
         before = self.reports.known[card]
-        self.reports.known[card] = providers.Known(
+        self.reports.known[card] = inventory.Known(
             before.inventories, {*before.traits, 'CUSTOM_THEIRS'}, ()
         )
         told = self.reports.report(everything=False)

@@ -20,6 +20,7 @@ from nova import objects
 from nova.compute import provider_tree
 
 from nova_gpuvirt import model
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import providers as providers_
 
 Provider = providers_.Provider | providers_.SetProvider
@@ -65,7 +66,7 @@ class Published:
         *,
         everything: bool = True,
         unused: Mapping[str, Set[str]] = types.MappingProxyType({}),
-    ) -> tuple[dict[model.Device, providers_.Known], dict[model.Device, str]]:
+    ) -> tuple[dict[model.Device, inventory.Known], dict[model.Device, str]]:
         """Tell what is known of our providers in a tree, and their UUIDs.
 
         :param everything: whether to look at those too that were settled
@@ -87,7 +88,7 @@ class Published:
             device = providers_.address_of(node, name)
             if device is not None:
                 uuids[device] = uuid
-                known[device] = providers_.Known(
+                known[device] = inventory.Known(
                     inventories,
                     traits,
                     assigned.get(uuid, frozenset()),
@@ -109,7 +110,7 @@ class Published:
         tree: provider_tree.ProviderTree,
         node: str,
         providers: Iterable[Provider],
-        known: Mapping[model.Device, providers_.Known],
+        known: Mapping[model.Device, inventory.Known],
         uuids: Mapping[model.Device, str],
         renew: Callable[[str], None],
     ) -> dict[str, Provider]:
@@ -124,7 +125,7 @@ class Published:
             device = providers_.address_of(node, provider.name)
             assert device is not None
             uuid = uuids.get(device)
-            before = known.get(device, providers_.UNKNOWN)
+            before = known.get(device, inventory.UNKNOWN)
             if uuid is None:
                 uuid = tree.new_child(provider.name, node)
                 _write(tree, uuid, provider, before)
@@ -183,7 +184,7 @@ def _changes(
     tree: provider_tree.ProviderTree,
     uuid: str,
     provider: Provider,
-    known: providers_.Known,
+    known: inventory.Known,
 ) -> bool:
     """Tell whether a provider becomes another one in the tree."""
     stands = (
@@ -197,7 +198,7 @@ def _write(
     tree: provider_tree.ProviderTree,
     uuid: str,
     provider: Provider,
-    known: providers_.Known,
+    known: inventory.Known,
 ) -> None:
     """Write a provider; traits that others gave meanwhile stay."""
     tree.update_inventory(uuid, provider.inventories)

@@ -19,6 +19,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import guest_device
+from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation import hosts
 
@@ -66,7 +67,7 @@ class BackendsTest(testtools.TestCase):
 
     def report(self, *claims):
         """What Placement is told of the card, given these claims on it."""
-        known = {_CARD: providers.Known({}, (), claims)}
+        known = {_CARD: inventory_.Known({}, (), claims)}
         name = providers.provider_name('node1', _CARD)
         (provider,) = (
             p for p in self.gpus.report('node1', known) if p.name == name

@@ -18,6 +18,7 @@ from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
+from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation import root as root_
@@ -66,7 +67,7 @@ class TestCase(testtools.TestCase):
         """Count what is free in Placement, with these claims on the card."""
         card = model.PciAddress.parse(address)
         known = {
-            card: providers.Known({'PGPU': {'total': 1}}, (), claims),
+            card: inventory_.Known({'PGPU': {'total': 1}}, (), claims),
         }
         name = providers.provider_name('node1', card)
         (provider,) = (

@@ -16,6 +16,7 @@ from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.explain import obstacles
 from nova_gpuvirt.explain import verdict
 from nova_gpuvirt.explain import wanted
+from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation.drivers import mdev
 from tests.unit.cards import test_offers
@@ -91,7 +92,7 @@ class RealCardTest(unittest.TestCase):
 
     def reported(self, gpu, claims):
         """A fleet of one host with this card, each claim by its server."""
-        known = providers.Known({}, (), tuple(claims.values()))
+        known = inventory_.Known({}, (), tuple(claims.values()))
         (provider,) = providers.providers(
             'host1', [gpu], (), {test_offers.ADDRESS: known}
         )

@@ -15,6 +15,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import providers
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root as root_
@@ -54,7 +55,7 @@ class WithheldCase(testtools.TestCase):
             )
         }
         self.known = {
-            device: providers.Known(
+            device: inventory.Known(
                 p.inventories, p.traits, self.claims.get(device, frozenset())
             )
             for device, p in found.items()

@@ -6,7 +6,7 @@ import unittest
 from nova_gpuvirt import model
 from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import identity
-from nova_gpuvirt.placement import providers
+from nova_gpuvirt.placement import inventory
 from tests.unit.cards import test_offers
 from tests.unit.cards import test_topology
 
@@ -63,22 +63,22 @@ class WhyAnotherTest(unittest.TestCase):
 
 class OfClaimedTest(unittest.TestCase):
     def test_a_card_without_a_claim_may_become_another(self):
-        known = {_CARD: providers.Known({}, {_T4}, ())}
+        known = {_CARD: inventory.Known({}, {_T4}, ())}
         self.assertEqual({}, identity.of_claimed(known))
-        known = {_CARD: providers.Known({}, {_T4, 'CUSTOM_A'}, {_WHOLE})}
+        known = {_CARD: inventory.Known({}, {_T4, 'CUSTOM_A'}, {_WHOLE})}
         self.assertEqual({_CARD: frozenset({_T4})}, identity.of_claimed(known))
 
     def test_provider_whose_traits_were_not_written_says_nothing(self):
-        known = {_CARD: providers.Known({}, (), {_WHOLE})}
+        known = {_CARD: inventory.Known({}, (), {_WHOLE})}
         self.assertEqual({}, identity.of_claimed(known))
 
     def test_a_set_is_of_its_cards(self):
         first, second = (test_topology.address(n) for n in (1, 2))
         own = {
-            test_topology.address(n): providers.Known({}, {_T4}, ())
+            test_topology.address(n): inventory.Known({}, {_T4}, ())
             for n in (1, 2, 3)
         }
-        fabric = {_FABRIC: providers.Known({}, {_T4}, {set_of(1, 2)})}
+        fabric = {_FABRIC: inventory.Known({}, {_T4}, {set_of(1, 2)})}
         both = dict.fromkeys((first, second), frozenset({_T4}))
         self.assertEqual(both, identity.of_claimed(own | fabric))
         # With [gpuvirt]kinds = set the cards have no providers.
@@ -87,8 +87,8 @@ class OfClaimedTest(unittest.TestCase):
     def test_a_set_that_can_not_be_read_says_not_of_which_fabric(self):
         odd = model.Claim('CUSTOM_GPU_SET_2', 'set:of-another-version')
         known = {
-            _CARD: providers.Known({}, {_H100}, ()),
-            _FABRIC: providers.Known({}, {_T4}, {odd}),
+            _CARD: inventory.Known({}, {_H100}, ()),
+            _FABRIC: inventory.Known({}, {_T4}, {odd}),
         }
         self.assertEqual(
             {_CARD: frozenset({_H100})}, identity.of_claimed(known)

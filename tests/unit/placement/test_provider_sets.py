@@ -10,6 +10,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import topology
 from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import inventory
 from nova_gpuvirt.placement import providers
 from tests.unit.cards import test_topology
 
@@ -33,7 +34,7 @@ def report(gpus, known=None):
 
 
 def known_of(provider, claims=()):
-    return providers.Known(provider.inventories, provider.traits, claims)
+    return inventory.Known(provider.inventories, provider.traits, claims)
 
 
 def free(provider, rc, claims=()):
@@ -74,7 +75,7 @@ class SetsTest(unittest.TestCase):
             if n in pairs and not {n, n + 1} & cards
         ]
         known = {
-            test_topology.address(n): providers.Known(
+            test_topology.address(n): inventory.Known(
                 {},
                 (),
                 [
@@ -86,7 +87,7 @@ class SetsTest(unittest.TestCase):
             for n in cards
         }
         held = [claim(s) for s in sets]
-        known[_FABRIC] = providers.Known(
+        known[_FABRIC] = inventory.Known(
             {}, ('CUSTOM_GPU_ID_10DE_1234',), held
         )
         taken = {test_topology.address(n) for n in cards}
@@ -94,7 +95,7 @@ class SetsTest(unittest.TestCase):
         told = report(self.gpus, known)
         for gpu in self.gpus:
             provider = told[str(gpu.address)]
-            mine = known.get(gpu.address, providers.UNKNOWN).claims
+            mine = known.get(gpu.address, inventory.UNKNOWN).claims
             self.assertEqual(
                 gpu.address not in taken, bool(free(provider, 'PGPU', mine))
             )
@@ -114,7 +115,7 @@ class SetsTest(unittest.TestCase):
     def test_size_that_is_no_more_goes_when_nobody_uses_it(self):
         rc = 'CUSTOM_GPU_SET_16'
         known = {
-            _FABRIC: providers.Known(
+            _FABRIC: inventory.Known(
                 {rc: {'total': 1}}, ('CUSTOM_GPU_ID_10DE_1234',), ()
             )
         }
@@ -127,7 +128,7 @@ class SetsTest(unittest.TestCase):
     def test_claim_that_can_not_be_read_may_be_on_any_card(self):
         odd = model.Claim('CUSTOM_GPU_SET_2', 'set:of-another-version')
         known = {
-            _FABRIC: providers.Known({}, ('CUSTOM_GPU_ID_10DE_1234',), [odd])
+            _FABRIC: inventory.Known({}, ('CUSTOM_GPU_ID_10DE_1234',), [odd])
         }
         told = report(self.gpus, known)
         self.assertEqual(
@@ -172,7 +173,7 @@ class FabricNameTest(unittest.TestCase):
     def test_fabric_without_traits_is_found_again(self):
         # It was created, and its traits were not written.
         fine = self.model(2, 1, 2)
-        for before in (providers.UNKNOWN, known_of(report(fine)['fabric0'])):
+        for before in (inventory.UNKNOWN, known_of(report(fine)['fabric0'])):
             nameless = dataclasses.replace(before, traits=())
             told = report(fine, {_FABRIC: nameless})
             self.assertEqual({'fabric0'}, {n for n in told if 'fabric' in n})
@@ -180,7 +181,7 @@ class FabricNameTest(unittest.TestCase):
 
     def test_fabrics_that_earlier_tries_left_are_used_first(self):
         left = {
-            model.FabricName(n): providers.Known({}, {trait_names.MISSING}, ())
+            model.FabricName(n): inventory.Known({}, {trait_names.MISSING}, ())
             for n in (0, 1)
         }
         told = report(self.model(2, 1, 2), left)
@@ -200,7 +201,7 @@ class FabricNameTest(unittest.TestCase):
             (claim(_cards(5, 6)), held, '0001'),
         ):
             left = {
-                model.FabricName(n): providers.Known({}, (), [c] if c else ())
+                model.FabricName(n): inventory.Known({}, (), [c] if c else ())
                 for n, c in enumerate((one, other))
             }
             told = report(gpus, left)
@@ -208,7 +209,7 @@ class FabricNameTest(unittest.TestCase):
             self.assertIn(name, told['fabric0'].traits)
             self.assertNotIn('fabric2', told)
         for strange in (odd, claim(_cards(1, 5)), claim(_cards(7, 8))):
-            left = {_FABRIC: providers.Known({}, (), [strange])}
+            left = {_FABRIC: inventory.Known({}, (), [strange])}
             told = report(gpus, left)
             self.assertEqual({trait_names.MISSING}, told['fabric0'].traits)
             self.assertIn('fabric2', told)

@@ -7,6 +7,7 @@ import os_traits
 
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import operator_filter
+from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.placement import providers
 from tests.unit.cards import test_offers
 
@@ -27,7 +28,9 @@ def report(gpus, known=None, unreadable=()):
 def after(provider, claims=()):
     """What Placement knows when it was told of a provider."""
     return {
-        ADDRESS: providers.Known(provider.inventories, provider.traits, claims)
+        ADDRESS: inventory_.Known(
+            provider.inventories, provider.traits, claims
+        )
     }
 
 
@@ -58,7 +61,7 @@ class ProviderTest(unittest.TestCase):
             self.assertEqual(len(provider.resources[rc]), inventory['total'])
 
     def test_claims_are_published_beside_what_is_free(self):
-        known = {ADDRESS: providers.Known({}, (), (VGPU,))}
+        known = {ADDRESS: inventory_.Known({}, (), (VGPU,))}
         (provider,) = report([card()], known)
         self.assertIn(VGPU, provider.resources['VGPU'])
         self.assertEqual(2, provider.inventories['VGPU']['total'])
@@ -68,7 +71,7 @@ class ProviderTest(unittest.TestCase):
         )
 
     def test_nothing_left_is_one_reserved(self):
-        known = {ADDRESS: providers.Known({}, (), (WHOLE,))}
+        known = {ADDRESS: inventory_.Known({}, (), (WHOLE,))}
         (provider,) = report([card()], known)
         self.assertEqual(
             {
@@ -103,12 +106,14 @@ class ProviderTest(unittest.TestCase):
             (2, (VGPU,), 1),
             (2, (), 1),
         ):
-            known = providers.Known({'VGPU': {'max_unit': before}}, (), claims)
+            known = inventory_.Known(
+                {'VGPU': {'max_unit': before}}, (), claims
+            )
             (provider,) = report([limited], {ADDRESS: known})
             self.assertEqual(most, provider.inventories['VGPU']['max_unit'])
 
     def test_a_guest_is_offered_no_more_slots_than_it_may_have(self):
-        known = {ADDRESS: providers.Known({}, (), (VGPU,))}
+        known = {ADDRESS: inventory_.Known({}, (), (VGPU,))}
         limited = test_offers.card(test_offers.NVIDIA, per_guest=1)
         (provider,) = report([limited])
         self.assertEqual(1, len(provider.resources['VGPU']))
@@ -137,7 +142,7 @@ class AgainTest(unittest.TestCase):
 
     def setUp(self):
         self.card = card()
-        self.known = {ADDRESS: providers.Known({}, (), (VGPU,))}
+        self.known = {ADDRESS: inventory_.Known({}, (), (VGPU,))}
         (self.before,) = report([self.card], self.known)
 
     def test_it_is_the_same(self):
@@ -191,7 +196,7 @@ class TraitsTest(unittest.TestCase):
         self.assertLessEqual(standard, set(os_traits.get_traits()))
 
     def test_traits_of_others_stay_and_stale_ones_of_ours_go(self):
-        known = providers.Known(
+        known = inventory_.Known(
             {},
             ('CUSTOM_RACK_7', 'CUSTOM_GPU_MISSING', 'CUSTOM_GPU_PROFILE_X'),
             (),
@@ -289,7 +294,7 @@ class GoneTest(unittest.TestCase):
 
     def beside(self, **inventories):
         """What is known of a provider that has had other classes too."""
-        return providers.Known(
+        return inventory_.Known(
             {**self.before.inventories, **inventories}, self.before.traits, ()
         )
 

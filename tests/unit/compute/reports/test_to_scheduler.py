@@ -18,7 +18,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import summary
-from nova_gpuvirt.placement import providers as providers_
+from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import demand
@@ -42,7 +42,7 @@ def told(providers, running=None, arrived=(), console=True):
 class CardTest(unittest.TestCase):
     def one(self, *claims, gpus=None):
         known = {
-            test_providers.ADDRESS: providers_.Known({}, (), claims),
+            test_providers.ADDRESS: inventory_.Known({}, (), claims),
         }
         found = [test_providers.card()] if gpus is None else gpus
         _, read, _ = told(test_providers.report(found, known))
