@@ -5,12 +5,16 @@ import pathlib
 import fixtures
 import testtools
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import gpus
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import operator_filter
+from nova_gpuvirt.cleaning import cleaner
+from nova_gpuvirt.cleaning import hook
 from nova_gpuvirt.health import dirt
 from nova_gpuvirt.health import records
+from nova_gpuvirt.health import ways
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
@@ -18,6 +22,8 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import root as root_
 
+T4 = '0000:3b:00.0'
+WHOLE = f'passthrough:{T4}'
 INSTANCE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 _PCI = '/sys/bus/pci'
 
@@ -96,3 +102,39 @@ class TestCase(testtools.TestCase):
             self.host.release_hold(address)
             self.libvirt.reattach(model.PciAddress.parse(address))
         self.libvirt.moved.clear()
+
+
+class CleanerTestCase(TestCase):
+    """A test of a cleaner, on a host of its own."""
+
+    def cleaner(self, way=ways.Way.RESET, program=None):
+        how = ways.Ways(dict.fromkeys(ways.KINDS, way))
+        return cleaner.Cleaner(
+            self.machine,
+            self.gpus,
+            self.handover,
+            how,
+            program and hook.Hook(program, 10),
+        )
+
+    def clean(self, card, dirty, held=(), **options):
+        self.cleaner(**options).clean(card, dirty, held)
+
+    def waits(self, card, dirty, held=()):
+        error = self.assertRaises(
+            exception.ReleaseFailed, self.clean, card, dirty, held
+        )
+        return error.found
+
+    def refused(self, card, dirty):
+        error = self.assertRaises(
+            exception.CleanFailed, self.clean, card, dirty
+        )
+        return error.found
+
+    def have_a_whole_card(self):
+        """Let a guest have had a T4 whole, which VFIO did not reset."""
+        self.start('t4')
+        self.card, self.dirty = self.attach(WHOLE)
+        self.host.let_close_not_reset(T4)
+        self.guest(T4)

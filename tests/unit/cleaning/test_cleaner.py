@@ -1,20 +1,13 @@
 """What a guest had is clean when it is said to be, and else it is told why."""
 
-import contextlib
 import dataclasses
 import errno
-import pathlib
 
 import fixtures
 
 from nova_gpuvirt import exception
-from nova_gpuvirt import gpus
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import operator_filter
 from nova_gpuvirt.cards import pci_function
-from nova_gpuvirt.cards import vgpu
-from nova_gpuvirt.cleaning import cleaner
-from nova_gpuvirt.cleaning import hook
 from nova_gpuvirt.cleaning import resetting
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
@@ -23,44 +16,14 @@ from nova_gpuvirt.simulation.hosts import navi
 from nova_gpuvirt.simulation.hosts import t4
 from tests.unit.cleaning import base
 
-_T4 = '0000:3b:00.0'
-_WHOLE = f'passthrough:{_T4}'
+_T4 = base.T4
+_WHOLE = base.WHOLE
 
 
-class CleanerTestCase(base.TestCase):
-    def cleaner(self, way=ways.Way.RESET, program=None):
-        how = ways.Ways(dict.fromkeys(ways.KINDS, way))
-        return cleaner.Cleaner(
-            self.machine,
-            self.gpus,
-            self.handover,
-            how,
-            program and hook.Hook(program, 10),
-        )
-
-    def clean(self, card, dirty, held=(), **options):
-        self.cleaner(**options).clean(card, dirty, held)
-
-    def waits(self, card, dirty, held=()):
-        error = self.assertRaises(
-            exception.ReleaseFailed, self.clean, card, dirty, held
-        )
-        return error.found
-
-    def refused(self, card, dirty):
-        error = self.assertRaises(
-            exception.CleanFailed, self.clean, card, dirty
-        )
-        return error.found
-
-
-class WholeCardTest(CleanerTestCase):
+class WholeCardTest(base.CleanerTestCase):
     def setUp(self):
         super().setUp()
-        self.start('t4')
-        self.card, self.dirty = self.attach(_WHOLE)
-        self.host.let_close_not_reset(_T4)
-        self.guest(_T4)
+        self.have_a_whole_card()
 
     def test_is_reset_and_has_its_driver_again(self):
         self.assertEqual({_T4}, self.host.unclean())
@@ -221,7 +184,7 @@ class WholeCardTest(CleanerTestCase):
         self.assertIn('cdi:x?', self.refused(self.card, dirty))
 
 
-class RebootTest(CleanerTestCase):
+class RebootTest(base.CleanerTestCase):
     """What a reboot has changed is not what a guest has changed."""
 
     def setUp(self):
@@ -285,7 +248,7 @@ class RebootTest(CleanerTestCase):
         self.assertEqual('vfio-pci', self.driver(_T4))
 
 
-class OpenOnTheHostTest(CleanerTestCase):
+class OpenOnTheHostTest(base.CleanerTestCase):
     """A card that NVIDIA's driver lets go only when nobody has it open."""
 
     def setUp(self):
@@ -322,118 +285,7 @@ class OpenOnTheHostTest(CleanerTestCase):
         self.host.stop(pid)
 
 
-class HookTest(CleanerTestCase):
-    """The site's program runs once for a card that nobody has any more."""
-
-    def setUp(self):
-        super().setUp()
-        self.start('t4')
-        self.card, self.dirty = self.attach(_WHOLE)
-        self.host.let_close_not_reset(_T4)
-        self.guest(_T4)
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.said = folder / 'said'
-        self.program = folder / 'hook'
-        device = self.host.root / f'sys/bus/pci/devices/{_T4}'
-        lock = f'{self.host.root}/proc/driver/nvidia/gpus/{_T4}/unbindLock'
-        self.write(
-            f'echo $(basename $(readlink {device}/driver)) $(cat {lock}) '
-            f'>> {self.said}'
-        )
-        self.one = self.cleaner(ways.Way.HOOK, str(self.program))
-
-    def write(self, text):
-        self.program.write_text(f'#!/bin/sh\n{text}\n')
-        self.program.chmod(0o755)
-
-    def clean_once(self, error=None):
-        if error is None:
-            self.one.clean(self.card, self.dirty)
-        else:
-            self.assertRaises(error, self.one.clean, self.card, self.dirty)
-
-    def runs(self):
-        return self.said.read_text().splitlines() if self.ran else []
-
-    @property
-    def ran(self):
-        return self.said.exists()
-
-    def test_has_the_driver_from_before_and_may_open_the_card(self):
-        self.clean_once()
-        self.assertEqual(['nvidia 0'], self.runs())
-
-    def test_waits_for_a_guest(self):
-        self.libvirt.guest = 'an orphan'
-        for _ in range(3):
-            self.clean_once(exception.ReleaseFailed)
-        self.assertFalse(self.ran)
-        self.libvirt.guest = None
-        self.clean_once()
-        self.assertEqual(['nvidia 0'], self.runs())
-
-    def test_waits_for_a_process_of_the_host(self):
-        pid = self.host.start('python3', '/dev/nvidia0')
-        self.clean_once(exception.ReleaseFailed)
-        self.assertFalse(self.ran)
-        self.host.stop(pid)
-        self.clean_once()
-        self.assertTrue(self.ran)
-
-    def test_is_not_run_again_where_the_reset_failed(self):
-        sick = sickness.Sickness(self.host, _T4)
-        sick.reset_fails(errno.ENOTTY)
-        for _ in range(2):
-            self.clean_once(exception.CleanFailed)
-        sick.heal()
-        self.clean_once()
-        self.assertEqual(['nvidia 0'], self.runs())
-
-    def test_runs_for_the_next_time_that_the_instance_had_it(self):
-        for _ in range(2):
-            self.clean_once()
-        self.assertEqual(2, len(self.runs()))
-
-    def test_runs_again_where_the_instance_had_it_again(self):
-        sick = sickness.Sickness(self.host, _T4)
-        sick.reset_fails(errno.ENOTTY)
-        self.clean_once(exception.CleanFailed)
-        self.one.forget(self.dirty.instance)
-        self.clean_once(exception.CleanFailed)
-        self.assertEqual(2, len(self.runs()))
-
-    def test_runs_again_after_it_failed(self):
-        self.write(f'echo x >> {self.said}; exit 1')
-        for _ in range(2):
-            self.clean_once(exception.CleanFailed)
-        self.assertEqual(2, len(self.runs()))
-
-
-class VgpuHookTest(CleanerTestCase):
-    def test_waits_for_the_guest_that_has_the_vgpu(self):
-        self.start('t4')
-        survey = self.gpus.survey(refresh=True)
-        profile = next(
-            s for g in survey.gpus for s in g.shares if s.kind == 'mdev'
-        ).profiles[0]
-        slot = model.Slot('mdev', survey.gpus[0].address, 0, profile.slug)
-        dirty = record.Dirty(str(slot), base.INSTANCE, '2026-11-30T02:56:03Z')
-        self.libvirt.guest = 'an orphan'
-        asked = []
-        self.libvirt.guest_with = lambda vgpu: asked.append(vgpu) or 'it'
-        error = self.assertRaises(
-            exception.ReleaseFailed,
-            self.clean,
-            slot.device,
-            dirty,
-            way=ways.Way.HOOK,
-            program='/bin/false',
-        )
-        self.assertIn('the running guest it', error.found)
-        self.assertEqual([vgpu.uuid_of(slot, base.INSTANCE)], asked)
-
-
-class RendererTest(CleanerTestCase):
+class RendererTest(base.CleanerTestCase):
     """A card of a host that has a renderer which is not on PCI, too."""
 
     def test_unknown_before_is_the_card_as_it_is(self):
@@ -454,7 +306,7 @@ class RendererTest(CleanerTestCase):
         self.assertEqual(frozenset(), self.host.unclean())
 
 
-class BusTest(CleanerTestCase):
+class BusTest(base.CleanerTestCase):
     """A card that only a reset of its bus resets, with all that is on it."""
 
     def setUp(self):
@@ -485,7 +337,7 @@ class BusTest(CleanerTestCase):
         self.assertNotEqual('vfio-pci', self.driver(navi.AUDIO))
 
 
-class LetBeTest(CleanerTestCase):
+class LetBeTest(base.CleanerTestCase):
     def test_card_that_can_not_be_reset_is_let_be(self):
         self.start('gvtd', without_reset=('*',))
         self.host.break_file('0000:00:02.0', 'reset_method', '\n')
@@ -494,7 +346,7 @@ class LetBeTest(CleanerTestCase):
         self.assertEqual([], self.libvirt.moved)
 
 
-class VfTest(CleanerTestCase):
+class VfTest(base.CleanerTestCase):
     def setUp(self):
         super().setUp()
         self.start('flex170')
@@ -534,87 +386,3 @@ class VfTest(CleanerTestCase):
         sick = sickness.Sickness(self.host, str(self.vf))
         sick.reset_breaks('config')
         self.assertIn('does not answer', self.refused(self.card, self.dirty))
-
-
-class HiveTest(CleanerTestCase):
-    def setUp(self):
-        super().setUp()
-        self.start('mi300x-hive')
-        survey = self.gpus.survey(refresh=True)
-        self.cards = [g.address for g in survey.gpus]
-        self.card, self.dirty = self.attach(f'passthrough:{self.cards[0]}')
-
-    def test_reset_that_takes_down_other_tenants_waits(self):
-        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
-        found = self.waits(self.card, self.dirty, held=self.cards[1:2])
-        self.assertIn(str(self.cards[1]), found)
-        self.clean(self.card, self.dirty)
-
-    def test_reset_of_one_function_or_bus_waits_for_nobody(self):
-        for methods in ('flr pm\n', 'bus\n'):
-            self.host.break_file(str(self.card), 'reset_method', methods)
-            self.clean(self.card, self.dirty, held=self.cards[1:2])
-
-    def restart(self):
-        self.gpus = gpus.Gpus(
-            self.machine, operator_filter.OperatorFilter(), dirt=self.dirt
-        )
-        self.gpus.survey(refresh=True)
-
-    def test_hive_that_is_not_known_after_a_restart(self):
-        # Another guest has the second card: amdgpu tells nothing of it.
-        other = self.cards[1]
-        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
-        self.libvirt.detach(other)
-        self.restart()
-        self.assertIn(str(other), self.waits(self.card, self.dirty, [other]))
-
-    def test_card_whose_own_hive_is_not_known_after_a_restart(self):
-        # Its last cleaning has left it with vfio-pci.
-        other = self.cards[1]
-        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
-        self.libvirt.detach(self.card)
-        self.restart()
-        self.assertIn(str(other), self.waits(self.card, self.dirty, [other]))
-
-    def test_card_of_another_model_is_of_another_hive(self):
-        other = self.cards[1]
-        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
-        self.libvirt.detach(other)
-        self.host.break_file(str(other), 'device', '0x74a5\n')
-        self.restart()
-        self.clean(self.card, self.dirty, [other])
-
-    def test_cards_of_which_amdgpu_tells_no_hive(self):
-        self.host.break_file(str(self.card), 'reset_method', 'pm\n')
-        for card in self.cards:
-            self.host.break_file(
-                str(card), 'xgmi_hive_info/xgmi_hive_id', '0\n'
-            )
-        self.restart()
-        self.clean(self.card, self.dirty, self.cards[1:])
-
-
-class HooksTest(CleanerTestCase):
-    """The site's program for an instance that had several cards."""
-
-    def test_each_card_has_its_own(self):
-        self.start('mi300x-hive')
-        survey = self.gpus.survey(refresh=True)
-        first, second = [g.address for g in survey.gpus][:2]
-        self.handover.attach(
-            base.INSTANCE,
-            [model.Claim('', f'passthrough:{x}') for x in (first, second)],
-        )
-        entries = dict(self.dirt.entries())
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        said = folder / 'said'
-        program = folder / 'hook'
-        program.write_text(f'#!/bin/sh\necho $1 >> {said}\n')
-        program.chmod(0o755)
-        one = self.cleaner(ways.Way.HOOK, str(program))
-        sickness.Sickness(self.host, str(second)).reset_fails(errno.ENOTTY)
-        for card in (second, first, second):
-            with contextlib.suppress(exception.CleanFailed):
-                one.clean(card, entries[card])
-        self.assertEqual([str(second), str(first)], said.read_text().split())

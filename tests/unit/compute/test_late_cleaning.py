@@ -163,6 +163,15 @@ class LateCleaningTest(testtools.TestCase):
         self.assertEqual(1, len(self.cleaned))
         self.assertEqual('', self.dirt.failures.get(_CARD, ''))
 
+    def let_cleaning_take_long(self):
+        clean = self.clean
+
+        def clean_late(*args):
+            self.now += 100
+            clean(*args)
+
+        self.clean = clean_late
+
     def test_what_waits_for_long_is_left_to_the_next_look(self):
         self.mark(_CARD)
         self.errors = [
@@ -171,13 +180,7 @@ class LateCleaningTest(testtools.TestCase):
             )
         ] * 2
 
-        clean = self.clean
-
-        def clean_late(*args):
-            self.now += 100
-            clean(*args)
-
-        self.clean = clean_late
+        self.let_cleaning_take_long()
         self.late.look([])
         self.let_end()
         self.late.look([])
@@ -292,13 +295,7 @@ class LateCleaningTest(testtools.TestCase):
     def test_error_of_anything_is_tried_again_and_told(self):
         self.mark(_CARD)
         self.errors = [ValueError('surprise')]
-        clean = self.clean
-
-        def clean_late(*args):
-            self.now += 100
-            clean(*args)
-
-        self.clean = clean_late
+        self.let_cleaning_take_long()
         self.late.look([])
         self.let_end()
         self.assertIn('surprise', self.log.output)
