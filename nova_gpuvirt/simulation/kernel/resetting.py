@@ -59,22 +59,25 @@ class Resetting:
     def reset_bus(self, addresses: Collection[str]) -> None:
         """Do what VFIO's hot reset does for who opens these functions' groups.
 
-        :raises OSError: ENOENT without a node of a group, EBUSY when a guest
-            has one open, EINVAL when another function is on the bus or one is
-            not with VFIO
+        :raises OSError: ENOENT without a node of a group, EPERM when one of
+            these has a function with another driver (as Linux 6.12 was seen
+            to answer), EBUSY when a guest has one open, EINVAL when a
+            function of another group is on the bus
         :raises InUse: while it hangs
         """
         devices = [self._with_node(address) for address in addresses]
         groups = {d.group for d in devices}
         for other in self._devices.values():
             address = other.function.address
-            if other.group in groups and address in self._held:
+            if other.group not in groups:
+                continue
+            if not _leaves_dma(other):
+                raise refusal(errno.EPERM, f'{address} is not with VFIO')
+            if address in self._held:
                 raise refusal(errno.EBUSY, f'a guest has {address}')
         bus = resets_.on_the_bus(devices[0], self._devices.values())
         for other in bus:
             address = other.function.address
-            if other.driver not in matching.VFIO:
-                raise refusal(errno.EINVAL, f'{address} is not with VFIO')
             if other.group not in groups:
                 raise refusal(errno.EINVAL, f'{address} is on the bus, too')
         if devices[0].function.behind is None:
@@ -150,3 +153,12 @@ class Resetting:
 
     def _place(self, address: str) -> str:
         return self._tree.place(self._devices[address].function)
+
+
+def _leaves_dma(device: device_.Device) -> bool:
+    """Tell whether a function leaves its group to a guest: ports do."""
+    return (
+        device.driver is None
+        or device.driver in matching.VFIO
+        or device.function.is_bridge
+    )

@@ -130,6 +130,35 @@ class BusTest(TestCase):
         self.assertEqual((), self.host.reset_under_a_guest())
 
 
+class GroupTest(TestCase):
+    """Functions of one IOMMU group need not all be named."""
+
+    def setUp(self):
+        super().setUp()
+        self.start('workstation')
+        self.power = root.Root(self.host)
+        self.card = [
+            f.address
+            for f in self.host.description.functions
+            if f.address.startswith('0000:01:00.')
+        ]
+
+    def test_one_that_its_own_driver_has_forbids_it(self):
+        self.move_to_vfio(self.card[0])
+        self.assert_refused(errno.EPERM, self.power.reset_bus, self.card[:1])
+
+    def test_one_names_all_of_the_group(self):
+        for address in self.card:
+            self.move_to_vfio(address)
+            self.host.let_close_not_reset(address)
+            self.host.hold(address)
+        for address in self.card:
+            self.host.release_hold(address)
+        self.assertEqual({*self.card}, self.host.unclean())
+        self.power.reset_bus(self.card[:1])
+        self.assertEqual(frozenset(), self.host.unclean())
+
+
 class SickTest(TestCase):
     def setUp(self):
         super().setUp()
