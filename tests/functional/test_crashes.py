@@ -11,6 +11,7 @@ class CrashTest(base.GpuTestCase, cloud.ApartCloud):
         self.start_gpu_host('host1', 't4')
         print('start', time.time()-t); t=time.time()
         self.gate.watch()
+        from nova_gpuvirt.simulation import cloud as c; c._RETRIES=100
         server = self.boot(base.PGPU)
         print('boot', time.time()-t); t=time.time()
         for step in self.gate.end(): print(step)

@@ -11,6 +11,7 @@ import fixtures
 import nova.conf
 from nova import context as nova_context
 from nova import objects
+from testtools import content
 
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import sides
@@ -58,6 +59,7 @@ class ApartCloud(cloud.Cloud):
         self.gate = gate.Gate()
         self._folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.addCleanup(self._stop_computes)
+        self.addOnException(self._show_logs)
         self._nodes: dict[str, str] = {}
         self._connections: dict[str, Any] = {}
 
@@ -106,6 +108,14 @@ class ApartCloud(cloud.Cloud):
     def log_of(self, host: str) -> pathlib.Path:
         """Tell to which file the nova-compute of a host logs."""
         return self._folder / f'{host}.log'
+
+    def _show_logs(self, *exc_info: Any) -> None:
+        """Show what each nova-compute has logged, when a test fails."""
+        for host in self.computes:
+            log = self.log_of(host)
+            if log.exists():
+                found = content.content_from_file(log, buffer_now=True)
+                self.addDetail(log.name, found)
 
     def _map(self, host: str) -> None:
         """Let the control plane know a host, when it is there first."""

@@ -82,6 +82,15 @@ def _write_to(log: pathlib.Path) -> None:
         os.dup2(file, stream)
 
 
+def _log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(
+        logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s')
+    )
+    logging.getLogger().addHandler(handler)
+
+
 class _Alone(cloud.Cloud):
     """A cloud of which only one nova-compute is in this process."""
 
@@ -109,9 +118,11 @@ class _Alone(cloud.Cloud):
         ):
             fixtures.MonkeyPatch(name, stand_in).setUp()
         super().setUp()
+        # A nova-compute knows no API database.
+        self.flags(connection=None, group='api_database')
         for group, options in self._settings.options.items():
             self.flags(group=group, **options)
-        logging.getLogger().addHandler(logging.StreamHandler(sys.stderr))
+        _log()
 
     def _setup_services(self) -> None:
         """Start none yet; its database is the conductor's."""
