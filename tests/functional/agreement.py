@@ -20,13 +20,15 @@ _POWER = {
 }
 
 
-def check(test, host):
+def check(test, host, left=()):
     """Compare Placement, Nova's claims, its tracker, the guests and sysfs.
 
     :param test: the `Cloud` that runs the host
     :param host: the host's name
+    :param left: consumers whose allocations Nova leaves behind
     """
-    side = _Side(test, host)
+    side = Side(test, host)
+    side.left = left
     side.check_placement()
     side.check_tracker()
     side.check_guests()
@@ -39,10 +41,13 @@ def check(test, host):
     side.check_wedged()
 
 
-class _Side:
+class Side:
+    """What each side says of one host."""
+
     def __init__(self, test, host):
         self.test = test
         self.host = host
+        self.left = ()
         self.sysfs = sysfs.Sysfs(test.simulated[host].root)
         self.providers = {
             p['uuid']: p for p in test.gpu_providers(host).values()
@@ -79,7 +84,8 @@ class _Side:
             if resource.provider_uuid in self.providers:
                 record[instance].append(resource)
 
-    def _all(self):
+    def all_claims(self):
+        """Every claim, with its instance."""
         for record in (self.current, self.kept):
             for instance, resources in record.items():
                 for resource in resources:
@@ -88,7 +94,7 @@ class _Side:
     def check_placement(self):
         """The usages are the claims, and the inventories have room."""
         claimed = collections.Counter(
-            (r.provider_uuid, r.resource_class) for _, r in self._all()
+            (r.provider_uuid, r.resource_class) for _, r in self.all_claims()
         )
         used = collections.Counter(
             {
@@ -98,11 +104,25 @@ class _Side:
                 if amount
             }
         )
+        used -= self._left_allocations()
         self.test.assertEqual(claimed, used, 'claims and usages')
         for uuid, provider in self.providers.items():
             for rc, inventory in provider['inventories'].items():
                 room = inventory['total'] - inventory['reserved']
                 self.test.assertGreaterEqual(room, used[uuid, rc], rc)
+
+    def _left_allocations(self):
+        return collections.Counter(
+            {
+                (uuid, rc): amount
+                for consumer in self.left
+                for uuid, found in self.test._get_allocations_by_server_uuid(
+                    consumer
+                ).items()
+                if uuid in self.providers
+                for rc, amount in found['resources'].items()
+            }
+        )
 
     def check_tracker(self):
         """The tracker has the same claims, and what one guest may add."""
@@ -112,7 +132,7 @@ class _Side:
                 published, assigned = tracked[uuid][rc]
                 claimed = {
                     r.identifier
-                    for _, r in self._all()
+                    for _, r in self.all_claims()
                     if (r.provider_uuid, r.resource_class) == (uuid, rc)
                 }
                 self.test.assertEqual(claimed, assigned)
@@ -146,7 +166,7 @@ class _Side:
         for domain in self._domains():
             uuid = domain.UUIDString()
             found = sorted(
-                _device(element)
+                device(element)
                 for element in self.test.hostdevs(self.host, {'id': uuid})
             )
             allowed = [self._expected(self.current, uuid)]
@@ -165,7 +185,7 @@ class _Side:
         """The vGPUs that exist are those that somebody claims."""
         expected = {
             (_vgpu(slot, instance), slot.profile)
-            for instance, resource in self._all()
+            for instance, resource in self.all_claims()
             if (slot := model.Slot.parse(resource.identifier)).kind
             in ('mdev', 'vendor-vfio')
             and instance not in self.away
@@ -190,7 +210,7 @@ class _Side:
         }
         claimed = {
             tuple(sorted(modules[str(part.device)] for part in slot.wholes))
-            for _, resource in self._all()
+            for _, resource in self.all_claims()
             if (slot := model.Slot.parse(resource.identifier)).wholes
         }
         active = {fabric_manager.DEFAULT[n] for n in service.active}
@@ -210,7 +230,7 @@ class _Side:
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
         taken = {
-            _device(element): element
+            device(element): element
             for domain in self._domains()
             if domain.isActive()
             for element in self.test.hostdevs(
@@ -292,7 +312,8 @@ def _vgpu(slot, instance):
     return str(slot.device)
 
 
-def _device(element):
+def device(element):
+    """The name of what a <hostdev> is of."""
     address = element.find('source/address')
     if element.get('type') == 'mdev':
         return address.get('uuid')
