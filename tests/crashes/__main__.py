@@ -1,11 +1,13 @@
 """Kill nova-compute at each step of everything: the whole matrix.
 
 usage: python -m tests.crashes [--only REGEX] [--minutes N] [--results FILE]
+       python -m tests.crashes --list [--only REGEX]
        python -m tests.crashes --repeat CELL
 
 REGEX chooses by "kind|operation". A line of JSON for each kill is appended to
 FILE, and what stands there is not done again: so it goes on where it ended. A
-CELL is as such a line has it. Ends with 1 when something went wrong.
+CELL is as such a line has it, or as --list prints it. Ends with 1 when something
+went wrong.
 """
 
 import argparse
@@ -18,7 +20,9 @@ import unittest
 import nova.tests.functional  # noqa: F401 (it chooses threads, and is first)
 
 from tests.crashes import block
+from tests.crashes import kinds
 from tests.crashes import matrix
+from tests.crashes import operations
 
 
 def main(argv):
@@ -27,12 +31,15 @@ def main(argv):
     parser.add_argument('--only', default='', metavar='REGEX')
     parser.add_argument('--minutes', type=float, default=float('inf'))
     parser.add_argument('--repeat', type=matrix.Cell.parse, metavar='CELL')
+    parser.add_argument('--list', action='store_true')
     parser.add_argument(
         '--results', type=pathlib.Path, default='.soak/crashes.jsonl'
     )
     args = parser.parse_args(argv)
     if args.repeat:
         return _run(_Repeat(args.repeat))
+    if args.list:
+        return max(_run(_List(*names)) for names in matrix.blocks(args.only))
     args.results.parent.mkdir(exist_ok=True)
     args.results.touch()
     lines = args.results.read_text().splitlines()
@@ -66,6 +73,18 @@ class _Repeat(block.Block):
         """Do what is repeated, and nothing else."""
         print(self.kill(self._cell.step, self._cell.moment))
         return ()
+
+
+class _List(block.Block):
+    def __init__(self, kind, operation):
+        super().__init__(kind, operation, set(), print, 0)
+
+    def go(self):
+        """Do the operation undisturbed, and print where it can be killed."""
+        kind, operation = self._names
+        self.begin(kinds.KINDS[kind], operations.OPERATIONS[operation])
+        for cell in matrix.cells(kind, operation, self.steps()):
+            print(cell, flush=True)
 
 
 def _run(test):

@@ -17,6 +17,8 @@ from tests.functional import base
 
 # How long something may take that nobody disturbs, in tenths of a second.
 _WAITS = 300
+# How often a check is tried that fails, with a pause between.
+_TRIES = 30
 # Updates after which all has to agree.
 _UPDATES = 2
 
@@ -55,7 +57,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
 
     def _state(self):
         return {
-            host: (simulated.snapshot(), self.room(host))
+            host: simulated.snapshot() | self.room(host)
             for host, simulated in self.simulated.items()
         }
 
@@ -168,9 +170,21 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         owners.check(self)
         self.wait_until_clean()
         left = known.find(self, server)
-        for host in self.computes:
-            agreement.check(self, host, [server['id']] if left else ())
+        self._see(lambda: self._agree([server['id']] if left else ()))
         return left and left.name
+
+    def _agree(self, left=()):
+        for host in self.computes:
+            agreement.check(self, host, left)
+
+    def _see(self, check):
+        """Check until that does not fail, while Nova ends what it does."""
+        for _ in range(_TRIES):
+            try:
+                return check()
+            except AssertionError:
+                time.sleep(quick.PAUSE)
+        return check()
 
     def _take_away(self, server):
         """Delete the server, and see that all is as it was."""
@@ -179,9 +193,11 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
             self._delete_server(found)
         self.wait_until_clean()
         self.run_periodic()
-        for host in self.computes:
-            agreement.check(self, host)
-        self.assertEqual(self.before, self._state())
+        self._see(self._be_as_before)
+
+    def _be_as_before(self):
+        self._agree()
+        self.assertEqual({}, _differences(self.before, self._state()))
 
     def wait_until(self, is_so):
         """Wait, and fail when it does not become so."""
@@ -190,3 +206,13 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
                 return
             time.sleep(quick.PAUSE)
         self.fail('it is not so after half a minute')
+
+
+def _differences(before, after):
+    """What is not as it was, by host: what was, and what is."""
+    return {
+        (host, thing): (was.get(thing), after[host].get(thing))
+        for host, was in before.items()
+        for thing in was.keys() | after[host].keys()
+        if was.get(thing) != after[host].get(thing)
+    }
