@@ -107,6 +107,13 @@ class _Migrated(Operation):
         case.api.post_server_action(server['id'], {self.action: None})
         return server
 
+    def is_over(self, case, server):
+        """Whether the server is where it stays."""
+        found = case.found(server)
+        return found['status'] in ('ACTIVE', 'ERROR') and super().is_over(
+            case, server
+        )
+
 
 class Confirm(_Migrated):
     """A migration is confirmed."""

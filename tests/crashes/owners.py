@@ -29,7 +29,7 @@ def _check_claims(case, side):
 
 def _check_guests(case, host):
     given = collections.defaultdict(set)
-    for domain in case.connection(host)._vms.values():
+    for domain in [*case.connection(host)._vms.values()]:
         server = {'id': domain.UUIDString()}
         for element in case.hostdevs(host, server):
             given[agreement.device(element)].add(server['id'])
