@@ -1,4 +1,8 @@
-"""What Nova itself leaves when its nova-compute is killed, and why."""
+"""What Nova itself leaves when its nova-compute is killed, and why.
+
+`KNOWN` is of a server that is there, `remove_orphans` of what is there when
+it was deleted.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -40,3 +44,52 @@ def find(case, server):
     """Find what Nova leaves of a server, None where it leaves nothing."""
     found = server and case.found(server)
     return next((k for k in KNOWN if found and k.is_so(case, found)), None)
+
+
+REVERT = (
+    'what a revert left of its source: API._confirm_resize_on_deleting '
+    'cleans that of a migration which is finished or confirming, and not of '
+    'one that is reverting; nova-manage placement audit --delete, and virsh '
+    'undefine'
+)
+
+
+def remove_orphans(case, server, migrations):
+    """Remove what Nova leaves of a server that was deleted, as one would.
+
+    :param migrations: the UUIDs of those that it had
+    :returns: what it was, None where there was nothing
+    """
+    found = None
+    for host in case.computes:
+        for consumer in _consumers(case, host):
+            case.assertIn(consumer, migrations)
+            case.placement.delete(f'/allocations/{consumer}')
+            found = REVERT
+        connection = case.connection(host)
+        for domain in [*connection._vms.values()]:
+            case.assertEqual(server['id'], domain.UUIDString())
+            case.assertFalse(domain.isActive(), 'a guest of nobody runs')
+            domain.undefine()
+            found = REVERT
+    return found
+
+
+def migrations(case, server):
+    """List the UUIDs of a server's migrations, as long as it is there."""
+    instance = server['id']
+    found = case.admin_api.api_get(
+        f'/os-migrations?instance_uuid={instance}'
+    ).body['migrations']
+    return [migration['uuid'] for migration in found]
+
+
+def _consumers(case, host):
+    """List who has allocations of a host's GPUs."""
+    return {
+        consumer
+        for provider in case.gpu_providers(host).values()
+        for consumer in case._get_allocations_by_provider_uuid(
+            provider['uuid']
+        )
+    }

@@ -13,6 +13,14 @@ from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation.commands import fabric_manager
 
 _VFIO = 'vfio-pci'
+# Of a migration whose claims count no more, though its context is there yet:
+# `migration_get_in_progress_and_error_by_host_and_node` of Nova's database.
+_ENDED = frozenset(
+    {
+        *('confirmed', 'reverted', 'failed', 'completed', 'cancelled'),
+        'done',
+    }
+)
 _POWER = {
     vm_states.ACTIVE: fakelibvirt.VIR_DOMAIN_RUNNING,
     vm_states.RESCUED: fakelibvirt.VIR_DOMAIN_RUNNING,
@@ -76,7 +84,7 @@ class Side:
                 self.away.add(instance.uuid)
             self._add(self.current, instance.uuid, instance.resources)
             moving = instance.migration_context
-            if moving is not None:
+            if moving is not None and _is_in_progress(context, moving):
                 old, new = moving.old_resources, moving.new_resources
                 mine = instance.resources or ()
                 kept = {*(old or ()), *(new or ())}.difference(mine)
@@ -315,6 +323,12 @@ class Side:
 
     def _domains(self):
         return list(self.test.connection(self.host)._vms.values())
+
+
+def _is_in_progress(context, moving):
+    """Whether a move is neither ended nor given up, as Nova's tracker asks."""
+    migration = objects.Migration.get_by_id(context, moving.migration_id)
+    return migration.status not in _ENDED
 
 
 def _vgpu(slot, instance):
