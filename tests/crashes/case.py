@@ -123,6 +123,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         server = self.operation.act(self, server)
         self.wait_until(lambda: self.operation.is_over(self, server))
         passed = self.gate.end()
+        self._bring_back()
         self._check(server)
         self._take_away(server)
         return passed

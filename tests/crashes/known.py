@@ -37,6 +37,15 @@ KNOWN = (
             server['status'] == 'ERROR' and not case.claims(server)
         ),
     ),
+    Left(
+        'a move whose destination had not begun',
+        'ComputeManager.prep_resize is asked once and by a cast: the server '
+        'stays in resize_prep, and its allocation at the destination, until '
+        '_init_instance at the source sets it back',
+        'openstack server set --state active, or restart nova-compute at the '
+        'source; then nova-manage placement audit',
+        lambda case, server: server['OS-EXT-STS:task_state'] == 'resize_prep',
+    ),
 )
 
 
