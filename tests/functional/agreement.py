@@ -3,6 +3,7 @@
 import collections
 
 from lxml import etree
+from nova import context as nova_context
 from nova import objects
 from nova.compute import vm_states
 from nova.tests.fixtures import libvirt as fakelibvirt
@@ -37,6 +38,7 @@ def check(test, host):
     side.check_partitions()
     side.check_resets()
     side.check_wedged()
+    side.check_audit()
 
 
 class _Side:
@@ -212,6 +214,13 @@ class _Side:
         self.test.assertEqual(
             frozenset(), self.test.simulated[self.host].wedged()
         )
+
+    def check_audit(self):
+        """nova-compute compares its sides, and finds that they agree."""
+        cell = self.test.host_mappings[self.host].cell_mapping
+        with nova_context.target_cell(nova_context.get_admin_context(), cell):
+            found = self.compute.driver._auditing.look()
+        self.test.assertEqual('', str(found))
 
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
