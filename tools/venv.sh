@@ -35,6 +35,10 @@ fail() {
 [ -e "${pins[0]}" ] || fail "NOVA=$major: there is no constraints/nova-$major.txt;" \
     "allowed: $(cd constraints && echo nova-*.txt | sed 's/nova-//g; s/.txt//g')"
 
+# What a link names is another clone's, and would be made anew for this one.
+[ ! -L "$dir" ] || fail "$PWD/$dir is a link to $(readlink "$dir"):" \
+    'remove it, or run what you want with its programs, and not by make'
+
 # One at a time: two makes may want the same environment.
 exec 9< "$0"
 flock 9

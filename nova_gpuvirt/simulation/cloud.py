@@ -12,23 +12,20 @@ import pathlib
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from collections.abc import Collection
 from typing import Any
 
 import fixtures
-from lxml import etree
 from nova import context as nova_context
-from nova import objects
 from nova import service
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
-from nova.tests.functional.libvirt import base
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 
 import nova_gpuvirt.compute.driver  # noqa: F401 (registers the options)
 from nova_gpuvirt import gpus
-from nova_gpuvirt import model
 from nova_gpuvirt import novavirt
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.health import records
@@ -40,12 +37,12 @@ from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import rootonly
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.layout import document
-from nova_gpuvirt.placement import providers
 from nova_gpuvirt.scheduler import state as scheduling
 from nova_gpuvirt.simulation import hosts
 from nova_gpuvirt.simulation import quick
 from nova_gpuvirt.simulation import root as root_
 from nova_gpuvirt.simulation import settling
+from nova_gpuvirt.simulation import sides
 from nova_gpuvirt.simulation import simulated
 from nova_gpuvirt.simulation.libvirt import connection as connection_
 
@@ -53,14 +50,11 @@ from nova_gpuvirt.simulation.libvirt import connection as connection_
 _RETRIES = 900
 
 
-class Cloud(base.ServersTestBase):
-    """A test case that can start GPU hosts and look at every side of them."""
+class Cloud(sides.Sides):
+    """A test case that can start GPU hosts, and restart them."""
 
-    api_major_version = 'v2.1'
-    microversion = 'latest'
-    ADMIN_API = True
     ADDITIONAL_FILTERS = (
-        *base.ServersTestBase.ADDITIONAL_FILTERS,
+        *sides.Sides.ADDITIONAL_FILTERS,
         'GpuFilter',
     )
     # Threads build servers while others report: locks have to be real.
@@ -180,6 +174,13 @@ class Cloud(base.ServersTestBase):
         def commands_of(root: pathlib.Path) -> commands.Run:
             return root_.Root(self._simulated_at(root)).run
 
+        self._put_in_place(rootly, commands_of)
+
+    def _put_in_place(
+        self,
+        rootly: Callable[[pathlib.Path], rootonly.Rootly],
+        commands_of: Callable[[pathlib.Path], commands.Run],
+    ) -> None:
         for name, stand_in in (
             ('compute.parts._rootly', rootly),
             ('host.commands.of', commands_of),
@@ -320,63 +321,6 @@ class Cloud(base.ServersTestBase):
             wait, timeout=_RETRIES * quick.PAUSE
         )
 
-    # What each side says
-
-    def gpu_providers(self, host: str) -> dict[str, dict[str, Any]]:
-        """Read a host's GPU providers from Placement, by PCI address."""
-        result = {}
-        for provider in self._get_all_rps_in_a_tree(
-            self.compute_rp_uuids[host]
-        ):
-            address = providers.address_of(host, provider['name'])
-            if address is not None:
-                uuid = provider['uuid']
-                result[str(address)] = provider | {
-                    'inventories': self._get_provider_inventory(uuid),
-                    'usages': self._get_provider_usages(uuid),
-                    'traits': self._get_provider_traits(uuid),
-                }
-        return result
-
-    def gpu_allocations(self, server: dict[str, Any]) -> dict[str, Any]:
-        """Read what a server has of GPUs in Placement, by provider."""
-        ours = {
-            p['uuid']: p
-            for host in self.computes
-            for p in self.gpu_providers(host).values()
-        }
-        allocations = self._get_allocations_by_server_uuid(server['id'])
-        return {
-            ours[uuid]['name']: allocation['resources']
-            for uuid, allocation in allocations.items()
-            if uuid in ours
-        }
-
-    def claims(self, server: dict[str, Any]) -> list[model.Claim]:
-        """Read what Nova's database says that a server holds."""
-        mapping = objects.InstanceMapping.get_by_instance_uuid(
-            nova_context.get_admin_context(), server['id']
-        )
-        instance = objects.Instance.get_by_uuid(
-            _context_in(mapping.cell_mapping),
-            server['id'],
-            expected_attrs=['resources'],
-        )
-        return [
-            model.Claim(r.resource_class, r.identifier)
-            for r in instance.resources or ()
-        ]
-
-    def guest(self, host: str, server: dict[str, Any]) -> Any:
-        """Read the XML of a server's guest."""
-        connection = self.computes[host].driver._host.get_connection()
-        domain = connection.lookupByUUIDString(server['id'])
-        return etree.fromstring(domain.XMLDesc(0))
-
-    def hostdevs(self, host: str, server: dict[str, Any]) -> list[Any]:
-        """Read the <hostdev> elements of a server's guest."""
-        return list(self.guest(host, server).iter('hostdev'))
-
     def run_periodic(self, *hosts: str) -> None:
         """Run the periodic update of these hosts' resources, or of all."""
         for host in hosts or self.computes:
@@ -387,13 +331,3 @@ class Cloud(base.ServersTestBase):
                 nova_context.get_admin_context(), cell
             ) as context:
                 compute.manager.update_available_resource(context)
-
-    def context_at(self, host: str) -> Any:
-        """Make a context that reads the database of a host's cell."""
-        return _context_in(self.host_mappings[host].cell_mapping)
-
-
-def _context_in(cell: objects.CellMapping) -> Any:
-    context = nova_context.get_admin_context()
-    nova_context.set_target_cell(context, cell)
-    return context

@@ -45,7 +45,6 @@ class _Side:
     def __init__(self, test, host):
         self.test = test
         self.host = host
-        self.compute = test.computes[host]
         self.sysfs = sysfs.Sysfs(test.simulated[host].root)
         self.providers = {
             p['uuid']: p for p in test.gpu_providers(host).values()
@@ -109,27 +108,22 @@ class _Side:
 
     def check_tracker(self):
         """The tracker has the same claims, and what one guest may add."""
-        tracker = self.compute.manager.rt
+        tracked = self.test.tracked(self.host)
         for uuid, provider in self.providers.items():
-            published = tracker.provider_tree.data(uuid).resources
-            assigned = tracker.assigned_resources[uuid]
             for rc, inventory in provider['inventories'].items():
+                published, assigned = tracked[uuid][rc]
                 claimed = {
                     r.identifier
                     for _, r in self._all()
                     if (r.provider_uuid, r.resource_class) == (uuid, rc)
                 }
-                self.test.assertEqual(
-                    claimed, {r.identifier for r in assigned[rc]}
-                )
-                self.test.assertLessEqual(assigned[rc], published[rc])
+                self.test.assertEqual(claimed, assigned)
+                self.test.assertLessEqual(assigned, published)
                 left = (
                     inventory['total'] - inventory['reserved'] - len(claimed)
                 )
                 more = min(left, inventory['max_unit'])
-                self.test.assertEqual(
-                    len(claimed) + more, len(published[rc]), rc
-                )
+                self.test.assertEqual(len(claimed) + more, len(published), rc)
 
     def check_power(self):
         """The guest of an ACTIVE server runs, and that of a paused one waits.
@@ -297,8 +291,7 @@ class _Side:
         return self.test.survey(self.host).gpus
 
     def _domains(self):
-        connection = self.compute.driver._host.get_connection()
-        return list(connection._vms.values())
+        return list(self.test.connection(self.host)._vms.values())
 
 
 def _vgpu(slot, instance):

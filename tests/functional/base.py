@@ -139,7 +139,7 @@ class GpuTestCase(cloud.Cloud):
         :param between: called before nova-compute starts
         :param bare: whether nothing prepares its cards, None as before
         """
-        connection = self.computes[host].driver._host.get_connection()
+        connection = self.connection(host)
         self.computes[host].stop()
         for domain in list(connection._vms.values()):
             domain.destroy()
