@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 from typing import TypeVar
 
-
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import once
 from nova_gpuvirt.audit import compare
