@@ -86,7 +86,7 @@ class Repairs:
                 return None
         elif not server.is_deleted and server.is_here:
             return None
-        elif self._hypervisor.devices_of(server.uuid):
+        elif self._has_guest_here(server.uuid):
             raise exception.ReleaseFailed(
                 found.where,
                 wanted=f'to free what {found.who} has in Placement',
@@ -103,6 +103,16 @@ class Repairs:
         self._put(found, has)
         return f'freed what {found.who} had in Placement of ' + ', '.join(
             str(sides.providers[provider]) for provider in freed
+        )
+
+    def _has_guest_here(self, server: str) -> bool:
+        """Tell whether libvirt has a guest of it, with anything of the host.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        return any(
+            guest.uuid == server and bool(guest.has or guest.defined)
+            for guest in self._hypervisor.guests()
         )
 
     def _allocate(
