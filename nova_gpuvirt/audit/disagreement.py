@@ -53,6 +53,16 @@ class Comparison:
     disagreements: tuple[Disagreement, ...] = ()
     not_compared: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    def also_in(self, other: Comparison) -> Comparison:
+        """Keep of this one what another one found too."""
+        known = {each.key for each in other.disagreements}
+        return dataclasses.replace(
+            self,
+            disagreements=tuple(
+                each for each in self.disagreements if each.key in known
+            ),
+        )
+
     def __str__(self) -> str:
         return '\n'.join(
             [

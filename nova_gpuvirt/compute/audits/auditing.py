@@ -95,15 +95,25 @@ class Auditing:
         for each in again:
             self._treat(each, sides)
 
-    def fix(
+    def look_twice(
         self, pause: float, sleep: Callable[[float], None] = time.sleep
-    ) -> Iterator[tuple[disagreement.Disagreement, str]]:
-        """Put right what is safe, and tell of each what was done.
+    ) -> disagreement.Comparison:
+        """Look, and look again at what is found.
 
         :param pause: seconds between the two looks
         """
-        self._again(self.look())
-        sleep(pause)
+        found = self.look()
+        if found.disagreements:
+            sleep(pause)
+            found = self.look().also_in(found)
+        self._again(found)
+        return found
+
+    def fix(self) -> Iterator[tuple[disagreement.Disagreement, str]]:
+        """Put right what is safe of what the last two looks have found too.
+
+        :returns: of each what was done
+        """
         sides = self.read()
         for each in self._again(compare.compare(sides)):
             if self._repairs.can(each):

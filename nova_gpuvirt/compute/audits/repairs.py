@@ -69,9 +69,11 @@ class Repairs:
         No lock of Nova's may be held: Nova, Placement and libvirt are asked.
 
         :param sides: those in which it was found
+        :raises Locked: when another program has the GPUs for itself
         :raises Exception: what of these fails
         """
-        return self._by_rule[found.rule](found, sides)
+        with self._handover.undisturbed():
+            return self._by_rule[found.rule](found, sides)
 
     def _free(
         self, found: disagreement.Disagreement, sides: sides_.Sides
