@@ -21,6 +21,7 @@ from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.audit import fleet
 from nova_gpuvirt.cli import asking
 from nova_gpuvirt.cli import cells
+from nova_gpuvirt.cli import remembered
 from nova_gpuvirt.cli import where
 from nova_gpuvirt.explain import audited
 from nova_gpuvirt.host import bounded
@@ -99,12 +100,13 @@ class Audit(lister.Lister):
     def _of_host(
         self, parsed_args: argparse.Namespace
     ) -> disagreement.Comparison:
+        files = _files(parsed_args.config_file)
         before = logging.root.manager.disable
         logging.disable(logging.WARNING)
         try:
             with warnings.catch_warnings(action='ignore'):
                 outside = _outside()
-                outside.configure(parsed_args.config_file)
+                outside.configure(files)
             auditing = outside.Outside(_connect()).auditing
             found: disagreement.Comparison = auditing.look_twice(_PAUSE)
             if parsed_args.fix and found.disagreements:
@@ -172,6 +174,23 @@ def _row(each: disagreement.Disagreement) -> tuple[Any, ...]:
         each.by.value,
         each.remedy,
     )
+
+
+def _files(named: Sequence[str]) -> list[str]:
+    """List the files of options of this host's nova-compute, in order.
+
+    :raises InvalidOption: when there is none, or one can't be read
+    """
+    found = [f'/{path}' for path in remembered.options_of(named).read]
+    if not found:
+        raise exception.InvalidOption(
+            '/etc/nova',
+            wanted='the nova.conf of nova-compute',
+            found='none',
+            remedy='run this where nova-compute runs, name its files with '
+            '--config-file, or compare the cloud with --fleet',
+        )
+    return found
 
 
 def _outside() -> Any:

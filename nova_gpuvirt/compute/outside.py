@@ -75,21 +75,18 @@ class _Virtapi:
 def configure(files: Sequence[str]) -> None:
     """Read the options of nova-compute, and connect to nova-conductor.
 
-    :param files: its files, if not where they are by default
+    :param files: its files, in the order in which it reads them
     :raises InvalidOption: when these can't be read, or nobody answers
     """
     arguments = [f'--config-file={name}' for name in files]
     try:
-        config.parse_args(
-            [_PROGRAM, *arguments], configure_db=False, prog=_PROGRAM
-        )
+        config.parse_args([_PROGRAM, *arguments], configure_db=False)
     except Exception as error:
         raise exception.InvalidOption(
             '--config-file',
-            wanted='the nova.conf of nova-compute',
+            wanted='options that nova-compute starts with',
             found=str(error),
-            remedy='run this as root, where nova-compute runs, or name its '
-            'files',
+            remedy='see `nova-gpuvirt check`',
         ) from error
     if os.geteuid() == 0:
         # Be root in this process, which needs no daemon for it.

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import pathlib
 import uuid
 
 import fixtures
@@ -54,12 +55,19 @@ class HostTest(CommandCase):
             fixtures.MockPatchObject(where, 'connect', lambda: connection)
         )
         self.useFixture(fixtures.MockPatch('os.geteuid', return_value=0))
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        file = folder / 'nova.conf'
+        file.write_text('[DEFAULT]\nhost = host1\n')
+        self.conf = str(file)
+
+    def run_command(self, *arguments):
+        return super().run_command('--config-file', self.conf, *arguments)
 
     def test_host_whose_nova_compute_is_dead(self):
         self.computes['host1'].stop()
-        status, out, err = self.run_command('--config-file', 'nova.conf')
+        status, out, err = self.run_command()
         self.assertEqual((0, 'All agree.\n'), (status, out), err)
-        self.configured.assert_called_once_with(['nova.conf'])
+        self.configured.assert_called_once_with([self.conf])
         server = self.server['id']
         self.free(server, audited.MI210)
         copy = self.define_copy(self.server)
