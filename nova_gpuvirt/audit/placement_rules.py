@@ -13,6 +13,8 @@ from nova_gpuvirt.audit import view as view_
 _By = disagreement.By
 _Found = Iterator[disagreement.Disagreement]
 
+_ERROR = 'error'
+
 OF_DELETED = 'allocation-of-deleted'
 OF_ENDED_MOVE = 'allocation-of-ended-move'
 OF_ELSEWHERE = 'allocation-of-server-elsewhere'
@@ -102,13 +104,16 @@ def _excess(
             'openstack resource provider allocation unset --provider '
             '{provider} {consumer}',
         )
-    return (
-        'allocation-without-claim',
-        consumers,
-        _By.OPERATOR,
+    remedy = (
         'it lacks what it pays for, and its next start is refused: openstack '
-        f'server shelve {server.uuid}, and unshelve it',
+        f'server shelve {server.uuid}, and unshelve it'
     )
+    if server.vm_state == _ERROR:
+        remedy = (
+            'Nova leaves it to a server whose build or move was interrupted: '
+            f'openstack server delete {server.uuid}'
+        )
+    return 'allocation-without-claim', consumers, _By.OPERATOR, remedy
 
 
 def _where(server: sides.Server) -> str:

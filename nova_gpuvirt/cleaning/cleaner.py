@@ -18,6 +18,8 @@ from nova_gpuvirt.cards import resets
 from nova_gpuvirt.cards import vgpu as vgpu_
 from nova_gpuvirt.cleaning import hook as hook_
 from nova_gpuvirt.cleaning import resetting
+from nova_gpuvirt.cleaning import vfs
+from nova_gpuvirt.health import dirt as dirt_
 from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import ways
@@ -31,6 +33,7 @@ LOG = logging.getLogger(__name__)
 class Cleaner:
     """Who cleans what guests had on a host.
 
+    :param dirt: remembers what cards lose while they are cleaned
     :param how: what is done for each kind
     :param hook: the site's program, for the kinds that have one
     """
@@ -40,12 +43,14 @@ class Cleaner:
         machine: machine_.Machine,
         gpus: gpus_.Gpus,
         handover: handover_.Handover,
+        dirt: dirt_.Dirt,
         how: ways.Ways,
         hook: hook_.Hook | None = None,
     ) -> None:
         self._machine = machine
         self._gpus = gpus
         self._handover = handover
+        self._dirt = dirt
         self._ways = how
         self._hook = hook
         self._resetting = resetting.Resetting(machine)
@@ -108,8 +113,23 @@ class Cleaner:
         if slot.takes_all and not_offered.is_let_be(self._machine, gpu):
             return
         if functions:
-            before = self._before(dirty)
+            self._reset(gpu, slot, dirty, functions)
+
+    def _reset(
+        self,
+        gpu: model.Gpu,
+        slot: model.Slot,
+        dirty: record.Dirty,
+        functions: Sequence[model.PciFunction],
+    ) -> None:
+        before = self._before(dirty)
+        card = gpu.address
+        if not slot.takes_all or not isinstance(card, model.PciAddress):
             self._resetting.reset(functions, before)
+            return
+        count = vfs.note(self._machine, self._dirt, card, dirty)
+        self._resetting.reset(functions, before)
+        vfs.make_again(self._machine, card, count)
 
     def _before(self, dirty: record.Dirty) -> list[record.Function]:
         """List what functions have to be again, as they were before.

@@ -19,6 +19,7 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import in_use
 from nova_gpuvirt.cards import resets
+from nova_gpuvirt.cleaning import vfs
 from nova_gpuvirt.health import aer
 from nova_gpuvirt.health import footprint
 from nova_gpuvirt.health import record
@@ -87,8 +88,12 @@ class Resetting:
     def _hold_unused(self, functions: Sequence[model.PciFunction]) -> None:
         """Make sure that nobody has functions open, nor opens NVIDIA's.
 
+        Nobody has their VFs either.
+
         :raises ReleaseFailed: when somebody has one; all can be opened then
         """
+        for function in functions:
+            vfs.check_unused(self._machine, function.address)
         try:
             for function in functions:
                 self._hold_if_unused(function.address)

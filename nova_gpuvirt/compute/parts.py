@@ -128,7 +128,7 @@ class Parts(libvirt_driver.LibvirtDriver):
             self._dirt,
         )
         self._cleaner = cleaner.Cleaner(
-            self._machine, self._gpus, self._handover, ways, hook
+            self._machine, self._gpus, self._handover, self._dirt, ways, hook
         )
         self._tracker: Callable[[], Any] = lambda: virtapi._compute.rt
         self._ledger = ledger.Ledger(CONF.host, self._tracker)

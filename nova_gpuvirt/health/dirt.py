@@ -176,6 +176,16 @@ class Dirt:
         new = record_.Quarantine(why, record_.now(), record_.By.NOVA_GPUVIRT)
         self._change(card, lambda record: record.failed(dirty, why).put(new))
 
+    def note_vfs(
+        self, card: model.PciAddress, dirty: record_.Dirty, vfs: record_.Vfs
+    ) -> None:
+        """Remember the VFs that a card loses while it is cleaned.
+
+        :raises InvalidRecord: when it can't be remembered
+        :raises Locked: when another one holds the records for long
+        """
+        self._change(card, lambda record: record.with_vfs(dirty, vfs))
+
     def had_since(self, card: model.PciAddress, dirty: record_.Dirty) -> None:
         """Take nothing for clean that an instance has still.
 

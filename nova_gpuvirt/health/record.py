@@ -48,6 +48,18 @@ class Function:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Vfs:
+    """How many VFs a card had when it was about to lose them, one at least.
+
+    `boot` is the id of the start of the host in which it had them, None where
+    that is not known.
+    """
+
+    count: int
+    boot: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Dirty:
     """What an instance had of a card, and may have left its state in.
 
@@ -55,7 +67,8 @@ class Dirty:
     says why it could not be cleaned, None until that was tried in vain.
     `boot` is the id of the start of the host in which `functions` were read.
     `is_taken_for_clean` is what an operator has said, and nova-compute has
-    not seen yet.
+    not seen yet. `vfs` are those that cleaning ends and makes again, None
+    while there are none.
     """
 
     slot: str
@@ -65,6 +78,7 @@ class Dirty:
     failed: str | None = None
     boot: str | None = None
     is_taken_for_clean: bool = False
+    vfs: Vfs | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -148,6 +162,16 @@ class Record:
             )
 
         return self._with_each(failed)
+
+    def with_vfs(self, dirty: Dirty, vfs: Vfs) -> Record:
+        """Take note of the VFs that the card is about to lose."""
+        return self._with_each(
+            lambda one: (
+                dataclasses.replace(one, vfs=vfs)
+                if one.key == dirty.key
+                else one
+            )
+        )
 
     def had_since(self, dirty: Dirty) -> Record:
         """Take nothing for clean that an instance has still."""

@@ -19,14 +19,16 @@
           ],
           "failed": null,
           "boot": "1d1d5c1c-2f0f-4c5e-9d2c-6ad8f3f2e0b1",
-          "is_taken_for_clean": false
+          "is_taken_for_clean": false,
+          "vfs": {"count": 4, "boot": "1d1d5c1c-2f0f-4c5e-9d2c-6ad8f3f2e0b1"}
         }
       ],
       "layout": {"card": "10de:26b9", "wish": {"vfs": "all"}}
     }
 
 A key that is not known makes the text nonsense: a later version has another
-number, and what it says of a card is not guessed.
+number, and what it says of a card is not guessed. ``vfs`` alone came later
+with the same number: it is only there where there is one.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def dump(record: record_.Record) -> str:
                     'since': quarantine.since,
                     'by': quarantine.by.value,
                 },
-                'dirty': [dataclasses.asdict(each) for each in record.dirty],
+                'dirty': [*map(_dirty_dumped, record.dirty)],
                 'layout': layout
                 and {'card': layout.card, 'wish': json.loads(layout.wish)},
             },
@@ -113,9 +115,17 @@ def _quarantine(found: Any) -> record_.Quarantine:
     )
 
 
+def _dirty_dumped(dirty: record_.Dirty) -> dict[str, Any]:
+    fields = dataclasses.asdict(dirty)
+    if dirty.vfs is None:
+        del fields['vfs']
+    return fields
+
+
 def _dirty(found: Any) -> record_.Dirty:
-    names = [field.name for field in dataclasses.fields(record_.Dirty)]
-    fields = _fields(found, *names)
+    names = {field.name for field in dataclasses.fields(record_.Dirty)}
+    has_vfs = isinstance(found, dict) and 'vfs' in found
+    fields = _fields(found, *(names if has_vfs else names - {'vfs'}))
     instance = _text(fields, 'instance')
     if str(uuid.UUID(instance)) != instance:
         raise ValueError(f'{instance!r} is no UUID')
@@ -131,7 +141,16 @@ def _dirty(found: Any) -> record_.Dirty:
         _text_or_none(fields, 'failed'),
         _text_or_none(fields, 'boot'),
         fields['is_taken_for_clean'],
+        _vfs(fields['vfs']) if has_vfs else None,
     )
+
+
+def _vfs(found: Any) -> record_.Vfs:
+    fields = _fields(found, 'count', 'boot')
+    count = fields['count']
+    if type(count) is not int or count < 1:
+        raise ValueError('"count" of "vfs" is no number of VFs')
+    return record_.Vfs(count, _text_or_none(fields, 'boot'))
 
 
 def _function(found: Any) -> record_.Function:

@@ -142,7 +142,7 @@ def _next_of_vfs(state: state_.State, wish: wish_.Wish) -> steps.Step | None:
     if poor:
         assert wish.vf_memory is not None
         return steps.SetVfMemory(poor[0], wish.vf_memory)
-    return steps.MakeNvidiaVfs(count) if is_nvidia else steps.MakeVfs(count)
+    return steps.making(state.driver, count)
 
 
 def _next_of_instances(

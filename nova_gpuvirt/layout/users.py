@@ -46,6 +46,28 @@ def of(
     )
 
 
+def of_vfs(machine: machine_.Machine, card: model.PciAddress) -> str | None:
+    """Tell who has a VF of a card, or a vGPU on one, also a stopped guest.
+
+    Where the processes can't be seen libvirt's word is enough.
+
+    :returns: None for nobody
+    :raises OSError: when that can't be asked
+    :raises ReleaseFailed: when libvirt does not answer
+    :raises Exception: libvirt's, when it does not answer
+    """
+    vfs = machine.sysfs.virtfns(card)
+    user = _made(machine, vfs, ())
+    for vf in vfs if user is None else ():
+        try:
+            opener = machine.opener(vf, ours=True)
+        except FileNotFoundError:  # it has no node of VFIO to be opened
+            continue
+        if opener is not None:
+            return f'{opener} has {vf}'
+    return user
+
+
 def remembered(
     records: records_.Records | None, device: model.Device
 ) -> str | None:

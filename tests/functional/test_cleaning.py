@@ -340,6 +340,29 @@ class LayoutTest(base.GpuTestCase):
         self.assertEqual({card}, self.host.unclean())
 
 
+class VfsOfAUnitTest(base.GpuTestCase):
+    """VFs that a unit of the operator's makes when the host starts."""
+
+    def numvfs(self, card):
+        numvfs = self.host.root / f'sys/bus/pci/devices/{card}/sriov_numvfs'
+        return int(numvfs.read_text())
+
+    def test_card_that_was_whole_is_cleaned_and_has_them_still(self):
+        self.host = self.start_gpu_host('host1', 'b60', bare=True)
+        server = self.boot(base.PGPU)
+        ((name, _),) = self.gpu_allocations(server).items()
+        card = name.rpartition('_')[2]
+        self.host.let_close_not_reset(card)
+        self.reboot_host('host1', bare=False)
+        self.assertEqual(4, self.numvfs(card))
+        self._delete_server(server)
+        self.assertEqual(4, self.numvfs(card))
+        self.assertEqual(frozenset(), self.host.unclean())
+        self.run_periodic()
+        self._delete_server(self.boot(base.VGPU))
+        self.assert_agreed()
+
+
 class VfTest(CleaningTestCase):
     """A VF goes to a variant driver of VFIO for its guest, and back."""
 

@@ -19,6 +19,7 @@ from nova_gpuvirt.layout.steps.vfs import MakeVfs
 from nova_gpuvirt.layout.steps.vfs import RemoveNvidiaVfs
 from nova_gpuvirt.layout.steps.vfs import RemoveVfs
 from nova_gpuvirt.layout.steps.vfs import SetVfMemory
+from nova_gpuvirt.layout.steps.vfs import making
 
 __all__ = (
     'MakeGpuInstances',
@@ -33,4 +34,5 @@ __all__ = (
     'SetPartition',
     'SetVfMemory',
     'Step',
+    'making',
 )

@@ -9,6 +9,7 @@ from nova_gpuvirt.layout import state as state_
 from nova_gpuvirt.layout.steps import step
 
 _MIB = 1 << 20
+_NVIDIA_DRIVER = 'nvidia'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ class MakeNvidiaVfs(MakeVfs):
     def loses(self, state: state_.State) -> str | None:
         """Say what is made anew afterwards, if that is wanted."""
         return _told_lost(state)
+
+
+def making(driver: str | None, count: int) -> MakeVfs:
+    """Give the step that makes VFs of a card of a driver's.
+
+    :param count: how many; NVIDIA's makes all
+    """
+    kind = MakeNvidiaVfs if driver == _NVIDIA_DRIVER else MakeVfs
+    return kind(count)
 
 
 def _told_lost(state: state_.State, *more: str) -> str | None:

@@ -115,7 +115,7 @@ class ApartCloud(cloud.Cloud):
         for host in self.computes:
             log = self.log_of(host)
             if log.exists():
-                found = content.content_from_file(log, buffer_now=True)
+                found = content.content_from_file(str(log), buffer_now=True)
                 self.addDetail(log.name, found)
 
     def _map(self, host: str) -> None:

@@ -163,25 +163,25 @@ class _Alone(cloud.Cloud):
     ) -> tuple[int, bool, Any]:
         """Obey an order, and return what is answered."""
         try:
-            return number, True, getattr(self, f'_{name}')(*args)
+            return number, True, getattr(self, f'obey_{name}')(*args)
         except Exception:
             return number, False, traceback.format_exc()
 
-    def _update(self) -> None:
+    def obey_update(self) -> None:
         """Run the periodic update of the host's resources."""
         self._service.manager.update_available_resource(
             nova_context.get_admin_context()
         )
 
-    def _holdings(self) -> Any:
+    def obey_holdings(self) -> Any:
         """Tell who holds what of the host."""
         return self._service.driver._ledger.holdings()
 
-    def _audit(self) -> disagreement.Comparison:
+    def obey_audit(self) -> disagreement.Comparison:
         """Compare all sides."""
         found: disagreement.Comparison = self._service.driver._auditing.look()
         return found
 
-    def _tracked(self) -> sides.Tracked:
+    def obey_tracked(self) -> sides.Tracked:
         """Tell what Nova's tracker has."""
         return sides.tracked(self._service.manager.rt)

@@ -59,8 +59,10 @@ class Messages:
         if name == 'send':
             return _name_of(args[2])
         if name == 'reply':
-            message = self._taken[args[0]].message
-            return f'answer {message["method"]}'
+            taken = self._taken[args[0]]
+            # Nobody waits for an answer to a cast.
+            is_call = taken._reply_q is not None
+            return f'answer {taken.message["method"]}' if is_call else None
         return None
 
     def call(self, name: str, args: tuple[Any, ...], kw: Any) -> Any:
@@ -195,7 +197,7 @@ class _Listener(base.PollStyleListener):
         self._number = number
         self._is_stopped = False
 
-    @base.batch_poll_helper
+    @base.batch_poll_helper  # type: ignore[untyped-decorator]
     def poll(self, timeout: float | None = None) -> Any:
         while not self._is_stopped:
             found = self._client.call(NAME, 'poll', self._number)

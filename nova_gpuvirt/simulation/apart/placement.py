@@ -12,7 +12,11 @@ from nova_gpuvirt.simulation.apart import wire
 
 NAME = 'placement'
 
-_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+# What a path names: each such request is one of a kind.
+_NAMES = re.compile(
+    r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+    r'|(?<=^/resource_classes/).+|(?<=^/traits/).+'
+)
 _VERBS = ('get', 'post', 'put', 'delete')
 
 
@@ -29,7 +33,7 @@ class Placement:
         """Name a request that changes something."""
         if name == 'get':
             return None
-        path = _UUID.sub('*', args[0]).partition('?')[0]
+        path = _NAMES.sub('*', args[0]).partition('?')[0]
         return f'placement {name.upper()} {path}'
 
     def call(self, name: str, args: tuple[Any, ...], kw: Any) -> Any:

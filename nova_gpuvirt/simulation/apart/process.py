@@ -77,6 +77,11 @@ class Process:
         self._child.start()
         self._orders.wait(orders.STARTED)
 
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it has not been killed."""
+        return self._child is not None and not self._is_over()
+
     def order(self, name: str, *args: Any) -> Any:
         """Let it do or tell something.
 

@@ -121,6 +121,9 @@ class PlacementTest(RulesCase):
         self.assertIs(
             disagreement.By.OPERATOR, self.the('allocation-without-claim').by
         )
+        self.assertIn('unshelve', self.the('allocation-without-claim').remedy)
+        self.state.change_server(_ONE, vm_state='error')
+        self.assertIn('delete', self.the('allocation-without-claim').remedy)
         self.busy(_ONE)
         self.assert_found()
 

@@ -63,11 +63,14 @@ class Libvirt(hypervisor.Absent):
 class TestCase(testtools.TestCase):
     """A test of one simulated host, `self.host`."""
 
-    def start(self, kind, **options):
-        """Start a host, with options of the machine."""
+    def start(self, kind, *, bare=False, **options):
+        """Start a host, with options of the machine.
+
+        :param bare: whether nothing prepares its cards
+        """
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.log = self.useFixture(fixtures.FakeLogger())
-        self.host = hosts.simulated(kind, folder / 'root')
+        self.host = hosts.simulated(kind, folder / 'root', bare=bare)
         root = self.host.root
         self.libvirt = Libvirt(self.host)
         self.sysfs = sysfs.Sysfs(root, root_.Root(self.host, 1.0))
@@ -113,6 +116,7 @@ class CleanerTestCase(TestCase):
             self.machine,
             self.gpus,
             self.handover,
+            self.dirt,
             how,
             program and hook.Hook(program, 10),
         )
