@@ -153,6 +153,7 @@ class Parts(libvirt_driver.LibvirtDriver):
                 self._machine,
                 self._dirt,
                 remembered,
+                self._handover.undisturbed,
             ),
             repairs.Repairs(
                 CONF.host,

@@ -87,6 +87,12 @@ class HostTest(CommandCase):
         self.connection('host1').lookupByUUIDString(copy).undefine()
         self.assertEqual(set(), self.found(0))
 
+    def test_host_that_nova_does_not_know(self):
+        self.flags(host='host9')
+        status, out, _ = self.run_command()
+        self.assertEqual(2, status)
+        self.assertIn('has a GPU of the host host9', out)
+
     def test_what_can_not_be_compared(self):
         self.useFixture(
             fixtures.MockPatch(

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from typing import TypeVar
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import gpus as gpus_
 from nova_gpuvirt import once
 from nova_gpuvirt.audit import compare
@@ -49,6 +51,7 @@ class Means:
     :ivar recall: reads which providers are ours, before the first update
     :ivar tracker: returns Nova's resource tracker, once there is one
     :ivar client: returns Nova's report client
+    :ivar undisturbed: keeps other programs from having the GPUs meanwhile
     """
 
     ledger: ledger_.Ledger
@@ -59,6 +62,7 @@ class Means:
     machine: machine_.Machine
     dirt: dirt_.Dirt
     records: records_.Records
+    undisturbed: Callable[[], AbstractContextManager[None]]
 
 
 class Auditing:
@@ -83,7 +87,17 @@ class Auditing:
 
     @timed.step
     def update(self) -> None:
-        """Look, tell what is new, and put right what is safe."""
+        """Look, tell what is new, and put right what is safe.
+
+        What another program makes of the GPUs, which has them for itself just
+        now, is not looked at.
+        """
+        try:
+            self._wait_for_others()
+        except exception.Locked as error:
+            LOG.debug('No side is compared: %s', error)
+            self._seen = frozenset()
+            return
         sides = self.read()
         found = compare.compare(sides)
         again = self._again(found)
@@ -101,13 +115,25 @@ class Auditing:
         """Look, and look again at what is found.
 
         :param pause: seconds between the two looks
+        :raises Locked: while another program has the GPUs for itself
         """
+        self._wait_for_others()
         found = self.look()
         if found.disagreements:
             sleep(pause)
             found = self.look().also_in(found)
         self._again(found)
         return found
+
+    def _wait_for_others(self) -> None:
+        """See that no other program has the GPUs for itself.
+
+        The lock is not held then: Nova and Placement may be slow.
+
+        :raises Locked: when one has
+        """
+        with self._means.undisturbed():
+            pass
 
     def fix(self) -> Iterator[tuple[disagreement.Disagreement, str]]:
         """Put right what is safe of what the last two looks have found too.
@@ -165,6 +191,8 @@ class Auditing:
         ledger = means.ledger
         providers = ledger.providers
         if not providers:
+            if not ledger.ready:
+                unread.setdefault(PLACEMENT, _nothing_of(ledger.host))
             return sides_.Sides(ledger.host, {}, unread=unread)
         means.dirt.look()
         self._drivers.learn(means.dirt)
@@ -259,3 +287,10 @@ class Auditing:
             LOG.debug('%s can not be read', name, exc_info=True)
             unread[name] = str(error) or type(error).__name__
             return None
+
+
+def _nothing_of(host: str) -> str:
+    return (
+        f'neither it nor Nova has a GPU of the host {host}: is that the name '
+        'that nova-compute has here?'
+    )

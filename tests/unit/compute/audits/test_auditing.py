@@ -5,6 +5,7 @@ from unittest import mock
 import fixtures
 import testtools
 
+from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.compute.audits import auditing
 from tests.unit.audit import states
@@ -21,7 +22,8 @@ class AuditingTest(testtools.TestCase):
         self.repairs = mock.Mock()
         self.repairs.can.return_value = True
         self.repairs.repair.return_value = 'it was done'
-        self.auditing = auditing.Auditing(mock.Mock(), self.repairs)
+        self.means = mock.MagicMock()
+        self.auditing = auditing.Auditing(self.means, self.repairs)
         self.useFixture(
             fixtures.MockPatchObject(
                 self.auditing, 'read', lambda: self.state.sides()
@@ -50,6 +52,20 @@ class AuditingTest(testtools.TestCase):
         self.auditing.update()
         self.repairs.repair.assert_not_called()
         self.assertEqual(0, self.told())
+
+    def test_what_another_program_makes_is_not_looked_at(self):
+        self.plant()
+        self.auditing.update()
+        self.means.undisturbed.side_effect = exception.Locked(
+            'this host', wanted='w', found='f', remedy='r'
+        )
+        self.auditing.update()
+        self.assertRaises(exception.Locked, self.auditing.look_twice, 0)
+        self.means.undisturbed.side_effect = None
+        self.auditing.update()
+        self.assertEqual(0, self.told())
+        self.auditing.update()
+        self.assertEqual(1, self.told())
 
     def test_it_is_told_once_and_when_it_has_ended(self):
         self.plant()
