@@ -29,6 +29,7 @@ from nova_gpuvirt.compute import late_unplugs
 from nova_gpuvirt.compute import nova_options
 from nova_gpuvirt.compute import preparing
 from nova_gpuvirt.compute.audits import auditing
+from nova_gpuvirt.compute.audits import reading
 from nova_gpuvirt.compute.audits import repairs
 from nova_gpuvirt.compute.claims import admission
 from nova_gpuvirt.compute.claims import allocations
@@ -144,17 +145,19 @@ class Parts(libvirt_driver.LibvirtDriver):
             lambda instance: self._host.get_guest(instance)
         )
         self._auditing = auditing.Auditing(
-            auditing.Means(
-                self._ledger,
-                self._recall,
-                self._tracker,
-                lambda: virtapi.reportclient,
-                self._gpus,
-                self._machine,
-                self._dirt,
-                remembered,
-                self._handover.undisturbed,
-            ),
+            reading.Reading(
+                reading.Means(
+                    self._ledger,
+                    self._recall,
+                    self._tracker,
+                    lambda: virtapi.reportclient,
+                    self._gpus,
+                    self._machine,
+                    self._dirt,
+                    remembered,
+                )
+            ).read,
+            self._handover.undisturbed,
             repairs.Repairs(
                 CONF.host,
                 lambda: self._ledger.node,

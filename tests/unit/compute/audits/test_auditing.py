@@ -22,12 +22,9 @@ class AuditingTest(testtools.TestCase):
         self.repairs = mock.Mock()
         self.repairs.can.return_value = True
         self.repairs.repair.return_value = 'it was done'
-        self.means = mock.MagicMock()
-        self.auditing = auditing.Auditing(self.means, self.repairs)
-        self.useFixture(
-            fixtures.MockPatchObject(
-                self.auditing, 'read', lambda: self.state.sides()
-            )
+        self.undisturbed = mock.MagicMock()
+        self.auditing = auditing.Auditing(
+            lambda: self.state.sides(), self.undisturbed, self.repairs
         )
 
     def plant(self):
@@ -56,12 +53,12 @@ class AuditingTest(testtools.TestCase):
     def test_what_another_program_makes_is_not_looked_at(self):
         self.plant()
         self.auditing.update()
-        self.means.undisturbed.side_effect = exception.Locked(
+        self.undisturbed.side_effect = exception.Locked(
             'this host', wanted='w', found='f', remedy='r'
         )
         self.auditing.update()
         self.assertRaises(exception.Locked, self.auditing.look_twice, 0)
-        self.means.undisturbed.side_effect = None
+        self.undisturbed.side_effect = None
         self.auditing.update()
         self.assertEqual(0, self.told())
         self.auditing.update()
