@@ -6,8 +6,8 @@ usage: python -m tests.crashes [--only REGEX] [--minutes N] [--results FILE]
 
 REGEX chooses by "kind|operation". A line of JSON for each kill is appended to
 FILE, and what stands there is not done again: so it goes on where it ended. A
-CELL is as such a line has it, or as --list prints it. Ends with 1 when anything
-went wrong.
+CELL is as such a line has it, or as --list prints it. Ends with 1 when
+anything went wrong.
 """
 
 import argparse

@@ -38,20 +38,23 @@ class Outcome:
 
 
 class CrashCase(base.GpuTestCase, cloud.ApartCloud):
-    """A cloud of one kind of GPU, in which one operation is done often.
+    """A cloud of one kind of GPU, in which operations are done often.
 
     :ivar kind: see `kinds`
-    :ivar operation: see `operations`
+    :ivar operation: which is done now, see `operations`
     """
 
-    def begin(self, kind, operation):
-        """Start the hosts."""
+    def begin(self, kind, operation, hosts=None):
+        """Start the hosts.
+
+        :param hosts: where other operations than the first take more
+        """
         self.kind = kind
         self.operation = operation
         self.flags(allow_resize_to_same_host=True)
         # A caller of a nova-compute that was killed waits for so long.
         self.flags(rpc_response_timeout=10)
-        for host in operation.hosts:
+        for host in hosts or operation.hosts:
             self.start_gpu_host(host, kind.host)
         self.before = self._state()
 
@@ -129,6 +132,14 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
 
         :returns: what came of it, see `Outcome`
         """
+        try:
+            return self._kill(step, moment)
+        except Exception as error:
+            raise AssertionError(
+                f'killed {moment.value} {step}: {error}'
+            ) from error
+
+    def _kill(self, step, moment):
         server = self.operation.begin(self)
         self.gate.watch((step, moment))
         server = self.operation.act(self, server)

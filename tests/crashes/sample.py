@@ -1,0 +1,96 @@
+"""The kills of each run of the tests: each step once, on each kind once.
+
+A step that stands nowhere here is new, and is tried wherever it is met.
+"""
+
+from tests.crashes import matrix
+
+# By kind and operation, at which steps only this one is killed.
+_OWN = {
+    ('mdev', 'boot'): {
+        'database BlockDeviceMapping.save',
+        'database ComputeNode.save',
+        'database Instance.save',
+        'database InstanceActionEvent.event_start',
+        'libvirt Connection.nodeDeviceCreateXML',
+        'libvirt Domain.createWithFlags',
+        'message update_instance_info',
+        'placement PUT /resource_classes/*',
+        'placement PUT /resource_providers/*/inventories',
+    },
+    ('mdev', 'hard reboot'): {
+        'libvirt Connection.defineXML',
+        'libvirt Domain.destroy',
+    },
+    ('mdev', 'evacuate'): {
+        'database InstanceActionEvent.event_finish_with_failure',
+    },
+    ('whole', 'delete'): {
+        'database ConsoleAuthToken.clean_console_auths_for_instance',
+        'database Instance.destroy',
+        'database InstanceInfoCache.save',
+        'database VirtualInterface.delete_by_instance_uuid',
+        'file remove',
+        'kernel hold_unbind_lock',
+        'kernel reset_bus',
+        'libvirt Domain.undefineFlags',
+        'libvirt PciDevice.detachFlags',
+        'libvirt PciDevice.reAttach',
+        'message delete_instance_info',
+        'placement DELETE /allocations/*',
+        'placement PUT /resource_providers/*/traits',
+    },
+    ('whole', 'start'): {
+        'database Service.save',
+        'message ping',
+    },
+    ('vendor-vfio', 'revert'): {
+        'answer check_instance_shared_storage',
+        'database Instance.drop_migration_context',
+        'kernel set_vgpu_type',
+        'libvirt Domain.destroyFlags',
+        'message check_instance_shared_storage',
+        'message finish_revert_resize',
+        'placement POST /allocations',
+    },
+    ('vf', 'migrate'): {
+        'database Migration.save',
+        'file mkdir',
+        'file replace',
+        'libvirt Domain.setTime',
+        'message finish_resize',
+        'message resize_instance',
+    },
+    ('vf', 'confirm'): {
+        'kernel reset_function',
+        'libvirt Mdev.destroy',
+        'placement PUT /allocations/*',
+    },
+    ('vf', 'layout'): set(),
+}
+
+
+def operations(kind):
+    """List what is done with a kind."""
+    return [operation for of, operation in _OWN if of == kind]
+
+
+def cells(kind, operation, steps):
+    """Choose where to kill, of the steps of one block.
+
+    Before one step and after the next, by turns.
+    """
+    own = _OWN[kind, operation]
+    elsewhere = frozenset().union(*_OWN.values()) - own
+    first = {
+        step.name: step
+        for step in reversed(steps)
+        if step.name not in elsewhere
+    }
+    by_step = {}
+    for cell in matrix.cells(kind, operation, first.values()):
+        by_step.setdefault(cell.step, []).append(cell)
+    return [
+        some[number % len(some)]
+        for number, some in enumerate(by_step.values())
+    ]
