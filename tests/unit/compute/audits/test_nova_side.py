@@ -13,7 +13,8 @@ from nova_gpuvirt.audit import sides
 from nova_gpuvirt.compute.audits import nova_side
 from tests.unit import database
 
-_OURS, _OTHERS = 'rp-ours', 'rp-others'
+_OURS = '855d900f-4e14-4e4c-a73d-069cbf4541e6'
+_OTHERS = '955d900f-4e14-4e4c-a73d-069cbf4541e6'
 _OLD, _NEW = 'mdev:0000:3b:00.0/0@s', 'mdev:0000:3b:00.0/1@s'
 
 
