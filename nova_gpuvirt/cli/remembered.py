@@ -37,15 +37,7 @@ class Remembered:
     """
 
     def __init__(self, named: list[str]) -> None:
-        conf = nova_conf.of(files.OnDisk(_HERE), named)
-        wrong = {**conf.unseen, **conf.wrong}
-        if wrong:
-            raise exception.InvalidOption(
-                ', '.join(f'/{path}' for path in wrong),
-                wanted='to know the folder [gpuvirt]state_path',
-                found='; '.join(wrong.values()),
-                remedy='run this as root, where nova-compute runs',
-            )
+        conf = options_of(named)
         self.records = records.Records(_HERE / _state_path(conf))
         self._accelerators = options.of(conf).accelerators
         self._root = pathlib.Path(_option(conf, 'sysfs_root'))
@@ -78,6 +70,24 @@ class Remembered:
                 'what is not to be offered otherwise',
             )
         return device, device in found.unreadable
+
+
+def options_of(named: Sequence[str]) -> nova_conf.NovaConf:
+    """Read the options of this host's nova-compute.
+
+    :param named: its files of options, if not where they are by default
+    :raises InvalidOption: when these can't be read
+    """
+    conf = nova_conf.of(files.OnDisk(_HERE), named)
+    wrong = {**conf.unseen, **conf.wrong}
+    if wrong:
+        raise exception.InvalidOption(
+            ', '.join(f'/{path}' for path in wrong),
+            wanted='to know the options of nova-compute',
+            found='; '.join(wrong.values()),
+            remedy='run this as root, where nova-compute runs',
+        )
+    return conf
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -93,6 +93,7 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
         with self._updating:
             if not getattr(self._only_reports, 'here', False):
                 self._put_right(nodename)
+                self._audit(nodename)
             self._reporter.prepare(nodename)
         resources = super().get_available_resource(nodename)
         resources['stats'] |= self._reporter.stats
@@ -123,6 +124,16 @@ class GpuLibvirtDriver(building.Building, saving.Saving):
             self._look_again()
         except Exception:
             LOG.exception('Not all guests of %s are looked at again', nodename)
+
+    def _audit(self, nodename: str) -> None:
+        """Compare all sides, once the claims are known."""
+        try:
+            if self._ledger.ready:
+                self._auditing.update()
+        except Exception:
+            LOG.exception(
+                'Whether the sides of %s agree is not known', nodename
+            )
 
     def _look_again(self) -> None:
         self._late_unplugs.look()

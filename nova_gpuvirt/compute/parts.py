@@ -28,6 +28,9 @@ from nova_gpuvirt.compute import gate
 from nova_gpuvirt.compute import late_unplugs
 from nova_gpuvirt.compute import nova_options
 from nova_gpuvirt.compute import preparing
+from nova_gpuvirt.compute.audits import auditing
+from nova_gpuvirt.compute.audits import reading
+from nova_gpuvirt.compute.audits import repairs
 from nova_gpuvirt.compute.claims import admission
 from nova_gpuvirt.compute.claims import allocations
 from nova_gpuvirt.compute.claims import ledger
@@ -140,6 +143,28 @@ class Parts(libvirt_driver.LibvirtDriver):
         self._arriving = arriving.Arriving()
         self._late_unplugs = late_unplugs.LateUnplugs(
             lambda instance: self._host.get_guest(instance)
+        )
+        self._auditing = auditing.Auditing(
+            reading.Reading(
+                reading.Means(
+                    self._ledger,
+                    self._recall,
+                    self._tracker,
+                    lambda: virtapi.reportclient,
+                    self._gpus,
+                    self._machine,
+                    self._dirt,
+                    remembered,
+                )
+            ).read,
+            self._handover.undisturbed,
+            repairs.Repairs(
+                CONF.host,
+                lambda: self._ledger.node,
+                lambda: virtapi.reportclient,
+                self._machine.hypervisor,
+                self._handover,
+            ),
         )
         self._pinning = pinning.Pinning(CONF.host, self._tracker, self._places)
         self._reporter = reporter.Reporter(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
+from typing import ClassVar
 
 import keystoneauth1.adapter
 import keystoneauth1.exceptions
@@ -25,10 +26,8 @@ from nova_gpuvirt.placement import providers as providers_
 
 # Placement's: allocation candidates in one tree, with any suffix.
 _PLACEMENT = '1.36'
-# Nova's: flavors with their extra specs, and, since 2.53, hypervisors by UUID.
-_NOVA = '2.61'
 # Hosts that are read at a time.
-_WORKERS = 8
+WORKERS = 8
 
 _Json = dict[str, Any]
 
@@ -45,14 +44,18 @@ class Cloud:
 
     :param region: what clouds.yaml and the environment say of it
     :raises ConfigException: of openstack, when they give no credentials
+    :cvar nova_version: flavors with their extra specs, and, since 2.53,
+        hypervisors by UUID
     """
+
+    nova_version: ClassVar[str] = '2.61'
 
     def __init__(
         self, region: openstack.config.cloud_region.CloudRegion
     ) -> None:
         session = region.get_session()
         self._nova = novaclient.client.Client(
-            _NOVA,
+            self.nova_version,
             session=session,
             endpoint_type=region.get_interface('compute'),
             # The catalog may have the URL above that of the version.
@@ -76,7 +79,7 @@ class Cloud:
             return dict(self._nova.flavors.get(name).to_dict())
         except novaclient.exceptions.NotFound:
             pass
-        for flavor in _all(self._nova.flavors, is_public=None):
+        for flavor in all_of(self._nova.flavors, is_public=None):
             if flavor.name == name:
                 return dict(flavor.to_dict())
         raise exception.InvalidOption(
@@ -88,14 +91,14 @@ class Cloud:
 
     def fleet(self) -> hosts_.Fleet:
         """Read all hosts that have GPUs of ours in Placement."""
-        servers = _all(
+        servers = all_of(
             self._nova.servers,
             detailed=False,
             search_opts={'all_tenants': True},
         )
         names = {server.id: server.name for server in servers}
         services = self._services()
-        with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        with futures.ThreadPoolExecutor(WORKERS) as pool:
             hosts = pool.map(
                 lambda tree: self._host(tree, services, names), self._trees()
             )
@@ -118,7 +121,7 @@ class Cloud:
                 raise Refused(str(error.details).strip()) from error
             return host.uuid, answer['allocation_requests']
 
-        with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        with futures.ThreadPoolExecutor(WORKERS) as pool:
             return dict(pool.map(ask, hosts))
 
     def _services(self) -> dict[str, hosts_.Service]:
@@ -130,7 +133,7 @@ class Cloud:
                 each.status == 'enabled',
                 each.service['disabled_reason'],
             )
-            for each in _all(self._nova.hypervisors)
+            for each in all_of(self._nova.hypervisors)
         }
 
     def _trees(self) -> list[list[_Json]]:
@@ -214,9 +217,12 @@ def _endpoint(
     }
 
 
-def _all(manager: Any, **options: Any) -> Iterator[Any]:
-    """List all that a manager of novaclient has, page by page."""
+def all_of(manager: Any, mark: str = 'id', **options: Any) -> Iterator[Any]:
+    """List all that a manager of novaclient has, page by page.
+
+    :param mark: what the next page is asked for by
+    """
     marker = None
     while page := manager.list(marker=marker, **options):
         yield from page
-        marker = page[-1].id
+        marker = getattr(page[-1], mark)

@@ -19,12 +19,12 @@ from xml.etree import ElementTree
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.host import domains
 
 LOG = logging.getLogger(__name__)
 
 _ALL = 0
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
-_NO_DOMAIN = 42  # VIR_ERR_NO_DOMAIN
 _VFIO = 'vfio'  # what libvirt calls vfio-pci
 _GRACEFUL = 1  # VIR_DOMAIN_DESTROY_GRACEFUL
 # Together they last as long as NVIDIA's plugin may take to start, whenever a
@@ -154,9 +154,7 @@ class Hypervisor:
                 return name
         return None
 
-    def _domains(
-        self, flags: int
-    ) -> Iterator[tuple[Any, set[uuid.UUID | model.PciAddress]]]:
+    def _domains(self, flags: int) -> Iterator[tuple[Any, domains.Devices]]:
         """List domains, each with what it has of the host's devices.
 
         One that ends meanwhile is left out.
@@ -167,12 +165,19 @@ class Hypervisor:
             try:
                 xml = domain.XMLDesc(0)
             except Exception as error:
-                if _is_about_a_guest_that_ended(error):
+                if domains.is_about_a_guest_that_ended(error):
                     continue
                 raise
-            yield domain, _hostdevs(xml)
+            yield domain, domains.hostdevs(xml)
 
-    def devices_of(self, guest: str) -> set[uuid.UUID | model.PciAddress]:
+    def guests(self) -> tuple[domains.Domain, ...]:
+        """List the guests that run or are defined.
+
+        :raises Exception: libvirt's, when it doesn't answer
+        """
+        return tuple(domains.of(self._connect()))
+
+    def devices_of(self, guest: str) -> domains.Devices:
         """Tell which mdevs and functions a guest has; one that is gone, none.
 
         :param guest: its UUID
@@ -180,10 +185,10 @@ class Hypervisor:
         """
         try:
             domain = self._connect().lookupByUUIDString(guest)
-            return _hostdevs(domain.XMLDesc(0))
+            return domains.hostdevs(domain.XMLDesc(0))
         except Exception as error:
-            if _is_about_a_guest_that_ended(error):
-                return set()
+            if domains.is_about_a_guest_that_ended(error):
+                return frozenset()
             raise
 
     def end_gracefully(self, guest: str) -> bool:
@@ -207,7 +212,7 @@ class Hypervisor:
                     LOG.info('Guest %s does not end yet: %s', guest, error)
             return not domain.isActive()
         except Exception as error:
-            if _is_about_a_guest_that_ended(error):
+            if domains.is_about_a_guest_that_ended(error):
                 return True
             raise
 
@@ -348,29 +353,3 @@ def _only_looked_at(
         found='a host that is only looked at',
         remedy='do it on the host itself, where its libvirt runs',
     )
-
-
-def _is_about_a_guest_that_ended(error: Exception) -> bool:
-    code = getattr(error, 'get_error_code', lambda: None)()
-    return bool(code == _NO_DOMAIN)
-
-
-def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:
-    """Read which of the host's devices a guest has."""
-    found: set[uuid.UUID | model.PciAddress] = set()
-    for address in ElementTree.fromstring(xml).iterfind(
-        'devices/hostdev/source/address'
-    ):
-        name = address.get('uuid')
-        if name is not None:
-            found.add(uuid.UUID(name))
-        elif address.get('slot') is not None:
-            found.add(
-                model.PciAddress(
-                    *(
-                        int(address.get(part, '0'), 16)
-                        for part in ('domain', 'bus', 'slot', 'function')
-                    )
-                )
-            )
-    return found

@@ -11,6 +11,7 @@ from nova import objects
 from nova.tests.functional.libvirt import base
 
 from nova_gpuvirt import model
+from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.placement import providers
 
 Tracked = Mapping[str, Mapping[str, tuple[frozenset[str], frozenset[str]]]]
@@ -106,6 +107,17 @@ class Sides(base.ServersTestBase):
     def tracked(self, host: str) -> Tracked:
         """Read what the tracker of a host's nova-compute has."""
         return tracked(self.computes[host].manager.rt)
+
+    def audit(self, host: str) -> disagreement.Comparison:
+        """Let a host's nova-compute compare all sides, at this moment."""
+        context = nova_context.get_admin_context()
+        cell = self.host_mappings[host].cell_mapping
+        # What reads without a cell reads this one meanwhile.
+        with nova_context.target_cell(context, cell):
+            found: disagreement.Comparison = self.computes[
+                host
+            ].driver._auditing.look()
+            return found
 
     def context_at(self, host: str) -> Any:
         """Make a context that reads the database of a host's cell."""

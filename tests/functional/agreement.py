@@ -21,6 +21,7 @@ _ENDED = frozenset(
         'done',
     }
 )
+_ON_PURPOSE = ('provider-of-missing-card',)
 _POWER = {
     vm_states.ACTIVE: fakelibvirt.VIR_DOMAIN_RUNNING,
     vm_states.RESCUED: fakelibvirt.VIR_DOMAIN_RUNNING,
@@ -47,6 +48,7 @@ def check(test, host, left=()):
     side.check_partitions()
     side.check_resets()
     side.check_wedged()
+    side.check_audit()
 
 
 class Side:
@@ -246,6 +248,26 @@ class Side:
         self.test.assertEqual(
             frozenset(), self.test.simulated[self.host].wedged()
         )
+
+    def check_audit(self):
+        """nova-compute compares its sides, and finds that they agree.
+
+        The provider of a card that is not there stays, for when it is back.
+        What Nova leaves is named, and what may follow from it.
+        """
+        found = self.test.audit(self.host)
+        self.test.assertEqual({}, found.not_compared)
+        named = {d.who for d in found.disagreements}
+        rules = set(_ON_PURPOSE)
+        if self._left_allocations():
+            self.test.assertLessEqual(set(self.left), named)
+            rules.add('over-capacity')
+        wrong = [
+            str(d)
+            for d in found.disagreements
+            if d.rule not in rules and d.who not in self.left
+        ]
+        self.test.assertEqual([], wrong)
 
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""

@@ -159,7 +159,7 @@ class DriverTest(unittest.TestCase):
             *('self._ledger', 'self._machine', 'self._nova_options'),
             *('self._reporter', 'self._pinning', 'self._tracker'),
             *('self._late_releases', 'self._late_unplugs', 'self._updating'),
-            'self._only_reports',
+            *('self._only_reports', 'self._auditing'),
         ):
             self.assertNotIn(name, source)
 

@@ -117,6 +117,16 @@ class Ledger:
         return made, claims - gone | new
 
     @property
+    def last_claims(self) -> frozenset[tuple[str, model.Claim]]:
+        """Every claim that the tracker had at the last update, by provider."""
+        return frozenset(
+            (provider, claim)
+            for provider, (_, claims) in list(self._assigned.items())
+            if provider in self.reports
+            for claim in claims
+        )
+
+    @property
     def last_slots(self) -> frozenset[model.Slot]:
         """Every slot of this host that was claimed at the last update."""
         return frozenset(

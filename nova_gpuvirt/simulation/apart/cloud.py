@@ -13,6 +13,7 @@ from nova import context as nova_context
 from nova import objects
 from testtools import content
 
+from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import sides
 from nova_gpuvirt.simulation.apart import compute
@@ -150,6 +151,11 @@ class ApartCloud(cloud.Cloud):
     def tracked(self, host: str) -> sides.Tracked:
         """Ask a host's nova-compute what its tracker has."""
         found: sides.Tracked = self.computes[host].order('tracked')
+        return found
+
+    def audit(self, host: str) -> disagreement.Comparison:
+        """Let a host's nova-compute compare all sides, at this moment."""
+        found: disagreement.Comparison = self.computes[host].order('audit')
         return found
 
     def _holdings(self, host: str) -> Any:

@@ -23,6 +23,7 @@ from nova import context as nova_context
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova.objects import base as objects_base
 
+from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import rootonly
 from nova_gpuvirt.simulation import cloud
@@ -175,6 +176,11 @@ class _Alone(cloud.Cloud):
     def obey_holdings(self) -> Any:
         """Tell who holds what of the host."""
         return self._service.driver._ledger.holdings()
+
+    def obey_audit(self) -> disagreement.Comparison:
+        """Compare all sides."""
+        found: disagreement.Comparison = self._service.driver._auditing.look()
+        return found
 
     def obey_tracked(self) -> sides.Tracked:
         """Tell what Nova's tracker has."""

@@ -1,0 +1,1 @@
+"""Whether all who know of GPUs say the same of them. Pure."""
