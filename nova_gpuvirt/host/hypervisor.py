@@ -356,7 +356,10 @@ def _is_about_a_guest_that_ended(error: Exception) -> bool:
 
 
 def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:
-    """Read which of the host's devices a guest has."""
+    """Read which of the host's devices a guest has.
+
+    :raises ValueError: when one of them has no address or UUID that can be
+    """
     found: set[uuid.UUID | model.PciAddress] = set()
     for address in ElementTree.fromstring(xml).iterfind(
         'devices/hostdev/source/address'
@@ -365,12 +368,10 @@ def _hostdevs(xml: str) -> set[uuid.UUID | model.PciAddress]:
         if name is not None:
             found.add(uuid.UUID(name))
         elif address.get('slot') is not None:
-            found.add(
-                model.PciAddress(
-                    *(
-                        int(address.get(part, '0'), 16)
-                        for part in ('domain', 'bus', 'slot', 'function')
-                    )
-                )
+            domain, bus, slot, function = (
+                int(address.get(part, '0'), 16)
+                for part in ('domain', 'bus', 'slot', 'function')
             )
+            text = f'{domain:04x}:{bus:02x}:{slot:02x}.{function:x}'
+            found.add(model.PciAddress.parse(text))
     return found
