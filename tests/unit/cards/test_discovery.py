@@ -128,7 +128,10 @@ class DiscoveryTest(CaptureTestCase):
 
     def test_address_to_exclude_may_be_in_capitals(self):
         devices = self.root / 'sys/bus/pci/devices'
-        (devices / '0000:c8:00.0').symlink_to(self.device('0000:05:00.0'))
+        device = self.device('0000:05:00.0')
+        other = device.with_name('0000:c8:00.0')
+        shutil.copytree(device, other, symlinks=True)
+        (devices / '0000:c8:00.0').symlink_to(other)
         self.survey(exclude=('0000:C8:00.0',))
         self.assertFalse(self.gpus['0000:c8:00.0'].offered)
 
@@ -288,7 +291,10 @@ class PassthroughRefusalTest(CaptureTestCase):
 class OtherHostsTest(CaptureTestCase):
     def test_other_pci_domain(self):
         devices = self.root / 'sys/bus/pci/devices'
-        (devices / '10001:05:00.0').symlink_to(self.device('0000:05:00.0'))
+        device = self.device('0000:05:00.0')
+        other = device.with_name('10001:05:00.0')
+        shutil.copytree(device, other, symlinks=True)
+        (devices / '10001:05:00.0').symlink_to(other)
         self.survey()
         self.assertIn('10001:05:00.0', self.gpus)
 
