@@ -104,6 +104,14 @@ class Claim:
         """The slot, or None for an identifier that this version can't read."""
         return _slot(self.identifier)
 
+    @property
+    def shown(self) -> str:
+        """The identifier as a log may show it.
+
+        A row of Nova's database may say anything, of several lines too.
+        """
+        return ''.join(c if c.isprintable() else '?' for c in self.identifier)
+
 
 # More than the claims that a host has, and what can be claimed beside them.
 @functools.lru_cache(maxsize=8192)

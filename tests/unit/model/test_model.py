@@ -118,6 +118,15 @@ class SlotTest(unittest.TestCase):
         ):
             self.assertIsNone(model.Claim('VGPU', text).slot)
 
+    def test_identifier_is_shown_in_one_line(self):
+        text = 'mdev:0000:3b:00.0/3@x\n2026-11-30 ERROR \x1b[2J'
+        self.assertEqual(
+            'mdev:0000:3b:00.0/3@x?2026-11-30 ERROR ?[2J',
+            model.Claim('VGPU', text).shown,
+        )
+        text = 'passthrough:0000:3b:00.0'
+        self.assertEqual(text, model.Claim('PGPU', text).shown)
+
     def test_a_card_has_no_index(self):
         address = model.PciAddress.parse('0000:3b:00.0')
         with self.assertRaises(ValueError):
