@@ -12,6 +12,9 @@ BENCH ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
+# The targets of `make fuzz`, a regular expression, and inputs for each.
+TARGET ?=
+RUNS ?= 1000000
 # The tests of `make test-functional` and `make lab-test`: a regular
 # expression, all by default.
 TESTS ?=
@@ -46,7 +49,7 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream bench lint mutants format docs tables genconfig clean \
+	test-devstack test-upstream bench fuzz lint mutants format docs tables genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -94,6 +97,14 @@ bench: venv ## measure ours beside its peers, with plots (BENCH=eight_cards)
 		--constraint constraints/benchmarks.txt \
 		--requirement benchmarks/requirements.txt
 	@$(BIN)python -m benchmarks $(BENCH)
+
+fuzz: venv ## feed each parser with nonsense (TARGET=slot RUNS=1000000)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)pip install -qq \
+		--only-binary :all: --constraint constraints/nova-$(NOVA).txt \
+		--constraint constraints/fuzz.txt \
+		--requirement fuzz/requirements.txt || \
+		echo 'atheris has no wheel for this Python'
+	@nice $(BIN)python -m fuzz --runs $(RUNS) $(if $(TARGET),'$(TARGET)')
 
 kmod: ## build the lab's kernel module, .lab/kmod/gpuvirt_sim.ko
 	@lab/kmod/tree.sh $(TREES)/kernel trixie kernel
@@ -166,6 +177,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: cloud-wipe lab-stop ## remove what the other targets made
-	rm -rf .bench .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .bench .fuzz .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

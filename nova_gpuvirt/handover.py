@@ -98,7 +98,7 @@ class Handover:
                     )
         except Exception:
             for claim, why in self.release(instance, made).items():
-                LOG.warning('%s stays for now: %s', claim.identifier, why)
+                LOG.warning('%s stays for now: %s', claim.shown, why)
             raise
         return tuple(devices)
 
@@ -135,7 +135,7 @@ class Handover:
         for claim in claims:
             slot = claim.slot
             if slot is None:
-                LOG.warning('Can not release %s: unknown', claim.identifier)
+                LOG.warning('Can not release %s: unknown', claim.shown)
                 continue
             try:
                 with self._lock():
@@ -223,7 +223,7 @@ def _find(
         gpu = next((g for g in gpus if part and g.holds(part.device)), None)
         if part is None or gpu is None or gpu.refusal is not None:
             raise exception.PrepareFailed(
-                claim.identifier,
+                claim.shown,
                 wanted=f'it for instance {instance}',
                 found=(gpu and gpu.refusal)
                 or f'no such card or VF on this host: {part and part.device}',

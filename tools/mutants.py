@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIST = ROOT / 'tests' / 'guards.toml'
 # What a test run may take, in seconds: without a guard it may hang.
 _SECONDS = 300
-_COPIED = ('nova_gpuvirt', 'tests', 'lab', 'tools', 'benchmarks')
+_COPIED = ('nova_gpuvirt', 'tests', 'lab', 'tools', 'benchmarks', 'fuzz')
 
 
 @dataclasses.dataclass(frozen=True)

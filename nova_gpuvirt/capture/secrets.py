@@ -22,7 +22,7 @@ _UUID = re.compile(
 # Serial Number : 1654922006536, GPU PDI : 0x145c8e416b389d3e,
 # <serial_number>…<, "guid": "0x…"
 _SERIAL = re.compile(
-    r'(?:serial|guid|\bpdi\b)[^\n:=>]*[:=>][ \t]*"?'
+    r'(?:serial|guid|\bpdi\b)[^\n:=>]{0,80}[:=>][ \t]*"?'
     r'(?P<value>[^\s"<,][^"<,\n]*)',
     re.I,
 )

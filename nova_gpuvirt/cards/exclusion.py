@@ -26,11 +26,11 @@ def contradiction(
             identifiers[claim.identifier], places[slot.place] if slot else 0
         )
         if count > 1:
-            return f'{claim.identifier} is claimed {count} times'
+            return f'{claim.shown} is claimed {count} times'
     if len(slots) > 1 and any(takes_all(slot) for slot in slots):
         whole = str(model.Slot(model.WHOLE, gpu.address))
         return 'the whole card is claimed beside ' + ', '.join(
-            sorted(s for s in identifiers if s != whole)
+            sorted({c.shown for c in claims if c.identifier != whole})
         )
     for share in gpu.shares:
         profiles = {p.slug: p for p in share.profiles}

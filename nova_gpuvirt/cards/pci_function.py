@@ -9,9 +9,11 @@ import re
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.host import numerals
 from nova_gpuvirt.host import sysfs as sysfs_
 
 _BARS = 6
+_BAR = re.compile(r'0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x[0-9a-f]{1,16}')
 
 
 def read(
@@ -22,8 +24,6 @@ def read(
     :raises SysfsError: when it can't be read, or makes no sense
     """
     numa_node = _optional(sysfs, address, 'numa_node', -1)
-    group = sysfs.link(address, 'iommu_group')
-    physfn = sysfs.link(address, 'physfn')
     return model.PciFunction(
         address,
         class_code=class_code,
@@ -35,10 +35,10 @@ def read(
         ),
         driver=sysfs.link(address, 'driver'),
         numa_node=None if numa_node < 0 else numa_node,
-        iommu_group=None if group is None else int(group),
+        iommu_group=_group(sysfs, address),
         bars=bars(sysfs, address),
         boot_vga=sysfs.read_if_there(address, 'boot_vga') == '1',
-        physfn=None if physfn is None else model.PciAddress.parse(physfn),
+        physfn=_physfn(sysfs, address),
         sriov_totalvfs=_optional(sysfs, address, 'sriov_totalvfs', 0),
         virtfns=sysfs.virtfns(address),
         above=sysfs.above(address),
@@ -86,7 +86,7 @@ def number(
     :raises SysfsError: when the file can't be read, or makes no sense
     """
     text = sysfs.read(address, attribute)
-    if re.fullmatch(r'0x[0-9a-f]+', text):
+    if re.fullmatch(r'0x[0-9a-f]{1,16}', text):
         value = int(text, 16)
         all_ones = (1 << bits) - 1
         if value < all_ones or attribute.startswith('subsystem'):
@@ -103,12 +103,34 @@ def bars(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> tuple[int, ...]:
     text = sysfs.read(address, 'resource')
     sizes = []
     for line in text.splitlines()[:_BARS]:
-        match = re.fullmatch(r'0x([0-9a-f]+) 0x([0-9a-f]+) 0x[0-9a-f]+', line)
-        if match is None:
+        match = _BAR.fullmatch(line)
+        start, end = (
+            (int(part, 16) for part in match.groups()) if match else (1, 0)
+        )
+        if start > end and (match is None or end):
             raise _nonsense(address, 'resource', 'start, end and flags', line)
-        start, end = (int(part, 16) for part in match.groups())
         sizes.append(end - start + 1 if end else 0)
     return tuple(sizes)
+
+
+def _group(sysfs: sysfs_.Sysfs, address: model.PciAddress) -> int | None:
+    name = sysfs.link(address, 'iommu_group')
+    group = numerals.decimal(name)
+    if name is not None and group is None:
+        raise _nonsense(address, 'iommu_group', 'a number', name)
+    return group
+
+
+def _physfn(
+    sysfs: sysfs_.Sysfs, address: model.PciAddress
+) -> model.PciAddress | None:
+    name = sysfs.link(address, 'physfn')
+    try:
+        return None if name is None else model.PciAddress.parse(name)
+    except ValueError as error:
+        raise _nonsense(address, 'physfn', 'a PCI address', name or '') from (
+            error
+        )
 
 
 def _optional(
@@ -121,7 +143,7 @@ def _optional(
     text = sysfs.read_if_there(address, attribute)
     if text is None:
         return default
-    if not re.fullmatch(r'-?\d+', text):
+    if not re.fullmatch(r'-?[0-9]{1,9}', text):
         raise _nonsense(address, attribute, 'a decimal number', text)
     return int(text)
 

@@ -35,6 +35,7 @@ _GVTG_APIS = frozenset(
 _SERIES = re.compile(
     r'-(?:(?P<slices>\d)-)?(?P<gib>[0-9]{1,4})(?P<series>[ABCQ])\w*$'
 )
+_LONGEST = 200
 _RESOLUTION = re.compile(r'(\d{1,6})x(\d{1,6})')
 
 
@@ -125,7 +126,9 @@ def gpu_instance(slug: str) -> tuple[int, int] | None:
 def _nvidia_mdev(
     type_id: str, name: str, description: str, available: int
 ) -> model.Profile:
-    words = dict(re.findall(r'(\w+)\s*=\s*([^,\s]+)', description))
+    words = dict(
+        re.findall(r'(?<!\w)(\w+)[ \t]*=[ \t]*([^,\s]+)', description)
+    )
     resolution = _RESOLUTION.fullmatch(words.get('max_resolution', ''))
     named = nvidia(name, type_id, available)
     # Compute types have a head, and nothing that shows it.
@@ -147,7 +150,9 @@ def _nvidia_mdev(
 
 
 def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
-    words = dict(re.findall(r'(\w+): *(\d{1,9}(?:x\d{1,9})?)', description))
+    words = dict(
+        re.findall(r'(?<!\w)(\w+): *([0-9]{1,9}(?:x[0-9]{1,9})?)', description)
+    )
     resolution = words.get('resolution', '').split('x')
     needs = tuple(numerals.decimal(words.get(key)) or 0 for key in _GVTG_NEEDS)
     return model.Profile(
@@ -167,5 +172,10 @@ def _gvtg(type_id: str, description: str, available: int) -> model.Profile:
 
 
 def slug(text: str) -> str:
-    """Write a name in lower case, with nothing but dashes between."""
-    return re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')
+    """Write a name in lower case, with nothing but dashes between.
+
+    What is named after it has 255 characters at most: a class, a trait, and
+    the identifier of a claim.
+    """
+    words = re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')
+    return words[:_LONGEST].rstrip('-')

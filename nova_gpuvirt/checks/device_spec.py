@@ -68,7 +68,10 @@ def parse(text: str) -> Iterator[Spec]:
 
     :raises ValueError: for anything else
     """
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError('it is nested too deeply') from error
     for item in found if isinstance(found, list) else [found]:
         if not isinstance(item, dict):
             raise ValueError('it is no map of a device')

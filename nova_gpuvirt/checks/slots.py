@@ -18,7 +18,9 @@ from nova_gpuvirt.checks import subject as subject_
 
 _UNSET = 0x20000000
 _GIB = 1 << 30
-_LINE = re.compile(r'0x([0-9a-f]+) 0x([0-9a-f]+) 0x([0-9a-f]+)')
+_LINE = re.compile(
+    r'^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$', re.M
+)
 
 
 @finding.or_passed('ARI is on where VFs ask for it')
@@ -80,7 +82,7 @@ def unassigned(text: str) -> Iterator[int]:
     """
     for start, end, flags in _LINE.findall(text):
         if int(flags, 16) & _UNSET:
-            yield int(end, 16) - int(start, 16) + 1
+            yield max(int(end, 16) - int(start, 16) + 1, 0)
 
 
 def _size(size: int) -> str:

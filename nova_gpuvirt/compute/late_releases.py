@@ -83,7 +83,7 @@ class LateReleases:
                 )
                 self._thread.start()
         for claim, why in failures.items():
-            LOG.info('Not released yet: %s: %s', claim.identifier, why)
+            LOG.info('Not released yet: %s: %s', claim.shown, why)
 
     def forget(self, instance: str, claims: Collection[model.Claim]) -> None:
         """Let an instance keep what it had: its guest starts again.
@@ -171,7 +171,7 @@ def _give_up(failures: Failures) -> None:
         LOG.warning(
             'Could not release %s in %d seconds: %s; it is tried again with '
             'each periodic update',
-            claim.identifier,
+            claim.shown,
             _LIMIT,
             why,
         )

@@ -303,8 +303,8 @@ def _is_part(claim: model.Claim) -> bool:
 def _claimed(claims: Iterable[model.Claim]) -> str:
     first = min(claims, key=lambda c: (not c.resource_class, c.identifier))
     if not first.resource_class:
-        return f'{first.identifier} is not clean yet after its last server'
-    return f'a server has claimed {first.identifier}'
+        return f'{first.shown} is not clean yet after its last server'
+    return f'a server has claimed {first.shown}'
 
 
 def _waiting(user: str, steps: Iterable[object]) -> str:

@@ -60,7 +60,10 @@ def of(connection: Any) -> Iterator[Domain]:
 
 
 def hostdevs(xml: str) -> Devices:
-    """Read which of the host's devices a guest has."""
+    """Read which of the host's devices a guest has.
+
+    :raises ValueError: when one of them has no address or UUID that can be
+    """
     found: set[uuid.UUID | model.PciAddress] = set()
     for address in ElementTree.fromstring(xml).iterfind(
         'devices/hostdev/source/address'
@@ -69,14 +72,12 @@ def hostdevs(xml: str) -> Devices:
         if name is not None:
             found.add(uuid.UUID(name))
         elif address.get('slot') is not None:
-            found.add(
-                model.PciAddress(
-                    *(
-                        int(address.get(part, '0'), 16)
-                        for part in ('domain', 'bus', 'slot', 'function')
-                    )
-                )
+            domain, bus, slot, function = (
+                int(address.get(part, '0'), 16)
+                for part in ('domain', 'bus', 'slot', 'function')
             )
+            text = f'{domain:04x}:{bus:02x}:{slot:02x}.{function:x}'
+            found.add(model.PciAddress.parse(text))
     return frozenset(found)
 
 

@@ -16,6 +16,8 @@ import stat
 from collections.abc import Callable
 from typing import TypeVar
 
+from nova_gpuvirt.host import own_folder
+
 _T = TypeVar('_T')
 
 
@@ -94,12 +96,14 @@ class Files(abc.ABC):
 class OnDisk(Files):
     """The files below a folder.
 
-    An error names a file as its host does, wherever the folder is.
+    An error names a file as its host does, wherever the folder is. What is
+    behind a link that leads out of a device's folder is not read (ELOOP).
     """
 
     def __init__(self, root: str | os.PathLike[str] = '/') -> None:
         # Text, since a host has thousands of files, and paths are slow.
         self._root = os.path.join(root, '')
+        self._real = os.path.realpath(root)
 
     def __str__(self) -> str:
         """Name the folder."""
@@ -107,11 +111,11 @@ class OnDisk(Files):
 
     def read(self, path: str, size: int = -1) -> bytes:
         """Read a file."""
-        return self._ask(_read, path, size)
+        return self._ask(self._read, path, size)
 
     def names(self, path: str) -> list[str]:
         """List a folder."""
-        return self._ask(os.listdir, path)
+        return self._ask(self._list, path)
 
     def target(self, path: str) -> str:
         """Read a link."""
@@ -132,6 +136,25 @@ class OnDisk(Files):
         """Look, without following a link at the end."""
         return os.path.lexists(self._root + path)
 
+    def _read(self, path: str, size: int) -> bytes:
+        # Buffers would take longer than the reading.
+        with open(path, 'rb', buffering=0) as file:
+            self._check(path, file.fileno())
+            return file.read(size)
+
+    def _list(self, path: str) -> list[str]:
+        if not own_folder.is_of_a_device(path.removeprefix(self._root)):
+            return os.listdir(path)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._check(path, folder)
+            return os.listdir(folder)
+        finally:
+            os.close(folder)
+
+    def _check(self, path: str, file: int) -> None:
+        own_folder.check(self._real, path.removeprefix(self._root), file)
+
     def _ask(self, call: Callable[..., _T], path: str, *arguments: int) -> _T:
         try:
             return call(self._root + path, *arguments)
@@ -140,21 +163,17 @@ class OnDisk(Files):
             raise
 
 
-def _read(path: str, size: int) -> bytes:
-    # Buffers would take longer than the reading.
-    with open(path, 'rb', buffering=0) as file:
-        return file.read(size)
-
-
 def write(root: pathlib.Path, path: str, text: str) -> None:
     """Write to a file of the kernel's that is there, in one write.
 
     :param path: relative to the root
-    :raises OSError: as the kernel answers
+    :raises OSError: as the kernel answers; ELOOP where a link leads out of
+        the device's folder
     """
     # Python's `open` would make a file that is not there.
     file = os.open(root / path, os.O_WRONLY | os.O_CLOEXEC)
     try:
+        own_folder.check(os.path.realpath(root), path, file)
         os.write(file, text.encode())
     finally:
         os.close(file)

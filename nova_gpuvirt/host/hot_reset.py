@@ -21,6 +21,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import re
 import struct
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ _VIABLE = 1  # VFIO_GROUP_FLAGS_VIABLE
 _STATUS = struct.Struct('=II')  # argsz, flags
 _HEADER = struct.Struct('=III')  # argsz, flags, count; then the groups
 
+_GROUP = re.compile('[0-9]{1,10}')
 _DEVICES = 'sys/bus/pci/devices'
 _CONTAINER = 'dev/vfio/vfio'
 
@@ -112,7 +114,12 @@ def _groups(
         link = root / _DEVICES / str(function) / 'iommu_group'
         with _named(f'looking for the IOMMU group of {function}'):
             path = os.readlink(link)
-        groups.append(os.path.basename(path))
+        group = os.path.basename(path)
+        if not _GROUP.fullmatch(group):
+            raise OSError(
+                errno.EINVAL, f'{function} is in no IOMMU group: {group!r}'
+            )
+        groups.append(group)
     return list(dict.fromkeys(groups))
 
 

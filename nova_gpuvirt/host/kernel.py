@@ -10,7 +10,7 @@ import re
 
 from nova_gpuvirt.host import files
 
-_HEX = re.compile('[0-9a-f]+')
+_HEX = re.compile('[0-9a-f]{1,16}')
 
 
 def release(root: files.Files) -> str | None:
@@ -26,7 +26,7 @@ def boot_id(root: files.Files) -> str | None:
 
 def is_at_least(root: files.Files, major: int, minor: int) -> bool:
     """Tell whether the kernel is of that release, or a newer one."""
-    match = re.match(r'(\d+)\.(\d+)', release(root) or '')
+    match = re.match(r'([0-9]{1,9})\.([0-9]{1,9})', release(root) or '')
     return match is not None and (int(match[1]), int(match[2])) >= (
         major,
         minor,
@@ -80,7 +80,9 @@ def host_name(root: files.Files) -> str | None:
 def physical_bits(root: files.Files) -> int | None:
     """Read how wide the processor's physical addresses are."""
     text = root.text_if_readable('proc/cpuinfo') or ''
-    match = re.search(r'^address sizes\s*:\s*(\d+) bits phys', text, re.M)
+    match = re.search(
+        r'^address sizes[ \t]*:[ \t]*([0-9]{1,3}) bits phys', text, re.M
+    )
     return int(match[1]) if match else None
 
 

@@ -13,7 +13,10 @@ from collections.abc import Iterable
 
 LOG = logging.getLogger(__name__)
 
-_LINE = re.compile(r'(?P<tab>\t?)(?P<number>[0-9a-f]{4})  (?P<name>.*\S)')
+# A longer name is none: what shortens one looks at each blank of it.
+_LINE = re.compile(
+    r'(?P<tab>\t?)(?P<number>[0-9a-f]{4})  (?P<name>.{0,254}\S)'
+)
 _PLACES = ('usr/share/hwdata/pci.ids', 'usr/share/misc/pci.ids')
 _COMPANY = re.compile(
     r',? *\b(Corporation|Corp|Incorporated|Inc|Limited|Ltd|Co)\b\.?'

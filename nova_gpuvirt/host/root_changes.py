@@ -173,7 +173,7 @@ class RootChanges:
         """
         folder = f'{_DEVICES}/{_card(address)}'
         row = re.compile(
-            rf'^(\d{{1,4}})\s+{_word(mode, PARTITIONS)}\s', re.MULTILINE
+            rf'^([0-9]{{1,4}})[ \t]+{_word(mode, PARTITIONS)}\s', re.MULTILINE
         )
         config = f'{folder}/accelerator_partition_profile_config'
         match = row.search(self._files.text(config, errors='replace'))
@@ -213,14 +213,14 @@ class RootChanges:
 
     def _i915_memory(self, drm: str, vf: int) -> list[str]:
         for card in self._files.names_if_there(drm):
-            if not re.fullmatch(r'card\d+', card):
+            if not re.fullmatch(r'card[0-9]+', card):
                 continue
             for iov in ('prelim_iov', 'iov'):
                 folder = f'{drm}/{card}/{iov}/vf{vf}'
                 places = [
                     f'{folder}/{gt}/lmem_quota'
                     for gt in self._files.names_if_there(folder)
-                    if re.fullmatch(r'gt\d?', gt)
+                    if re.fullmatch(r'gt[0-9]?', gt)
                 ]
                 found = [p for p in places if self._files.exists(p)]
                 if found:

@@ -30,10 +30,11 @@ _DEBUGFS = 'sys/kernel/debug/dri'
 # shows of a PF (gim_shim/sysfs/gim_monitor.c). Not in this list is reset_gpu,
 # which resets the card when it is read.
 _ATTRIBUTES = frozenset({'memory_partition_mode', 'spatial_partition_mode'})
+_MOST = 0xFFFFFFFF  # what NVIDIA's driver takes: 32 bits
 # Of a PF's directory in debugfs: the quotas of its VFs, as Intel's xe has
 # shown them before and since Linux 6.19.
 _QUOTA = re.compile(
-    r'gt0/vf\d{1,3}/lmem_quota|sriov/vf\d{1,3}/tile0/vram_quota'
+    r'gt0/vf[0-9]{1,3}/lmem_quota|sriov/vf[0-9]{1,3}/tile0/vram_quota'
 )
 
 
@@ -289,7 +290,7 @@ def _check_number(number: object) -> None:
 
     :raises ValueError: for anything else
     """
-    if not isinstance(number, int) or number < 0:
+    if type(number) is not int or not 0 <= number <= _MOST:
         raise ValueError(f'{number!r} is no number of a type or a place')
 
 

@@ -128,7 +128,13 @@ def parse(text: str) -> wish_.Wish | None:
     try:
         named: Mapping[str, Any] = json.loads(text)
         return wish_.Wish(**{n: _value(n, v) for n, v in named.items()})
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         return None
 
 

@@ -16,6 +16,18 @@ Path = tuple[Hashable, ...]
 """Where a value is: keys, and numbers in lists."""
 
 _ROOT_LINE = 1
+_DEEPEST = 50  # values within values
+_OPEN = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSE = (
+    yaml.BlockEndToken,
+    yaml.FlowMappingEndToken,
+    yaml.FlowSequenceEndToken,
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,7 +63,7 @@ def load(text: str) -> tuple[Any, dict[Path, int]]:
     :raises InvalidYaml: when it is none, names a key twice, or has an alias
     """
     try:
-        _refuse_aliases(text)
+        _refuse_bombs(text)
         return _load(_Loader(text))
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
@@ -63,16 +75,25 @@ def load(text: str) -> tuple[Any, dict[Path, int]]:
         raise InvalidYaml(1, 'values within values without end') from error
 
 
-def _refuse_aliases(text: str) -> None:
-    """Refuse aliases: a few that stand in each other are billions of values.
+def _refuse_bombs(text: str) -> None:
+    """Refuse aliases, and values that stand deep within others.
+
+    A few aliases that stand in each other are billions of values; and PyYAML
+    looks at all that is open with each token.
 
     :raises InvalidYaml: when there is one
     """
+    depth = 0
     for token in yaml.scan(text, _Loader):
         if isinstance(token, yaml.AliasToken):
             raise InvalidYaml(
                 token.start_mark.line + 1,
                 f'the alias *{token.value}: write the value itself',
+            )
+        depth += isinstance(token, _OPEN) - isinstance(token, _CLOSE)
+        if depth > _DEEPEST:
+            raise InvalidYaml(
+                token.start_mark.line + 1, 'values within values without end'
             )
 
 

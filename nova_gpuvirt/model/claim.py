@@ -32,7 +32,8 @@ class Slot:
 
     _FORMAT = re.compile(
         r'(?P<kind>[a-z][a-z-]*):(?P<device>[^/@]+)'
-        r'(?:/(?P<index>\d+))?(?:@(?P<profile>.+))?'
+        r'(?:/(?P<index>[0-9]{1,9}))?'
+        r'(?:@(?P<profile>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?))?'
     )
 
     def __post_init__(self) -> None:
@@ -43,19 +44,24 @@ class Slot:
 
     @classmethod
     def parse(cls, text: str) -> Slot:
-        """Parse an identifier.
+        """Parse an identifier, as this version prints it.
+
+        A slot has one text, by which Nova tells claims apart.
 
         :raises ValueError: when the text is no identifier of this version
         """
         match = cls._FORMAT.fullmatch(text)
         if match is None:
             raise ValueError(f'{text!r} is no identifier of a slot')
-        return cls(
+        slot = cls(
             match['kind'],
             device_.parse_device(match['device']),
             None if match['index'] is None else int(match['index']),
             match['profile'],
         )
+        if str(slot) != text:
+            raise ValueError(f'{text!r} is not how {slot} is written')
+        return slot
 
     @property
     def place(self) -> tuple[str, device_.Device, int | None, str | None]:
@@ -97,6 +103,14 @@ class Claim:
     def slot(self) -> Slot | None:
         """The slot, or None for an identifier that this version can't read."""
         return _slot(self.identifier)
+
+    @property
+    def shown(self) -> str:
+        """The identifier as a log may show it.
+
+        A row of Nova's database may say anything, of several lines too.
+        """
+        return ''.join(c if c.isprintable() else '?' for c in self.identifier)
 
 
 # More than the claims that a host has, and what can be claimed beside them.

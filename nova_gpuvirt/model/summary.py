@@ -161,6 +161,8 @@ class Summary:
 
 # A fleet has thousands of hosts and few layouts: each is kept once.
 _KNOWN: dict[Layout, Layout] = {}
+_MOST_KNOWN = 4096
+_MOST = 1 << 31  # what Nova's columns of numbers hold
 
 
 class Unreadable(ValueError):
@@ -215,18 +217,9 @@ def load(text: str) -> Summary:
         known = [_layout_in(*layout) for layout in layouts]
         return Summary(
             tuple(_card_in(known, *card) for card in cards),
-            tuple(
-                Sets(
-                    provider,
-                    {rc: tuple(map(tuple, each)) for rc, each in free.items()},
-                )
-                for provider, free in sets
-            ),
-            tuple(
-                (Request(vcpus, memory, tuple(units.items())), count)
-                for count, vcpus, memory, units in running
-            ),
-            tuple(arrived),
+            tuple(_sets_in(len(cards), *each) for each in sets),
+            tuple(_running_in(*each) for each in running),
+            tuple(map(_text, _list(arrived))),
         )
     except Unreadable:
         raise
@@ -304,14 +297,36 @@ def _layout_in(
     model: str, parts: list[tuple[Any, ...]], vendor: str
 ) -> Layout:
     layout = Layout(
-        model,
-        tuple(
-            Part(rc, size, Sharing(how), *more)
-            for rc, size, how, *more in parts
-        ),
-        vendor,
+        _text(model),
+        tuple(_part_in(*part) for part in parts),
+        _text(vendor),
     )
+    # Who tells of other layouts each time may not fill the scheduler.
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
     return _KNOWN.setdefault(layout, layout)
+
+
+def _part_in(
+    resource_class: str,
+    size: int,
+    how: str,
+    has_screen: bool,
+    way: int,
+    per_card: int | None,
+    per_guest: int | None,
+    series: str,
+) -> Part:
+    return Part(
+        _text(resource_class),
+        _number(size, CARD),
+        Sharing(how),
+        _truth(has_screen),
+        _number(way),
+        None if per_card is None else _number(per_card),
+        None if per_guest is None else _number(per_guest),
+        _text(series),
+    )
 
 
 def _card_out(card: Card, layout: int) -> list[object]:
@@ -342,15 +357,74 @@ def _card_in(
     left: list[int],
     vgpu: int | None,
 ) -> Card:
+    its = layouts[_number(layout, len(layouts) - 1)]
+    last = len(its.parts) - 1
+    if len(_list(left)) != len(its.parts):
+        raise ValueError(f'{left!r} is not left of {len(its.parts)} parts')
     return Card(
-        provider,
-        device,
-        layouts[layout],
-        numa_node,
-        switch,
+        _text(provider),
+        _text(device),
+        its,
+        None if numa_node is None else _number(numa_node),
+        None if switch is None else _text(switch),
         Health(health),
-        whole,
-        unused,
-        tuple(left),
-        vgpu,
+        None if whole is None else _truth(whole),
+        _number(unused, CARD),
+        tuple(map(_number, left)),
+        None if vgpu is None else _number(vgpu, last),
     )
+
+
+def _sets_in(
+    cards: int, provider: str, free: dict[str, list[list[int]]]
+) -> Sets:
+    """Read the sets of a fabric.
+
+    :param cards: how many the host has
+    """
+    return Sets(
+        _text(provider),
+        {
+            rc: tuple(
+                tuple(_number(index, cards - 1) for index in _list(each))
+                for each in _list(found)
+            )
+            for rc, found in free.items()
+        },
+    )
+
+
+def _running_in(
+    count: int, vcpus: int, memory_mb: int, units: dict[str, int]
+) -> tuple[Request, int]:
+    asked = tuple((rc, _number(n)) for rc, n in units.items())
+    request = Request(_number(vcpus), _number(memory_mb), asked)
+    return request, _number(count)
+
+
+# A host's word is no more than a row of Nova's database: what is of another
+# type than it says would fail in the midst of another request.
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str):
+        raise TypeError(f'{found!r} is no text')
+    return found
+
+
+def _number(found: object, most: int = _MOST) -> int:
+    if type(found) is not int or not 0 <= found <= most:
+        raise TypeError(f'{found!r} is no number up to {most}')
+    return found
+
+
+def _truth(found: object) -> bool:
+    if not isinstance(found, bool):
+        raise TypeError(f'{found!r} is neither true nor false')
+    return found
+
+
+def _list(found: object) -> list[Any]:
+    if not isinstance(found, list):
+        raise TypeError(f'{found!r} is no list')
+    return found

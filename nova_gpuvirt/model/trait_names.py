@@ -40,9 +40,16 @@ OURS = (
 )
 
 
+_LONGEST = 255  # characters of a trait: Placement's schema of traits
+
+
 def custom(what: str, value: str) -> str:
-    """Name a property of a card: ``CUSTOM_GPU_MODEL_TESLA_T4``."""
-    return str(os_traits.normalize_name(f'GPU_{what}_{value}'))
+    """Name a property of a card: ``CUSTOM_GPU_MODEL_TESLA_T4``.
+
+    One that is too long for Placement would keep all of a host's from it.
+    """
+    name = str(os_traits.normalize_name(f'GPU_{what}_{value}'))
+    return name[:_LONGEST]
 
 
 def cuda(capability: str) -> str:

@@ -18,7 +18,14 @@ def interpreter(path: pathlib.Path) -> str | None:
     :raises OSError: when the file can't be read
     :raises ValueError: when it is no program of 64 bits, as all hosts have
     """
-    content = path.read_bytes()
+    return interpreter_of(path.read_bytes())
+
+
+def interpreter_of(content: bytes) -> str | None:
+    """Read the dynamic loader from the bytes of a program.
+
+    :raises ValueError: when they are no program of 64 bits
+    """
     if not content.startswith(_START):
         raise ValueError('no ELF file of 64 bits')
     try:

@@ -19,8 +19,8 @@ from nova_gpuvirt.vendors import nvidia_output
 from nova_gpuvirt.vendors import nvidia_types
 
 _MIG = re.compile(
-    r'^\s+MIG Mode\s*\n\s+Current\s*:\s*(?P<now>\S+)'
-    r'(?:\s*\n\s+Pending\s*:\s*(?P<soon>\S+))?',
+    r'^[ \t]+MIG Mode[ \t]*\n[ \t]+Current[ \t]*:[ \t]*(?P<now>\S+)'
+    r'(?:[ \t]*\n[ \t]+Pending[ \t]*:[ \t]*(?P<soon>\S+))?',
     re.M,
 )
 _WORDS = {'Enabled': True, 'Disabled': False}

@@ -104,14 +104,14 @@ def _i915_memory(
     tile has its ``gt`` or ``gt0`` (i915's gt/iov/intel_iov_sysfs.c).
     """
     for card in sysfs.names(pf, 'drm'):
-        if not card.startswith('card'):
+        if not re.fullmatch(r'card[0-9]+', card):
             continue
         for iov in ('prelim_iov', 'iov'):
             vf = f'drm/{card}/{iov}/vf{number}'
             quotas = [
                 sysfs.read_if_there(pf, f'{vf}/{gt}/lmem_quota')
                 for gt in sysfs.names(pf, vf)
-                if re.fullmatch(r'gt\d?', gt)
+                if re.fullmatch(r'gt[0-9]?', gt)
             ]
             if quotas:
                 return sum(numerals.decimal(q) or 0 for q in quotas)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from nova import objects
 
+from nova_gpuvirt import backends
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
@@ -182,7 +183,7 @@ class Admission:
         claims = self._ledger.claims(instance)
         if claims:
             raise exception.ClaimRefused(
-                claims[0].identifier,
+                claims[0].shown,
                 wanted=f'it for instance {instance.uuid}',
                 found='that neither Placement nor the database says of which '
                 'card its provider is',
@@ -221,6 +222,7 @@ class Admission:
                 why = gpu.refusal or identity.why_another(
                     gpu, filter(None, [report.identity])
                 )
+                why = why or _why_not_of(gpu, here, gpus.values())
                 if why:
                     raise _refused(gpu, instance, why)
 
@@ -311,6 +313,29 @@ def _check_together(
             found=refusal,
             remedy='ask for them in several servers',
         )
+
+
+def _why_not_of(
+    gpu: model.Gpu,
+    claims: Iterable[model.Claim],
+    gpus: Iterable[model.Gpu],
+) -> str | None:
+    """Tell why claims of a card's provider can't be of that card, if so.
+
+    A row of the database may say anything. One that names another card than
+    its provider would get that card beside who has claimed it.
+
+    :param gpus: all that the claims could be of
+    """
+    for claim in claims:
+        slot = claim.slot
+        if slot is None or slot.kind not in backends.KINDS:
+            return f'{claim.shown!r}, which is no claim that can be read'
+        if slot.kind != model.SET and not gpu.holds(slot.device):
+            other = next((g for g in gpus if g.holds(slot.device)), None)
+            if other is not None:
+                return f'{slot}, which is of {other.address}'
+    return None
 
 
 def _held(gpu: model.Gpu, slot: model.Slot) -> one_guest.Held:

@@ -65,11 +65,17 @@ def load(text: str) -> Reports:
     """Read them from text; what is none of ours is left out."""
     try:
         return {
-            uuid: Reported(model.parse_device(device), identity)
-            for uuid, (device, identity) in json.loads(text).items()
+            uuid: Reported(model.parse_device(device), _identity(trait))
+            for uuid, (device, trait) in json.loads(text).items()
         }
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _identity(trait: object) -> str | None:
+    if trait is not None and not isinstance(trait, str):
+        raise TypeError(f'{trait!r} is no trait')
+    return trait
 
 
 def from_placement(client: Any, node: objects.ComputeNode) -> Reports:

@@ -24,6 +24,8 @@ class _Watch:
         sys.addaudithook(self._note)  # there is no way to take it away
 
     def _note(self, event, args):
+        if isinstance(args[0] if args else None, int):
+            return  # it was seen when it was opened
         if self.below and event in ('open', 'os.listdir', 'os.scandir'):
             path = os.path.abspath(os.fsdecode(args[0] or '.'))
             if path.startswith(f'{self.below}/'):

@@ -128,7 +128,10 @@ class DiscoveryTest(CaptureTestCase):
 
     def test_address_to_exclude_may_be_in_capitals(self):
         devices = self.root / 'sys/bus/pci/devices'
-        (devices / '0000:c8:00.0').symlink_to(self.device('0000:05:00.0'))
+        device = self.device('0000:05:00.0')
+        other = device.with_name('0000:c8:00.0')
+        shutil.copytree(device, other, symlinks=True)
+        (devices / '0000:c8:00.0').symlink_to(other)
         self.survey(exclude=('0000:C8:00.0',))
         self.assertFalse(self.gpus['0000:c8:00.0'].offered)
 
@@ -171,6 +174,35 @@ class NonsenseTest(CaptureTestCase):
             self.assert_only_bad('0000:05:00.0')
             self.assertIn(name, self.gpus['0000:05:00.0'].refusal)
             self.rewrite('0000:05:00.0', name, good)
+
+    def test_number_without_end_is_nonsense(self):
+        for name, text in (
+            ('numa_node', '9' * 5000),
+            ('numa_node', '-' + '1' * 20),
+            ('vendor', '0x' + '0' * 5000 + '1'),
+            ('resource', f'0x{"f" * 5000} 0x1 0x1'),
+            ('resource', '0x2 0x1 0x1'),
+        ):
+            path = self.device('0000:05:00.0') / name
+            good = path.read_text()
+            self.rewrite('0000:05:00.0', name, f'{text}\n')
+            self.survey()
+            self.assert_only_bad('0000:05:00.0')
+            self.rewrite('0000:05:00.0', name, good)
+
+    def test_link_that_leads_elsewhere_is_nonsense(self):
+        for name, target in (
+            ('iommu_group', '../../../etc'),
+            ('iommu_group', '../../kernel/iommu_groups/-1'),
+        ):
+            path = self.device('0000:05:00.0') / name
+            good = path.readlink()
+            path.unlink()
+            path.symlink_to(target)
+            self.survey()
+            self.assert_only_bad('0000:05:00.0')
+            path.unlink()
+            path.symlink_to(good)
 
     def test_attribute_that_is_not_there(self):
         (self.device('0000:06:00.0') / 'vendor').unlink()
@@ -259,7 +291,10 @@ class PassthroughRefusalTest(CaptureTestCase):
 class OtherHostsTest(CaptureTestCase):
     def test_other_pci_domain(self):
         devices = self.root / 'sys/bus/pci/devices'
-        (devices / '10001:05:00.0').symlink_to(self.device('0000:05:00.0'))
+        device = self.device('0000:05:00.0')
+        other = device.with_name('10001:05:00.0')
+        shutil.copytree(device, other, symlinks=True)
+        (devices / '10001:05:00.0').symlink_to(other)
         self.survey()
         self.assertIn('10001:05:00.0', self.gpus)
 

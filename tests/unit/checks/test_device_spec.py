@@ -96,5 +96,6 @@ class DeviceSpecTest(testtools.TestCase):
             '{"address": "1:0000:3b:00.0"}',
             '{"address": {"bus": "["}}',
             '{"vendor_id": "nvidia"}',
+            '[' * 100_000,
         ):
             self.assertRaises(ValueError, list, device_spec.parse(text))

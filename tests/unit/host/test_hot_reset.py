@@ -122,6 +122,16 @@ class HotResetTest(testtools.TestCase):
         *_, (_, _, argument) = self.vfio.asked
         self.assertEqual((16, 0, 1), struct.unpack('=III', argument[:12]))
 
+    def test_link_to_what_is_no_group_opens_nothing(self):
+        link = self.place / f'sys/bus/pci/devices/{_AUDIO}/iommu_group'
+        for target in ('../../x/vfio', '..', '32/', '../devices', '-1'):
+            link.unlink()
+            link.symlink_to(target)
+            said = self.refused(errno.EINVAL, _AUDIO)
+            self.assertIn('is in no IOMMU group', said)
+            asked = [number for _, number, _ in self.vfio.asked]
+            self.assertNotIn(hot_reset.GROUP_GET_STATUS, asked)
+
     def test_older_kernel_gets_the_older_iommu(self):
         self.vfio.has_v2 = 0
         self.reset(_DISPLAY)

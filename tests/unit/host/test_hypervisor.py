@@ -129,6 +129,21 @@ class HypervisorTest(unittest.TestCase):
         asked = connection.devices[_CARD.nodedev].asked
         self.assertEqual([('detach', 'vfio', 0), 'reattach'], asked)
 
+    def test_device_that_can_not_be_is_no_answer(self):
+        for source in (
+            '<address uuid="../../x"/>',
+            '<address bus="0x3b" slot="0x20" function="0x0"/>',
+            '<address bus="-1" slot="0x00" function="0x0"/>',
+            '<address bus="0x3b" slot="0x00" function="0x8"/>',
+            f'<address domain="0x{"1" * 5000}" slot="0x00"/>',
+        ):
+            guest = Domain('g', _guest(source))
+            connection = Connection(domains=[guest])
+            libvirt = hypervisor.Hypervisor(lambda c=connection: c)
+            self.assertRaises(ValueError, libvirt.devices_of, 'g')
+            with self.assertRaises(exception.ReleaseFailed):
+                libvirt.guest_with(_CARD)
+
     def test_who_can_not_move_a_function_says_so(self):
         for libvirt in (
             hypervisor.Hypervisor(_broken),

@@ -39,6 +39,8 @@ class KernelTest(testtools.TestCase):
             ('7.0.0', True),
             ('6.9.1', False),
             ('next', False),
+            (f'{"9" * 5000}.1', False),
+            (f'6.{"9" * 5000}', True),
         ):
             self.write('proc/sys/kernel/osrelease', f'{text}\n')
             self.assertIs(found, kernel.is_at_least(self.files, 6, 13), text)

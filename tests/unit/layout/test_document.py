@@ -194,6 +194,7 @@ class ErrorTest(unittest.TestCase):
             ('vfs: all', 'vfs: all\n        vfs: 0', 'a second time'),
             ('vfs: all', 'vfs: !!python/name:os.system', 'constructor'),
             ('vfs: all', 'vfs: &a all\n        mig: *a', 'alias'),
+            ('vfs: all', f'vfs: {"[" * 60}{"]" * 60}', 'without end'),
             ('vfs: all', '? [a]\n        : 1', 'no text'),
             ('vfs: all', 'vfs: "\x01"', 'special characters'),
         ):

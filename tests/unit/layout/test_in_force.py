@@ -6,6 +6,7 @@ import unittest
 
 import fixtures
 import testtools
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ class TextTest(unittest.TestCase):
         self.assertEqual(one, in_force.parse(in_force.dump(one)))
 
     @given(st.text() | st.sampled_from(['[]', '{"vfs": {}}', '{"mig": 1}']))
+    @example('[' * 100_000)
     def test_what_makes_no_sense_is_no_wish(self, text):
         self.assertIsNone(in_force.parse(text))
 

@@ -99,8 +99,33 @@ class SlotTest(unittest.TestCase):
             'passthrough:0000:17:00.0+0000:2a:00.0',
             'mdev:0000:3b:00.0',
             'passthrough:0000:3b:00.0/1@x',
+            # A slot has one text; what acts on a path, a line, an option or
+            # a terminal stands in none.
+            'passthrough:0000:3B:00.0',
+            'passthrough: 0000:3b:00.0',
+            'passthrough:0000:3b:00.0\n',
+            'passthrough:00000000:3b:00.0',
+            'passthrough:/../../etc',
+            'set:0000:17:00.0+0000:2a:00.0 ',
+            'mdev:0000:3b:00.0/03@x',
+            'mdev:0000:3b:00.0/٣@x',
+            'mdev:0000:3b:00.0/3@../../x',
+            'mdev:0000:3b:00.0/3@x\n',
+            'mdev:0000:3b:00.0/3@x\r\x1b[2J',
+            'mdev:0000:3b:00.0/3@--help',
+            'mdev:0000:3b:00.0/3@"><x',
+            f'mdev:0000:3b:00.0/{"9" * 5000}@x',
         ):
             self.assertIsNone(model.Claim('VGPU', text).slot)
+
+    def test_identifier_is_shown_in_one_line(self):
+        text = 'mdev:0000:3b:00.0/3@x\n2026-11-30 ERROR \x1b[2J'
+        self.assertEqual(
+            'mdev:0000:3b:00.0/3@x?2026-11-30 ERROR ?[2J',
+            model.Claim('VGPU', text).shown,
+        )
+        text = 'passthrough:0000:3b:00.0'
+        self.assertEqual(text, model.Claim('PGPU', text).shown)
 
     def test_a_card_has_no_index(self):
         address = model.PciAddress.parse('0000:3b:00.0')

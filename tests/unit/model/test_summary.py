@@ -68,7 +68,7 @@ def large():
 VERSION_1 = (
     '[1,[["T4",[["CUSTOM_VGPU_A",250000,"e"]],null]],'
     '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3],0,7]],'
-    '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]},2]],'
+    '[["fabric",{"CUSTOM_GPU_SET_2":[[0]]},2]],'
     '[[3,4,8192,{"VGPU":1}]]]'
 )
 
@@ -78,7 +78,7 @@ VERSION_2 = (
     '[2,[["T4",[["CUSTOM_VGPU_A",250000,"e",true,0],'
     '["CUSTOM_GPU_B",500000,"i",false,1]],[null,1]]],'
     '[["card","0000:3b:00.0",0,1,"0000:16:00.0","",false,750000,[3,2],0]],'
-    '[["fabric",{"CUSTOM_GPU_SET_2":[[0,1]]}]],'
+    '[["fabric",{"CUSTOM_GPU_SET_2":[[0]]}]],'
     '[[3,4,8192,{"VGPU":1}]],["01234567"]]'
 )
 
@@ -133,7 +133,7 @@ class TextTest(unittest.TestCase):
             left=(3,),
             vgpu=0,
         )
-        sets = summary.Sets('fabric', {'CUSTOM_GPU_SET_2': ((0, 1),)})
+        sets = summary.Sets('fabric', {'CUSTOM_GPU_SET_2': ((0,),)})
         running = (summary.Request(4, 8192, (('VGPU', 1),)), 3)
         self.assertEqual(
             summary.Summary((card,), (sets,), (running,), ()),
@@ -198,6 +198,47 @@ class TextTest(unittest.TestCase):
             ):
                 summary.load(text)
 
+    def test_word_of_another_type_is_not_taken(self):
+        body = json.loads(summary.dump(large()))
+        for place, nonsense in (
+            ((1, 0, 0), 7),
+            ((1, 0, 1, 0, 0), ['VGPU']),
+            ((1, 0, 1, 0, 1), '1'),
+            ((1, 0, 1, 0, 1), -1),
+            ((1, 0, 1, 0, 1), summary.CARD + 1),
+            ((1, 0, 1, 0, 3), 'no'),
+            ((1, 0, 1, 0, 5), 'all'),
+            ((1, 0, 2), None),
+            ((2, 0, 0), None),
+            ((2, 0, 2), -1),
+            ((2, 0, 3), '0'),
+            ((2, 0, 6), 'yes'),
+            ((2, 0, 7), 1e9),
+            ((2, 0, 7), '9' * 5000),
+            ((2, 0, 8), [1]),
+            ((2, 0, 8, 0), None),
+            ((2, 0, 8, 0), True),
+            ((2, 0, 9), 10),
+            ((3, 0, 1, 'CUSTOM_GPU_SET_2', 0), [0, 8]),
+            ((3, 0, 1, 'CUSTOM_GPU_SET_2', 0), 'ab'),
+            ((4, 0, 0), -3),
+            ((4, 0, 1), None),
+            ((4, 0, 3), {'VGPU': '1'}),
+            ((5,), '01234567'),
+            ((5, 0), 7),
+        ):
+            text = json.dumps(_with(body, place, nonsense))
+            with (
+                self.subTest(place=place, nonsense=nonsense),
+                self.assertRaises(summary.Unreadable),
+            ):
+                summary.load(text)
+
+    def test_host_that_tells_of_others_each_time_fills_no_memory(self):
+        for number in range(summary._MOST_KNOWN + 10):
+            summary.load(f'[3,[["{number}",[],""]],[],[],[],[]]')
+        self.assertLessEqual(len(summary._KNOWN), summary._MOST_KNOWN)
+
     @hypothesis.given(
         st.recursive(
             st.none() | st.integers() | st.text(max_size=3),
@@ -217,6 +258,16 @@ class TextTest(unittest.TestCase):
             with contextlib.suppress(summary.Unreadable):
                 told = summary.load(json.dumps(each))
                 self.assertIsInstance(told, summary.Summary)
+
+
+def _with(body, place, value):
+    """Copy a body, with another value in one place."""
+    if not place:
+        return value
+    first, *rest = place
+    copied = dict(body) if isinstance(body, dict) else list(body)
+    copied[first] = _with(copied[first], rest, value)
+    return copied
 
 
 class CardTest(unittest.TestCase):

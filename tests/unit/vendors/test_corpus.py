@@ -15,6 +15,8 @@ from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.placement import traits
 from nova_gpuvirt.vendors import fabric_manager
 from nova_gpuvirt.vendors import gpu_instances
 from nova_gpuvirt.vendors import gpu_modules
@@ -138,6 +140,18 @@ class CorpusTest(unittest.TestCase):
         )
         self.assertEqual((4, 4), (profile.heads, profile.max_instances))
         self.assertEqual((4096, 2160), profile.resolution)
+
+    def test_name_without_end_makes_no_name_that_others_refuse(self):
+        found = profiles.parse('nvidia-558', 'x' * 4000, None, 1)
+        slot = model.Slot('vendor-vfio', _CARD, profile=found.slug)
+        for name in (
+            found.resource_class,
+            traits.of_profile(found.slug),
+            trait_names.custom('MODEL', 'Y' * 300),
+            str(slot),
+        ):
+            self.assertLessEqual(len(name), 255)
+        self.assertEqual(slot, model.Claim('x', str(slot)).slot)
 
 
 def _profiles(instances):

@@ -43,6 +43,14 @@ class QuotasTest(testtools.TestCase):
         self.assertEqual([], [other for other in found if other != found[0]])
         return found[0]
 
+    def test_other_folders_beside_a_card_are_passed_over(self):
+        self.start('flex170')
+        before = self.quotas()
+        for device in (self.host.root / 'sys/bus/pci/devices').iterdir():
+            for name in ('card', 'card0-DP-1', 'card٣'):
+                (device / 'drm' / name).mkdir(parents=True)
+        self.assertEqual(before, self.quotas())
+
     def test_each_driver_names_its_parts(self):
         for name, quotas in (
             ('s7150x2', {'1of16': 16}),

@@ -95,6 +95,38 @@ class AdmissionCase(testtools.TestCase):
             self.check(*args, **kwargs)
 
 
+class RowTest(AdmissionCase):
+    """A row of the database that somebody has replaced."""
+
+    def other(self):
+        function = functions.function(model.PciAddress.parse('0000:5e:00.0'))
+        return model.Gpu(function, (), 'NVIDIA', 'Tesla T4')
+
+    def test_another_card_than_its_providers_is_not_given(self):
+        for identifier in (
+            'passthrough:0000:5e:00.0',
+            'mdev:0000:5e:00.0/1@nvidia-t4-2q',
+        ):
+            self.assert_refused(
+                'which is of 0000:5e:00.0',
+                *(self.instance(identifier), {(_CARD, 'PGPU'): 1}),
+                [_gpu(), self.other()],
+            )
+
+    def test_what_can_not_be_read_is_refused_before_anything_is_made(self):
+        for identifier in (
+            'nothing:0000:3b:00.0@x',
+            'passthrough:0000:3B:00.0',
+            'passthrough:0000:3b:00.0\n',
+            '../../etc/passwd',
+            '',
+        ):
+            self.assert_refused(
+                'is no claim that can be read',
+                *(self.instance(identifier), {(_CARD, 'PGPU'): 1}),
+            )
+
+
 class CompleteTest(AdmissionCase):
     PGPU = {'resources:PGPU': '1'}
 

@@ -30,6 +30,15 @@ class TextTest(unittest.TestCase):
     def test_any_text_is_read_or_is_nothing(self, text):
         self.assertIsInstance(reported.load(text), dict)
 
+    def test_text_that_would_break_who_reads_it_is_nothing(self):
+        for text in (
+            '[' * 100_000,
+            '{"u": ["0000:3b:00.0", ["CUSTOM_GPU_ID_10DE_1EB8"]]}',
+            '{"u": ["0000:3b:00.0", 1]}',
+            '{"u": ["../../x", null]}',
+        ):
+            self.assertEqual({}, reported.load(text))
+
     def test_stats_of_a_node_without_any(self):
         for stats in (None, {}, {'gpuvirt': 'x'}, {reported.KEY: '[1]'}):
             node = objects.ComputeNode(stats=stats)
