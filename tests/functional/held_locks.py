@@ -21,7 +21,6 @@ from nova_gpuvirt.host import lock
 from nova_gpuvirt.simulation import root
 from nova_gpuvirt.simulation.libvirt import connection
 from nova_gpuvirt.simulation.libvirt import domain
-from nova_gpuvirt.simulation.libvirt import node_device
 
 ALLOWED = {
     'lock of the host, shared': 'no request of this nova-compute waits for '
@@ -92,14 +91,13 @@ class HeldLocks(fixtures.Fixture):
 
         @contextlib.contextmanager
         def noted(name, *args, **kwargs):
-            with original(name, *args, **kwargs) as got, self.noted(
-                f'nova/{name}'
+            with (
+                original(name, *args, **kwargs) as got,
+                self.noted(f'nova/{name}'),
             ):
                 yield got
 
-        self.useFixture(
-            fixtures.MockPatchObject(lockutils, 'lock', noted)
-        )
+        self.useFixture(fixtures.MockPatchObject(lockutils, 'lock', noted))
 
     def _note_ours(self):
         for name in ('Lock', 'Condition'):
@@ -168,9 +166,7 @@ class HeldLocks(fixtures.Fixture):
                 self.calls[what] = self.calls.get(what, 0) + 1
             for name in self._mine():
                 novas = name.startswith('nova/')
-                if novas and (
-                    not ours or _OF_AN_INSTANCE.fullmatch(name[5:])
-                ):
+                if novas and (not ours or _OF_AN_INSTANCE.fullmatch(name[5:])):
                     continue
                 self.held.setdefault(name, set()).add(what)
 

@@ -1,18 +1,33 @@
 """64 requests at once on one host: none is lost, and nothing had twice.
 
-`soak.py` asks for more rounds and more servers, by the environment:
-``NOVA_GPUVIRT_ROUNDS`` and ``NOVA_GPUVIRT_MASS``.
+`tools/soak.py` asks for more rounds and more servers, by the environment:
+``NOVA_GPUVIRT_ROUNDS`` and ``NOVA_GPUVIRT_MASS``. No lock that requests wait
+for is held while libvirt, a command or root is asked.
 """
 
 import collections
 import functools
 import os
 
+import fixtures
+from nova import context as nova_context
+from nova import objects
+
+from benchmarks import hosts
+from nova_gpuvirt import handover
+from nova_gpuvirt import model
+from nova_gpuvirt.health import record
+from nova_gpuvirt.health import records
+from nova_gpuvirt.simulation import sickness
+from nova_gpuvirt.simulation.hosts import flex
 from tests.functional import base
 from tests.functional import crowd
 from tests.functional import held_locks
 
 _ROUNDS = int(os.environ.get('NOVA_GPUVIRT_ROUNDS', '1'))
+_MASS = int(os.environ.get('NOVA_GPUVIRT_MASS', '8'))
+_GONE = '455d900f-4e14-4e4c-a73d-069cbf4541e6'
+_VGPU = {'resources:CUSTOM_VGPU_NVIDIA_T4_1Q': '1'}
 _VFS = 48
 _AT_ONCE = 64
 # Of them: servers that go, those of one request for several, and those that
@@ -26,7 +41,7 @@ class LoadTest(crowd.CrowdTestCase):
     def setUp(self):
         super().setUp()
         self.locks = self.useFixture(held_locks.HeldLocks())
-        self.host = self.start_large_host('host1')
+        self.host = self.start_described('host1', flex.with_140s(4))
         self.vf = self.flavor(base.VGPU)
 
     def test_boots_and_deletes_at_once(self):
@@ -93,3 +108,86 @@ class LoadTest(crowd.CrowdTestCase):
         self.assertEqual(set(), {s for s, n in slots.items() if n > 1})
         free = sum(self.totals('host1', 'VGPU').values())
         self.assertEqual(_VFS, free + len(servers))
+
+
+class MassTest(crowd.CrowdTestCase):
+    """Many that have a vGPU each, and are deleted at once."""
+
+    def test_all_are_gone_and_all_is_free(self):
+        locks = self.useFixture(held_locks.HeldLocks())
+        self.flags(default_profile=['nvidia-t4-1q'], group='gpuvirt')
+        host = self.start_described('host1', hosts.mdevs())
+        before = host.snapshot()
+        flavor = self.flavor(_VGPU)
+        servers = {}
+        while len(servers) < _MASS:
+            more = min(_AT_ONCE, _MASS - len(servers))
+            self.at_once([functools.partial(self.ask, flavor)] * more)
+            servers = self.settled()
+            self.assertEqual(set(), self.refused(servers))
+        self.assert_agreed()
+        self.at_once(
+            [functools.partial(self.api.delete_server, s) for s in servers]
+        )
+        self.assertEqual({}, self.settled(gone=servers))
+        self.assert_agreed()
+        self.assertEqual(before, host.snapshot())
+        self.assertIn('libvirt nodeDeviceCreateXML', locks.calls)
+        self.assertEqual({}, locks.wrong())
+
+
+class WaitingTest(crowd.CrowdTestCase):
+    """Builds that wait for what is dirty leave some to the others."""
+
+    # As long as the test wants.
+    reset_seconds = 600.0
+
+    def setUp(self):
+        self.useFixture(fixtures.MockPatchObject(handover, '_PATIENCE', 600.0))
+        self.flags(max_concurrent_builds=4)
+        super().setUp()
+        self.locks = self.useFixture(held_locks.HeldLocks())
+        self.host = self.start_gpu_host('host1', 't4')
+
+    def spoil(self, card):
+        """Let another have left a card dirty, whose reset hangs."""
+        slot = model.Slot(model.WHOLE, model.PciAddress.parse(card))
+        dirty = record.Dirty(str(slot), _GONE, record.now())
+        records.Records(self.state_path('host1')).change(
+            slot.device, lambda found: found.with_dirty(dirty)
+        )
+        sick = sickness.Sickness(self.host, card)
+        sick.reset_hangs()
+        return sick
+
+    def test_half_of_them_wait_and_the_others_are_built_or_refused(self):
+        cards = [*self.offered('host1', 'PGPU')]
+        sick = [self.spoil(card) for card in cards[:3]]
+        self.computes['host1'].driver._dirt.look()
+        flavor = self.flavor(base.PGPU)
+        self.at_once([functools.partial(self.ask, flavor)] * 4)
+        self.wait_until(
+            lambda: self.states() == {'active': 1, 'error': 1, 'building': 2}
+        )
+        for one in sick:
+            one.heal()
+        servers = self.settled()
+        self.assertEqual({'active': 3, 'error': 1}, self.states())
+        (refused,) = self.refused(servers)
+        self.api.delete_server(refused)
+        self.settled(gone=[refused])
+        self.run_periodic()
+        self.assert_agreed()
+        self.assertIn('root reset_function', self.locks.calls)
+        self.assertEqual({}, self.locks.wrong())
+
+    def states(self):
+        """Count the servers, by what Nova's database says of them."""
+        return collections.Counter(
+            instance.vm_state
+            for instance in objects.InstanceList.get_by_filters(
+                nova_context.get_admin_context(),
+                {'deleted': False},
+                expected_attrs=[],
+            )
+        )
