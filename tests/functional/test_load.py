@@ -15,7 +15,7 @@ from nova import objects
 
 from benchmarks import hosts
 from nova_gpuvirt import handover
-from nova_gpuvirt import model
+from nova_gpuvirt.compute import ending
 from nova_gpuvirt.health import record
 from nova_gpuvirt.health import records
 from nova_gpuvirt.simulation import sickness
@@ -148,41 +148,53 @@ class WaitingTest(crowd.CrowdTestCase):
         super().setUp()
         self.locks = self.useFixture(held_locks.HeldLocks())
         self.host = self.start_gpu_host('host1', 't4')
+        self.sick = []
 
-    def spoil(self, card):
-        """Let another have left a card dirty, whose reset hangs."""
-        slot = model.Slot(model.WHOLE, model.PciAddress.parse(card))
-        dirty = record.Dirty(str(slot), _GONE, record.now())
+    def spoil(self, driver, instance):
+        """Let another have left dirty what this one claims; a reset hangs."""
+        (claim,) = driver._ledger.claims(instance)
+        dirty = record.Dirty(claim.identifier, _GONE, record.now())
         records.Records(self.state_path('host1')).change(
-            slot.device, lambda found: found.with_dirty(dirty)
+            claim.slot.device, lambda found: found.with_dirty(dirty)
         )
-        sick = sickness.Sickness(self.host, card)
+        driver._dirt.look()
+        sick = sickness.Sickness(self.host, str(claim.slot.device))
         sick.reset_hangs()
-        return sick
+        self.sick.append(sick)
 
     def test_half_of_them_wait_and_the_others_are_built_or_refused(self):
-        cards = [*self.offered('host1', 'PGPU')]
-        sick = [self.spoil(card) for card in cards[:3]]
-        self.computes['host1'].driver._dirt.look()
+        attach = ending.Ending._attach
+
+        def attach_or_wait(driver, instance):
+            if len(self.sick) < 3:
+                self.spoil(driver, instance)
+            return attach(driver, instance)
+
         flavor = self.flavor(base.PGPU)
-        self.at_once([functools.partial(self.ask, flavor)] * 4)
-        self.wait_until(
-            lambda: self.states() == {'active': 1, 'error': 1, 'building': 2}
-        )
-        for one in sick:
+        with fixtures.MockPatchObject(
+            ending.Ending, '_attach', attach_or_wait
+        ):
+            for states in (
+                {'building': 1},
+                {'building': 2},
+                {'building': 2, 'error': 1},
+                {'building': 2, 'error': 1, 'active': 1},
+            ):
+                self.ask(flavor)
+                self.wait_until(lambda wanted=states: self.states() == wanted)
+        for one in self.sick:
             one.heal()
-        servers = self.settled()
+        (refused,) = self.refused(self.settled())
         self.assertEqual({'active': 3, 'error': 1}, self.states())
-        (refused,) = self.refused(servers)
         self.api.delete_server(refused)
         self.settled(gone=[refused])
         self.run_periodic()
         self.assert_agreed()
-        self.assertIn('root reset_function', self.locks.calls)
+        self.assertIn('root hold_unbind_lock', self.locks.calls)
         self.assertEqual({}, self.locks.wrong())
 
     def states(self):
-        """Count the servers, by what Nova's database says of them."""
+        """Count the servers that have come to a host, by their state."""
         return collections.Counter(
             instance.vm_state
             for instance in objects.InstanceList.get_by_filters(
