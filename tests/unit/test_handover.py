@@ -1,5 +1,6 @@
 """Devices are handed over while nobody has the GPUs for itself."""
 
+import dataclasses
 import time
 from concurrent import futures
 
@@ -157,3 +158,26 @@ class WaitTest(RememberedTestCase):
             self.assertEqual(set(), done)
             self.clean()
             self.assertEqual(1, len(restart.result(10)))
+
+
+class RefusedTest(test_gpus.GpusTestCase):
+    def test_nothing_of_a_card_that_is_refused_is_made(self):
+        (card,) = (
+            gpu
+            for gpu in self.gpus.survey(refresh=True).gpus
+            if str(gpu.address) == test_gpus._CARD
+        )
+        refused = dataclasses.replace(card, refusal='it is on fire')
+        self.useFixture(
+            fixtures.MockPatchObject(
+                self.gpus, 'look_at', return_value=[refused]
+            )
+        )
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            handover.Handover(self.gpus).attach,
+            test_gpus._INSTANCE,
+            [_CLAIM],
+        )
+        self.assertIn('it is on fire', str(error))
+        self.assertEqual(self.before, self.host.snapshot())
