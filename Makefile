@@ -9,6 +9,9 @@ SIMULATE ?= t4
 NEUTRON ?= standin
 # The benchmarks of `make bench`: names and options, all by default.
 BENCH ?=
+# The long forms of `make soak`, and the modules of `make mutation`.
+SOAK ?=
+MODULE ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
@@ -49,7 +52,8 @@ test-%: export OS_TEST_TIMEOUT ?= 300
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream bench fuzz lint mutants format docs tables genconfig clean \
+	test-devstack test-upstream bench fuzz lint mutants mutation soak format \
+	docs tables genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -157,8 +161,17 @@ lint: venv ## check style, types, requirements.txt and architecture
 	$(BIN)deptry nova_gpuvirt
 	$(BIN)lint-imports --no-cache --no-logo
 
+soak: venv ## run the long forms of tests, for hours (SOAK=load)
+	@$(BIN)python -u tools/soak.py $(SOAK)
+
 mutants: venv ## take each guard out, and see a test miss it (GUARD=dirty)
 	@$(BIN)python -u tools/mutants.py $(if $(GUARD),'$(GUARD)')
+
+mutation: venv ## change each line of pure modules (MODULE=cards/exclusion)
+	@test -d .venv-mutation || $(BIN)python -m venv .venv-mutation
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-mutation/bin/pip install -qq \
+		--constraint constraints/mutation.txt cosmic-ray
+	@$(BIN)python -u tools/mutation.py $(MODULE)
 
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Collection
@@ -31,6 +33,8 @@ class Handover:
 
     :param lock: makes each change one that nobody else's disturbs
     :param dirt: remembers who has what, before it is made ready
+    :param waiting_most: how many that arrive may wait at once for what is
+        not clean: each keeps one of the host's builds from another
     """
 
     def __init__(
@@ -38,10 +42,12 @@ class Handover:
         gpus: gpus_.Gpus,
         lock: Callable[[], AbstractContextManager[None]] = nullcontext,
         dirt: dirt_.Dirt | None = None,
+        waiting_most: int = 1,
     ) -> None:
         self._gpus = gpus
         self._lock = lock
         self._dirt = dirt or dirt_.Dirt()
+        self._places_to_wait = threading.BoundedSemaphore(waiting_most)
         self._unmarked = once.Once(LOG)
 
     def attach(
@@ -63,14 +69,21 @@ class Handover:
         if not claims:
             return ()
         deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                with self._lock():
-                    return self._attach(instance, claims, arriving)
-            except exception.NotClean:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(_PAUSE)
+        with contextlib.ExitStack() as place_to_wait:
+            is_first = True
+            while True:
+                try:
+                    with self._lock():
+                        return self._attach(instance, claims, arriving)
+                except exception.NotClean:
+                    if time.monotonic() > deadline:
+                        raise
+                    if arriving and is_first:
+                        if not self._places_to_wait.acquire(blocking=False):
+                            raise
+                        place_to_wait.callback(self._places_to_wait.release)
+                    is_first = False
+                time.sleep(_PAUSE)
 
     def _attach(
         self, instance: str, claims: Collection[model.Claim], arriving: bool

@@ -61,6 +61,8 @@ conf.register_opts(CONF)
 # A build waits so long for another program that changes the GPUs, and then
 # goes to another host.
 _LOCK_SECONDS = 5
+# How many builds Nova has at once where its option is 0.
+_BUILDS = 10
 
 
 class Parts(libvirt_driver.LibvirtDriver):
@@ -127,6 +129,7 @@ class Parts(libvirt_driver.LibvirtDriver):
             self._gpus,
             lambda: lock.Lock(root).shared(_LOCK_SECONDS),
             self._dirt,
+            max(1, (CONF.max_concurrent_builds or _BUILDS) // 2),
         )
         self._cleaner = cleaner.Cleaner(
             self._machine, self._gpus, self._handover, self._dirt, ways, hook

@@ -36,6 +36,16 @@ _checked: dict[int, Any] = {}
 _GARBAGE = 100_000
 
 
+class _Unbounded(pool.QueuePool):
+    """Keeps connections, and lets each thread have its own.
+
+    With a bound, threads that hold one of each database wait for each other.
+    """
+
+    def __init__(self, creator: Any, **kwargs: Any) -> None:
+        super().__init__(creator, **kwargs | {'max_overflow': -1})
+
+
 class Quick(fixtures.Fixture):
     """Keep what is dear to make, and look often."""
 
@@ -54,7 +64,7 @@ class Quick(fixtures.Fixture):
         a quarter of a test's time.
         """
         self.useFixture(
-            fixtures.MonkeyPatch('sqlalchemy.pool.NullPool', pool.QueuePool)
+            fixtures.MonkeyPatch('sqlalchemy.pool.NullPool', _Unbounded)
         )
 
     def _keep_statements(self) -> None:

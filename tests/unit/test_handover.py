@@ -1,5 +1,11 @@
 """Devices are handed over while nobody has the GPUs for itself."""
 
+import dataclasses
+import time
+from concurrent import futures
+
+import fixtures
+
 from nova_gpuvirt import exception
 from nova_gpuvirt import handover
 from nova_gpuvirt import model
@@ -52,9 +58,7 @@ class LockedTest(test_gpus.GpusTestCase):
             pass
 
 
-class UnrememberedTest(test_gpus.GpusTestCase):
-    """A server that is here already is not ended by what can't be written."""
-
+class RememberedTestCase(test_gpus.GpusTestCase):
     def setUp(self):
         super().setUp()
         self.folder = self.host.root / 'state'
@@ -71,6 +75,10 @@ class UnrememberedTest(test_gpus.GpusTestCase):
 
     def attach(self, **kwargs):
         return self.handover.attach(test_gpus._INSTANCE, [_CLAIM], **kwargs)
+
+
+class UnrememberedTest(RememberedTestCase):
+    """A server that is here already is not ended by what can't be written."""
 
     def test_one_that_is_here_goes_on_and_is_told_once(self):
         self.folder.rmdir()
@@ -104,3 +112,72 @@ class UnrememberedTest(test_gpus.GpusTestCase):
                 exception.PrepareFailed, self.attach, arriving=arriving
             )
         self.assertEqual('', self.log.output)
+
+
+class WaitTest(RememberedTestCase):
+    """What is dirty after another is waited for, and not by all builds."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(handover, '_PAUSE', 0.01))
+        self.card = model.PciAddress.parse(test_gpus._CARD)
+        theirs = record.Dirty(
+            _CLAIM.identifier, _OTHER, '2026-11-30T02:56:03Z'
+        )
+        self.records.change(self.card, lambda r: r.with_dirty(theirs))
+
+    def clean(self):
+        self.records.change(self.card, lambda r: r.cleaned(r.dirty[0]))
+
+    def test_some_wait_and_the_others_are_refused_at_once(self):
+        with futures.ThreadPoolExecutor(3) as pool:
+            builds = [pool.submit(self.attach) for _ in range(3)]
+            done, waiting = futures.wait(
+                builds, 10, return_when=futures.FIRST_EXCEPTION
+            )
+            while len(done) < 2:
+                done, waiting = futures.wait(builds, 0.01)
+            self.clean()
+            (waited,) = waiting
+            self.assertEqual(1, len(waited.result(10)))
+        for refused in done:
+            self.assertIsInstance(refused.exception(), exception.NotClean)
+
+    def test_place_to_wait_is_given_back(self):
+        self.useFixture(fixtures.MockPatchObject(handover, '_PATIENCE', 0.05))
+        for _ in range(2):
+            begin = time.monotonic()
+            self.assertRaises(exception.NotClean, self.attach)
+            self.assertLess(0.05, time.monotonic() - begin)
+
+    def test_one_that_is_here_waits_beside_them(self):
+        self.handover._places_to_wait.acquire()
+        with futures.ThreadPoolExecutor(1) as pool:
+            restart = pool.submit(self.attach, arriving=False)
+            done, _ = futures.wait([restart], 0.2)
+            self.assertEqual(set(), done)
+            self.clean()
+            self.assertEqual(1, len(restart.result(10)))
+
+
+class RefusedTest(test_gpus.GpusTestCase):
+    def test_nothing_of_a_card_that_is_refused_is_made(self):
+        (card,) = (
+            gpu
+            for gpu in self.gpus.survey(refresh=True).gpus
+            if str(gpu.address) == test_gpus._CARD
+        )
+        refused = dataclasses.replace(card, refusal='it is on fire')
+        self.useFixture(
+            fixtures.MockPatchObject(
+                self.gpus, 'look_at', return_value=[refused]
+            )
+        )
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            handover.Handover(self.gpus).attach,
+            test_gpus._INSTANCE,
+            [_CLAIM],
+        )
+        self.assertIn('it is on fire', str(error))
+        self.assertEqual(self.before, self.host.snapshot())

@@ -43,6 +43,9 @@ _TRAIT = re.compile(
     rf'|{trait_names.PROFILE}|{trait_names.VENDOR})\w+)'
 )
 
+_Cards = Sequence[tuple[model.Gpu, Sequence[model.Claim]]]
+"""The cards of which an instance has claimed something, and what."""
+
 
 class Admission:
     """The check of claims, before anything is made for them.
@@ -87,29 +90,43 @@ class Admission:
             return
         by_address = {gpu.address: gpu for gpu in gpus}
         self._check_present(instance, mine, by_address)
-        by_card = self._ledger.by_card(mine, by_address)
-        traits: set[str] = set()
-        # Of two at once the second sees the first.
-        with self._checking:
-            self._wait_for_release(instance, self._places(mine))
-            for address, claims in by_card.items():
-                if not claims:
-                    continue
-                gpu = by_address[address]
-                self._check_card(instance, gpu, claims)
-                self._check_others(instance, gpu, claims)
-                traits |= traits_.of_card(gpu)
-                traits |= {
-                    traits_.of_profile(slot.profile)
-                    for claim in claims
-                    if (slot := claim.slot) is not None and slot.profile
-                }
-            if arriving:
-                _check_together(instance, by_card, by_address)
-            # After a move that failed, the flavor is the old one.
-            if arriving or allocated is None:
-                _check_traits(instance, traits)
-            self._ledger.holders.add(instance.uuid, mine)
+        cards = [
+            (by_address[address], claims)
+            for address, claims in self._ledger.by_card(
+                mine, by_address
+            ).items()
+            if claims
+        ]
+        for gpu, claims in cards:
+            self._check_card(instance, gpu, claims)
+        if arriving:
+            _check_together(instance, cards)
+        # After a move that failed, the flavor is the old one.
+        if arriving or allocated is None:
+            _check_traits(instance, cards)
+        self._take(instance, mine, cards)
+
+    def _take(
+        self, instance: objects.Instance, mine: holders.Claims, cards: _Cards
+    ) -> None:
+        """Remember an instance's claims, which no other one may have then.
+
+        libvirt, which may not answer, is asked beside the lock that all
+        builds wait for.
+        """
+        without_guest: set[str] = set()
+        while True:
+            # Of two at once the second sees the first.
+            with self._checking:
+                self._wait_for_release(instance, self._places(mine))
+                clash = self._clash(instance, cards, without_guest)
+                if clash is None:
+                    self._ledger.holders.add(instance.uuid, mine)
+                    return
+            other, refusal = clash
+            if not self._is_first(instance, other):
+                raise refusal
+            without_guest.add(other)
 
     @contextlib.contextmanager
     def sole(
@@ -226,47 +243,55 @@ class Admission:
                 if why:
                     raise _refused(gpu, instance, why)
 
-    def _check_others(
-        self,
-        instance: objects.Instance,
-        gpu: model.Gpu,
-        claims: Sequence[model.Claim],
-    ) -> None:
-        """Make sure that no other instance has what contradicts these claims.
+    def _clash(
+        self, instance: objects.Instance, cards: _Cards, but: Collection[str]
+    ) -> tuple[str, exception.ClaimRefused] | None:
+        """Find another instance whose claims contradict these, if any does.
 
         Who is remembered to have some is asked before it is believed.
+
+        :param but: the UUIDs of instances that do not count
         """
+        for gpu, claims in cards:
+            others = self._others(instance, gpu, but)
+            all_ = [
+                claim
+                for held in others.values()
+                for claim in self._of_card(gpu, held)
+            ]
+            if exclusion.contradiction(gpu, [*claims, *all_]) is None:
+                continue
+            for other, held in others.items():
+                theirs = self._of_card(gpu, held)
+                if exclusion.contradiction(gpu, [*claims, *theirs]) is None:
+                    continue
+                now = self._of_card(
+                    gpu, self._ledger.holders.claims_now(other)
+                )
+                clash = exclusion.contradiction(gpu, [*claims, *now])
+                if clash is not None:
+                    return other, _refused(
+                        gpu,
+                        instance,
+                        f'{clash}, also by instance {other}',
+                        lost_modes.of(gpu, [*claims, *now])
+                        or 'move or delete one of the two',
+                    )
+        return None
+
+    def _others(
+        self, instance: objects.Instance, gpu: model.Gpu, but: Collection[str]
+    ) -> Mapping[str, holders.Claims]:
+        """List who may hold something of a card, or of a set with it."""
         providers = [
             uuid
             for uuid, device in self._ledger.providers.items()
             if device == gpu.address or isinstance(device, model.FabricName)
         ]
-        others = dict(
-            self._ledger.holders.others(
-                self._ledger.node, instance.uuid, providers
-            )
+        others = self._ledger.holders.others(
+            self._ledger.node, instance.uuid, providers
         )
-        together = {
-            p: [c for held in others.values() for c in held.get(p, ())]
-            for p in providers
-        }
-        theirs = self._of_card(gpu, together)
-        if exclusion.contradiction(gpu, [*claims, *theirs]) is None:
-            return
-        for other, held in others.items():
-            theirs = self._of_card(gpu, held)
-            if exclusion.contradiction(gpu, [*claims, *theirs]) is None:
-                continue
-            now = self._of_card(gpu, self._ledger.holders.claims_now(other))
-            clash = exclusion.contradiction(gpu, [*claims, *now])
-            if clash is not None and not self._is_first(instance, other):
-                raise _refused(
-                    gpu,
-                    instance,
-                    f'{clash}, also by instance {other}',
-                    lost_modes.of(gpu, [*claims, *now])
-                    or 'move or delete one of the two',
-                )
+        return {uuid: held for uuid, held in others if uuid not in but}
 
     def _is_first(self, instance: objects.Instance, other: str) -> bool:
         """Tell whether an instance had its guest here when another had none.
@@ -293,15 +318,11 @@ class Admission:
             raise _refused(gpu, instance, clash)
 
 
-def _check_together(
-    instance: objects.Instance,
-    by_card: Mapping[model.Device, Sequence[model.Claim]],
-    gpus: Mapping[model.Device, model.Gpu],
-) -> None:
+def _check_together(instance: objects.Instance, cards: _Cards) -> None:
     """Make sure that one guest may have all of it."""
     held = [
-        _held(gpus[address], slot)
-        for address, claims in by_card.items()
+        _held(gpu, slot)
+        for gpu, claims in cards
         for claim in claims
         if (slot := claim.slot) is not None
     ]
@@ -370,7 +391,7 @@ def _refused(
     )
 
 
-def _check_traits(instance: objects.Instance, have: set[str]) -> None:
+def _check_traits(instance: objects.Instance, cards: _Cards) -> None:
     """Make sure that the cards are still what the flavor asks for.
 
     What VGPU stands for on a card may change between Placement's choice and
@@ -381,6 +402,9 @@ def _check_traits(instance: objects.Instance, have: set[str]) -> None:
         for key, value in instance.flavor.extra_specs.items()
         if value == 'required' and (match := _TRAIT.fullmatch(key))
     }
+    have = {
+        trait for gpu, claims in cards for trait in _traits_of(gpu, claims)
+    }
     if not wanted <= have:
         raise exception.ClaimRefused(
             f'instance {instance.uuid}',
@@ -388,3 +412,11 @@ def _check_traits(instance: objects.Instance, have: set[str]) -> None:
             found=', '.join(sorted(have)),
             remedy=exception.ELSEWHERE,
         )
+
+
+def _traits_of(gpu: model.Gpu, claims: Iterable[model.Claim]) -> Iterator[str]:
+    yield from traits_.of_card(gpu)
+    for claim in claims:
+        slot = claim.slot
+        if slot is not None and slot.profile:
+            yield traits_.of_profile(slot.profile)

@@ -66,6 +66,11 @@ def host_170() -> description.Host:
 
 def host_140() -> description.Host:
     """Describe an Intel Flex 140 with 6 VFs on each of its two GPUs."""
+    return with_140s(1)
+
+
+def with_140s(count: int) -> description.Host:
+    """Describe so many Intel Flex 140, at most four."""
     driver = functools.partial(
         i915.I915,
         total=_TOTAL,
@@ -74,20 +79,26 @@ def host_140() -> description.Host:
         lmem=6016 * parts.MIB,
         quotas=6 * (_M6,),
     )
-    root = _root_port(0x4D, 0)
-    upstream = _switch_port('0000:4e:00.0', root)
-    functions = [*_with_bmc(), root, upstream]
-    for number, bus in enumerate((0x50, 0x51)):
-        above = _switch_port(f'0000:4f:{number:02x}.0', upstream)
-        gpu = _gpu(
-            f'0000:{bus:02x}:00.0',
-            above,
-            device=0x56C1,
-            memory=8 * parts.GIB,
-            drm=(f'card{1 + number}', f'renderD{128 + number}'),
-            driver=driver(card=f'card{1 + number}'),
-        )
-        functions += (above, gpu)
+    functions = _with_bmc()
+    for card in range(count):
+        bus = 0x4D + card * 0x20
+        root = _root_port(bus, card // 2)
+        upstream = _switch_port(f'0000:{bus + 1:02x}:00.0', root)
+        functions += (root, upstream)
+        for gpu in range(2):
+            number = 2 * card + gpu
+            above = _switch_port(f'0000:{bus + 2:02x}:{gpu:02x}.0', upstream)
+            functions += (
+                above,
+                _gpu(
+                    f'0000:{bus + 3 + gpu:02x}:00.0',
+                    above,
+                    device=0x56C1,
+                    memory=8 * parts.GIB,
+                    drm=(f'card{1 + number}', f'renderD{128 + number}'),
+                    driver=driver(card=f'card{1 + number}'),
+                ),
+            )
     return _host(functions)
 
 

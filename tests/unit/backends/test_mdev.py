@@ -10,6 +10,7 @@ import testtools
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.backends import base
 from nova_gpuvirt.backends import mdev
 from nova_gpuvirt.cards import discovery
 from nova_gpuvirt.cards import exclusion
@@ -37,6 +38,16 @@ class Libvirt(hypervisor.Absent):
         super().__init__()
         self._host = host
 
+        self.guests = {}
+        self.removed = []
+
+    def guest_with(self, device):
+        return self.guests.get(device)
+
+    def remove_mdev(self, parent, mdev):
+        self.removed.append(mdev)
+        self._host.write(f'/sys/bus/mdev/devices/{mdev}/remove', '1')
+
     def create_mdev(self, parent, type_id, mdev):
         path = f'/sys/bus/pci/devices/{parent}/mdev_supported_types/{type_id}'
         try:
@@ -59,12 +70,10 @@ class MdevTestCase(testtools.TestCase):
 
     def start(self):
         """Start the backend, which knows nothing yet."""
+        self.libvirt = Libvirt(self.host)
         self.backend = mdev.Mdev(
             machine.Machine(
-                self.sysfs,
-                self.names,
-                Libvirt(self.host),
-                self.root.run,
+                self.sysfs, self.names, self.libvirt, self.root.run
             )
         )
 
@@ -243,6 +252,32 @@ class PlaceTest(MdevTestCase):
     def test_size_of_a_card_is_how_many_have_a_place(self):
         profiles = {p.slug: p.max_instances for p in self.share().profiles}
         self.assertEqual(4, profiles['nvidia-dc-24q'])
+
+
+class ReleaseTest(MdevTestCase):
+    def setUp(self):
+        super().setUp()
+        self.boot(rtx_pro_6000.on_mdevs(nvidia.EqualSize()))
+        self.slot_ = self.slot(0, 'dc-3q')
+        self.mdev = self.prepare(0, 'dc-3q')
+
+    def leftover(self):
+        return base.Leftover(str(self.mdev), self.slot_)
+
+    def test_what_a_guest_has_is_never_touched(self):
+        self.libvirt.guests[self.mdev] = 'another guest'
+        for take in (
+            lambda: self.backend.release(self.slot_, 'guest'),
+            lambda: self.backend.discard(self.leftover()),
+        ):
+            refusal = self.assertRaises(exception.ReleaseFailed, take)
+            self.assertIn('another guest has it', str(refusal))
+        self.assertEqual([], self.libvirt.removed)
+
+    def test_what_no_guest_has_is_removed_once(self):
+        self.backend.release(self.slot_, 'guest')
+        self.backend.release(self.slot_, 'guest')
+        self.assertEqual([self.mdev], self.libvirt.removed)
 
 
 class UntoldTest(MdevTestCase):

@@ -89,6 +89,22 @@ class WithheldTest(TestCase):
         self.assertEqual([accelerators.FPGA], self.attach(accelerators.FPGA))
 
 
+class RefusedTest(TestCase):
+    def test_card_that_can_not_go_whole_is_not_given_again(self):
+        self.start(navi.host())
+        gpu = self.update()[navi.DISPLAY]
+        refused = dataclasses.replace(gpu, whole_refusal='it has no reset')
+        slot = model.Slot(model.WHOLE, gpu.address)
+        error = self.assertRaises(
+            exception.PrepareFailed,
+            self.gpus.backends[model.WHOLE].prepare,
+            refused,
+            slot,
+            INSTANCE,
+        )
+        self.assertIn('it has no reset', str(error))
+
+
 class CompanionsTest(TestCase):
     def test_apu_is_not_given_whole(self):
         self.start(apu.host())

@@ -119,6 +119,17 @@ class WholeCardTest(base.CleanerTestCase):
         self.assertIn('libvirt says no', self.refused(self.card, self.dirty))
         self.assertEqual({_T4}, self.host.unclean())
 
+    def test_driver_that_stays_though_libvirt_moved_it(self):
+        self.libvirt.detach = lambda function: None
+        self.assertIn('it with nvidia', self.refused(self.card, self.dirty))
+        self.assertEqual({_T4}, self.host.unclean())
+
+    def test_card_that_does_not_answer_after_its_reset(self):
+        """Nobody knows what it was before, so nothing else would tell."""
+        sickness.Sickness(self.host, _T4).reset_breaks('config')
+        dirty = record.Dirty(_WHOLE, base.INSTANCE, self.dirty.since)
+        self.assertIn('does not answer', self.refused(self.card, dirty))
+
     def libvirt_refuses(self, function):
         raise exception.ReleaseFailed(
             str(function), wanted='it', found='libvirt says no', remedy='see'

@@ -2,6 +2,8 @@
 
 import errno
 
+import fixtures
+
 from nova_gpuvirt import exception
 from nova_gpuvirt.cards import pci_function
 from nova_gpuvirt.cleaning import resetting
@@ -50,6 +52,15 @@ class FunctionsTest(base.TestCase):
 
     def test_bus_with_what_is_not_the_guests(self):
         self.assertEqual([navi.DISPLAY], self.reset(navi.DISPLAY))
+
+    def test_bus_with_another_function_is_not_reset(self):
+        """The kernel would refuse it: it is not even tried."""
+        self.useFixture(
+            fixtures.MockPatchObject(
+                resetting.resets, 'is_bus_theirs', return_value=False
+            )
+        )
+        self.assertEqual([navi.DISPLAY], self.reset(navi.DISPLAY, navi.AUDIO))
 
     def test_kernel_without_containers_of_vfio_resets_what_it_can(self):
         for self.answer in (errno.ENOENT, errno.ENODEV):

@@ -166,6 +166,17 @@ cards:
         self.assertEqual([_FIRST], self.withheld('nobody answers'))
         self.assertEqual(1, self.held_is_asked)
 
+    def test_card_that_is_claimed_meanwhile_is_not_changed(self):
+        self.layout.text = _OTHERWISE
+        self.claims = {_FIRST: [_CLAIM]}
+        before = self.machine.sysfs.rootly.gpu_instances(str(_FIRST))
+        self.start(held=lambda: ({}, ()))
+        self.look()
+        self.assertEqual([_FIRST], self.withheld('a server has claimed'))
+        self.assertEqual(
+            before, self.machine.sysfs.rootly.gpu_instances(str(_FIRST))
+        )
+
     def test_half_made_card_is_not_offered_to_who_comes_beside(self):
         self.layout.text = _OTHERWISE
         root = self.machine.sysfs.rootly

@@ -262,6 +262,25 @@ class OthersTest(AdmissionCase):
         self.check(self.mine, {})
         self.assert_refused(f'by instance {self.mine.uuid}', self.other, {})
 
+    def test_libvirt_is_asked_while_others_go_on(self):
+        """A libvirt that does not answer keeps no other build waiting."""
+        went_on = []
+
+        def has_guest(uuid):
+            other = threading.Thread(target=release_another, daemon=True)
+            other.start()
+            other.join(10)
+            went_on.append(not other.is_alive())
+            return uuid == self.mine.uuid
+
+        def release_another():
+            with admission_.sole(str(uuid.uuid4()), []):
+                pass
+
+        admission_ = admission.Admission(self.ledger, has_guest)
+        admission_.check(self.mine, [_gpu()], {}, arriving=False)
+        self.assertEqual([True, True], went_on)
+
     def test_both_with_a_guest(self):
         self.guests |= {self.mine.uuid, self.other.uuid}
         for instance in (self.mine, self.other):
