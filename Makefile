@@ -9,8 +9,10 @@ SIMULATE ?= t4
 NEUTRON ?= standin
 # The benchmarks of `make bench`: names and options, all by default.
 BENCH ?=
-# The long forms of `make soak`, and the modules of `make mutation`.
+# The long forms of `make soak`, and for how many minutes each; the modules of
+# `make mutation`.
 SOAK ?=
+MINUTES ?=
 MODULE ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
@@ -161,8 +163,8 @@ lint: venv ## check style, types, requirements.txt and architecture
 	$(BIN)deptry nova_gpuvirt
 	$(BIN)lint-imports --no-cache --no-logo
 
-soak: venv ## run the long forms of tests, for hours (SOAK=load)
-	@$(BIN)python -u tools/soak.py $(SOAK)
+soak: venv ## run the long forms of tests, for hours (SOAK=load MINUTES=60)
+	@$(BIN)python -u tools/soak.py --minutes '$(MINUTES)' $(SOAK)
 
 mutants: venv ## take each guard out, and see a test miss it (GUARD=dirty)
 	@$(BIN)python -u tools/mutants.py $(if $(GUARD),'$(GUARD)')

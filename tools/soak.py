@@ -1,8 +1,9 @@
 """Run the long forms of tests: ``make soak``, or ``make soak SOAK=load``.
 
-A long form is a test module that does more of the same when its environment
-says so; ``make test`` runs the same module without. To add one: a row of
-`FORMS`. Each prints how long it took, and a failing one what failed.
+A long form does more of what ``make test`` does: a test module whose
+environment says so, or a program that goes on where it ended, for as many
+minutes as it is told, each. To add one: a row of `FORMS`. Each prints how long
+it took, and a failing one what failed.
 """
 
 from __future__ import annotations
@@ -20,33 +21,39 @@ from collections.abc import Mapping
 class Form:
     """One long form.
 
-    :ivar tests: the test modules
-    :ivar environment: what makes them long, unless it is set already
+    :ivar program: what is run, as arguments of Python
+    :ivar environment: what makes it long, unless it is set already
+    :ivar minutes: whether it is told how long to go on, with ``--minutes``
     """
 
-    tests: tuple[str, ...]
-    environment: Mapping[str, str]
+    program: tuple[str, ...]
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    minutes: bool = True
 
 
 FORMS = {
     'load': Form(
-        ('tests.functional.test_load',),
+        ('-m', 'testtools.run', 'tests.functional.test_load'),
         {'NOVA_GPUVIRT_ROUNDS': '30', 'NOVA_GPUVIRT_MASS': '500'},
+        minutes=False,
     ),
+    'crashes': Form(('-m', 'tests.crashes')),
 }
 
 
-def passes(form: Form) -> bool:
-    """Run one, and tell whether its tests pass."""
+def passes(form: Form, minutes: str) -> bool:
+    """Run one, and tell whether nothing went wrong."""
     environment = {
+        'OS_NOVA_DISABLE_EVENTLET_PATCHING': '1',
         'OS_STDOUT_CAPTURE': '1',
         'OS_STDERR_CAPTURE': '1',
         'OS_TEST_TIMEOUT': '0',
         **form.environment,
         **os.environ,
     }
+    more = ('--minutes', minutes) if form.minutes and minutes else ()
     done = subprocess.run(
-        [sys.executable, '-m', 'testtools.run', *form.tests], env=environment
+        [sys.executable, *form.program, *more], env=environment
     )
     return done.returncode == 0
 
@@ -57,14 +64,16 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument('names', nargs='*', metavar='NAME')
-    names = parser.parse_args().names
+    parser.add_argument('--minutes', default='', metavar='N')
+    args = parser.parse_args()
+    names = args.names
     unknown = {*names} - {*FORMS}
     if unknown:
         parser.error(f'no such long form: {", ".join(sorted(unknown))}')
     bad = 0
     for name in names or FORMS:
         begin = time.monotonic()
-        is_good = passes(FORMS[name])
+        is_good = passes(FORMS[name], args.minutes)
         bad += not is_good
         seconds = time.monotonic() - begin
         print(f'{seconds:8.0f} s  {"passed" if is_good else "FAILED"}  {name}')
