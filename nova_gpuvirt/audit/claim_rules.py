@@ -13,6 +13,10 @@ from nova_gpuvirt.audit import view as view_
 _By = disagreement.By
 _Found = Iterator[disagreement.Disagreement]
 
+# After so many seconds without a change a task goes on no more: an image takes
+# minutes, and Nova waits for no answer longer than half an hour.
+LONG = 3600.0
+
 
 def unreadable(view: view_.View) -> _Found:
     """Find claims that this version can't read."""
@@ -86,6 +90,27 @@ def of_missing_card(view: view_.View) -> _Found:
                 _By.OPERATOR,
                 'bring the card back (`nova-gpuvirt discover`), or '
                 f'openstack server migrate {held.server}',
+            )
+
+
+def task_without_end(view: view_.View) -> _Found:
+    """Find servers at which Nova is at work, and has not been for long.
+
+    Nothing else is said of them, whatever the sides say.
+    """
+    for server in (view.sides.servers or {}).values():
+        if server.task is None or server.idle < LONG:
+            continue
+        if view.by_server.get(server.uuid) or server.uuid in view.consumers:
+            yield disagreement.Disagreement(
+                'task-without-end',
+                server.host or 'no host',
+                server.uuid,
+                (('Nova', f'{server.task} for {server.idle / 60:.0f} min'),),
+                _By.OPERATOR,
+                'restart nova-compute of its host, which ends what was '
+                'interrupted, or openstack server set --state active '
+                f'{server.uuid}; then see what else is told of it',
             )
 
 

@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     Rule(claim_rules.unreadable, _NOVA),
     Rule(claim_rules.claimed_twice, _NOVA),
     Rule(claim_rules.of_missing_card, ('claims', 'hardware')),
+    Rule(claim_rules.task_without_end, _NOVA),
     Rule(claim_rules.untracked, ('claims', 'tracked')),
     Rule(claim_rules.tracked_without_claim, ('claims', 'tracked')),
     Rule(placement_rules.without_allocation, _PLACEMENT),

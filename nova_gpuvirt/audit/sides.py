@@ -17,7 +17,8 @@ class Server:
 
     `host` is where it is, None for one that is nowhere. `is_settled` is
     whether Nova does nothing with it: of one that is built, moved or deleted
-    just now the sides differ for a while.
+    just now the sides differ for a while. `task` is what Nova does, and `idle`
+    how many seconds ago Nova has last changed it.
     """
 
     uuid: str
@@ -26,6 +27,8 @@ class Server:
     is_settled: bool = True
     is_deleted: bool = False
     vm_state: str = 'active'
+    task: str | None = None
+    idle: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -218,6 +218,15 @@ class View:
                 )
         return found
 
+    @functools.cached_property
+    def consumers(self) -> frozenset[str]:
+        """The servers that anything is allocated to, as far as is known."""
+        return frozenset(
+            each.server
+            for each in self.sides.allocations or ()
+            if each.server is not None
+        )
+
     def name(self, provider: str) -> str:
         """Name what a provider is of, by its UUID."""
         return str(self.sides.providers.get(provider, provider))

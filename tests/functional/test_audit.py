@@ -6,9 +6,11 @@
 import uuid
 
 import fixtures
+from nova import objects
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_gpuvirt import model
+from nova_gpuvirt.audit import claim_rules
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.simulation.commands import fabric_manager
 from tests.functional import audited
@@ -66,6 +68,20 @@ class ClaimTest(audited.AuditCase):
             {'allocation-without-claim', 'guest-has-unclaimed'}, self.rules()
         )
         self.assert_told('allocation-without-claim')
+
+    def test_task_that_does_not_end(self):
+        instance = objects.Instance.get_by_uuid(
+            self.context_at('host1'), self.one['id']
+        )
+        instance.task_state = 'resize_prep'
+        instance.save()
+        self.free(self.one['id'], audited.T4)
+        self.assertEqual(set(), self.rules())
+        self.useFixture(fixtures.MockPatchObject(claim_rules, 'LONG', 0.0))
+        self.assertEqual({'task-without-end'}, self.rules())
+        instance.task_state = None
+        instance.save()
+        self.assertEqual({'claim-without-allocation'}, self.rules())
 
     def test_card_that_is_gone(self):
         server = self.boot(base.PGPU)

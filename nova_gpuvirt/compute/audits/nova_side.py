@@ -18,6 +18,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.compute import task_states
 from nova.compute import vm_states
+from oslo_utils import timeutils
 
 from nova_gpuvirt import model
 from nova_gpuvirt.audit import sides
@@ -174,7 +175,17 @@ def _server(
             and not instance.hidden
         ),
         vm_state=instance.vm_state,
+        task=instance.task_state,
+        idle=_idle(instance),
     )
+
+
+def _idle(instance: objects.Instance) -> float:
+    """Tell how many seconds ago Nova has changed an instance."""
+    changed = instance.updated_at or instance.created_at
+    if changed is None:
+        return 0.0
+    return timeutils.delta_seconds(changed, timeutils.utcnow(True))
 
 
 def _instance(context: Any, uuid: str) -> objects.Instance | None:

@@ -75,6 +75,20 @@ class ClaimTest(RulesCase):
         self.state.unreadable = frozenset({str(states.B)})
         self.assert_found()
 
+    def test_task_that_does_not_end(self):
+        self.add(_ONE, states.MDEV)
+        self.busy(_ONE)
+        self.state.change_server(_ONE, task='resize_prep', idle=3599.0)
+        self.assert_found()
+        self.state.change_server(_ONE, idle=3601.0)
+        self.assert_found('task-without-end')
+        self.state.claims.clear()
+        self.state.tracked.clear()
+        self.assert_found('task-without-end')
+        self.state.vgpus['mdev'].clear()
+        self.state.allocations.clear()
+        self.assert_found()
+
     def test_claim_that_the_tracker_lost(self):
         self.add(_ONE, states.VF)
         lost = self.state.tracked.pop()

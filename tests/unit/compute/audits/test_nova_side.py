@@ -1,5 +1,6 @@
 """What Nova's database has is read as its tracker reads it."""
 
+import datetime
 import uuid as uuid_
 
 import fixtures
@@ -8,13 +9,14 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.compute import task_states
 from nova.compute import vm_states
+from oslo_utils import fixture as utils_fixture
 
-from nova_gpuvirt.audit import sides
 from nova_gpuvirt.compute.audits import nova_side
 from tests.unit import database
 
 _OURS = '855d900f-4e14-4e4c-a73d-069cbf4541e6'
 _OTHERS = '955d900f-4e14-4e4c-a73d-069cbf4541e6'
+_CHANGED = datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC)
 _OLD, _NEW = 'mdev:0000:3b:00.0/0@s', 'mdev:0000:3b:00.0/1@s'
 
 
@@ -89,6 +91,8 @@ class NovaSideTest(testtools.TestCase):
                 'task_state': None,
                 'hidden': False,
                 'deleted': False,
+                'created_at': None,
+                'updated_at': _CHANGED,
             }
             | values,
         )
@@ -105,6 +109,16 @@ class NovaSideTest(testtools.TestCase):
 
     def read(self):
         return nova_side.read(database.HOST, 'node1', {_OURS})
+
+    def test_since_when_nova_is_at_work(self):
+        self.add('one', task_state=task_states.RESIZE_PREP)
+        self.useFixture(
+            utils_fixture.TimeFixture(
+                _CHANGED + datetime.timedelta(seconds=90)
+            )
+        )
+        server = self.read().servers[_id('one')]
+        self.assertEqual(('resize_prep', 90.0), (server.task, server.idle))
 
     def settled(self):
         return {u for u, s in self.read().servers.items() if s.is_settled}
@@ -155,8 +169,10 @@ class NovaSideTest(testtools.TestCase):
 
         self.assertEqual(nova_side.Consumer(None), whose('nobody'))
         self.add('one', host='host2')
+        found = whose('one').server
         self.assertEqual(
-            sides.Server(_id('one'), 'host2', False), whose('one').server
+            (_id('one'), 'host2', False),
+            (found.uuid, found.host, found.is_here),
         )
         self.move('one', 'error')
         found = whose('move-one')
