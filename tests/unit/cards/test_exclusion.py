@@ -128,6 +128,11 @@ class ContradictionTest(unittest.TestCase):
         self.assertIsNone(self.of(slots[0], slots[3], gpu=gpu))
         self.assertIsNotNone(self.of(slots[0], slots[1], gpu=gpu))
         self.assertIsNotNone(self.of(*slots[:3], gpu=gpu))
+        # What is made in another way is another driver's to judge.
+        for kind in ('api', 'vendor-vfio'):
+            other = f'{kind}:{_VFS[0]}@2q'
+            self.assertEqual(kind, model.Slot.parse(other).kind)
+            self.assertIsNone(self.of(slots[0], other, gpu=gpu))
 
 
 class ByCardTest(unittest.TestCase):
