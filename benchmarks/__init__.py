@@ -12,6 +12,7 @@ NAMES: tuple[str, ...] = (
     'discovery',
     'requests',
     'boots',
+    'load',
     'numa_fit',
     'places',
     'packing',

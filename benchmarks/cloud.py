@@ -17,6 +17,7 @@ import fixtures
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import description
 from nova_gpuvirt.simulation import hosts
+from nova_gpuvirt.simulation import own_cells
 
 
 class Cloud(cloud.Cloud):
@@ -50,11 +51,22 @@ class Cloud(cloud.Cloud):
 T = TypeVar('T')
 
 
-def measure(function: Callable[[Cloud], T]) -> T:
+class Crowded(Cloud):
+    """A cloud in which requests come at once, and nobody waits for them."""
+
+    CAST_AS_CALL = False
+
+    def setUp(self) -> None:
+        """Start the control plane, each thread of which has its own cell."""
+        self.useFixture(own_cells.OwnCells())
+        super().setUp()
+
+
+def measure(function: Callable[[Cloud], T], kind: type[Cloud] = Cloud) -> T:
     """Call a function with a new cloud, and return what it returns."""
     found: list[T] = []
     result = unittest.TestResult()
-    Cloud(lambda cloud: found.append(function(cloud))).run(result)
+    kind(lambda cloud: found.append(function(cloud))).run(result)
     for _, traceback in (*result.errors, *result.failures):
         print(traceback, file=sys.stderr)
     if not result.wasSuccessful():

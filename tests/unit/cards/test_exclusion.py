@@ -70,6 +70,106 @@ class DirtTest(unittest.TestCase):
         self.assertEqual(1, len(free(gpu, [claim])['CUSTOM_VGPU_VF']))
 
 
+class ContradictionTest(unittest.TestCase):
+    """What can't be had together of one card, whoever has claimed it."""
+
+    def of(self, *identifiers, gpu=None):
+        claims = [model.Claim('VGPU', each) for each in identifiers]
+        return exclusion.contradiction(gpu or with_vfs(), claims)
+
+    def test_two_parts(self):
+        one, two = (model.Slot('pci', vf, profile='vf') for vf in _VFS)
+        self.assertIsNone(self.of())
+        self.assertIsNone(self.of(str(one)))
+        self.assertIsNone(self.of(str(one), str(two)))
+
+    def test_one_thing_twice(self):
+        self.assertEqual(
+            f'{_VF} is claimed 2 times', self.of(str(_VF), str(_VF))
+        )
+        self.assertEqual(f'{_VF} is claimed 3 times', self.of(*3 * [str(_VF)]))
+
+    def test_one_place_by_two_names(self):
+        other = str(dataclasses.replace(_VF, profile='other'))
+        self.assertIn('is claimed 2 times', self.of(str(_VF), other))
+
+    def test_what_nobody_can_read_twice(self):
+        self.assertEqual(
+            'hologram is claimed 2 times', self.of('hologram', 'hologram')
+        )
+
+    def test_whole_beside_a_part(self):
+        expected = f'the whole card is claimed beside {_VF}'
+        self.assertEqual(expected, self.of(str(_WHOLE), str(_VF)))
+        self.assertEqual(expected, self.of(str(_VF), str(_WHOLE)))
+        self.assertIsNone(self.of(str(_WHOLE)))
+
+    def test_what_nobody_can_read_may_be_the_whole(self):
+        self.assertEqual(
+            f'the whole card is claimed beside hologram, {_VF}',
+            self.of('hologram', str(_VF)),
+        )
+        self.assertIsNone(self.of('hologram'))
+
+    def test_parts_that_their_driver_does_not_make_together(self):
+        small, large = (
+            model.Profile(f'{n}q', f'{n}Q', str(n), 1, framebuffer_mib=n)
+            for n in (1, 2)
+        )
+        share = model.Share(
+            'mdev', size_rules.EQUAL_SIZE, _CARD, (small, large)
+        )
+        gpu = places.gpu(1, shares=(share,))
+        slots = [
+            str(model.Slot('mdev', _CARD, index, profile))
+            for index, profile in enumerate(('1q', '2q', '1q', 'gone'))
+        ]
+        self.assertIsNone(self.of(slots[0], slots[2], gpu=gpu))
+        self.assertIsNone(self.of(slots[0], slots[3], gpu=gpu))
+        self.assertIsNotNone(self.of(slots[0], slots[1], gpu=gpu))
+        self.assertIsNotNone(self.of(*slots[:3], gpu=gpu))
+        # What is made in another way is another driver's to judge.
+        for kind in ('api', 'vendor-vfio'):
+            other = f'{kind}:{_VFS[0]}@2q'
+            self.assertEqual(kind, model.Slot.parse(other).kind)
+            self.assertIsNone(self.of(slots[0], other, gpu=gpu))
+
+
+class ByCardTest(unittest.TestCase):
+    OWN = model.Claim('VGPU', str(_VF))
+    SET = model.Claim('CUSTOM_GPU_SET_2', 'set:0000:01:00.0+0000:02:00.0')
+    OTHER = model.Claim('CUSTOM_GPU_SET_2', 'hologram')
+
+    def by_card(self, *of_a_set):
+        return exclusion.by_card(
+            {
+                _CARD: [self.OWN],
+                places.address(9): [self.OWN],
+                model.FabricName(0): of_a_set,
+            },
+            [_CARD, places.address(3)],
+        )
+
+    def test_set_is_on_each_of_its_cards(self):
+        self.assertEqual(
+            {
+                _CARD: [self.OWN, self.SET],
+                places.address(2): [self.SET],
+                places.address(3): [],
+            },
+            self.by_card(self.SET),
+        )
+
+    def test_set_that_can_not_be_read_may_be_on_any_card(self):
+        self.assertEqual(
+            {
+                _CARD: [self.OWN, self.OTHER],
+                places.address(3): [self.OTHER],
+            },
+            self.by_card(self.OTHER),
+        )
+
+
 class SetTest(unittest.TestCase):
     def free(self, *gpus):
         fabric = topology.Fabric(
