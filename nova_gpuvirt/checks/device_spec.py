@@ -119,5 +119,5 @@ def _of_text(address: str) -> list[str]:
 def _compile(pattern: str) -> None:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f'{pattern!r}: {error}') from error

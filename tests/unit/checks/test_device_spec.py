@@ -97,5 +97,7 @@ class DeviceSpecTest(testtools.TestCase):
             '{"address": {"bus": "["}}',
             '{"vendor_id": "nvidia"}',
             '[' * 100_000,
+            '{"address": {"bus": "8{99999999999999999999}"}}',
+            f'{{"address": {{"bus": "{"(" * 5000}"}}}}',
         ):
             self.assertRaises(ValueError, list, device_spec.parse(text))
