@@ -17,6 +17,8 @@ from tests.functional import base
 
 # How long something may take that nobody disturbs, in tenths of a second.
 _WAITS = 300
+# How long nova-compute does nothing when it has done all, in seconds.
+_MOMENT = 0.5
 # How often a check is tried that fails, with a pause between.
 _TRIES = 30
 # Updates after which all has to agree.
@@ -38,23 +40,20 @@ class Outcome:
 
 
 class CrashCase(base.GpuTestCase, cloud.ApartCloud):
-    """A cloud of one kind of GPU, in which operations are done often.
+    """A cloud of one kind of GPU, in which one operation is done often.
 
     :ivar kind: see `kinds`
-    :ivar operation: which is done now, see `operations`
+    :ivar operation: see `operations`
     """
 
-    def begin(self, kind, operation, hosts=None):
-        """Start the hosts.
-
-        :param hosts: where other operations than the first take more
-        """
+    def begin(self, kind, operation):
+        """Start the hosts."""
         self.kind = kind
         self.operation = operation
         self.flags(allow_resize_to_same_host=True)
         # A caller of a nova-compute that was killed waits for so long.
         self.flags(rpc_response_timeout=10)
-        for host in hosts or operation.hosts:
+        for host in operation.hosts:
             self.start_gpu_host(host, kind.host)
         self.before = self._state()
 
@@ -122,6 +121,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         self.gate.watch()
         server = self.operation.act(self, server)
         self.wait_until(lambda: self.operation.is_over(self, server))
+        self._wait_until_quiet()
         passed = self.gate.end()
         self._bring_back()
         self._check(server)
@@ -149,6 +149,8 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
                 self.gate.has_killed or self.operation.is_over(self, server)
             )
         )
+        if not self.gate.has_killed:
+            self._wait_until_quiet()
         was_reached = self.gate.has_killed
         self.gate.end()
         owners.check(self)
@@ -158,6 +160,13 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         left = self._check(server)
         orphans = self._take_away(server)
         return Outcome(was_reached, found and found['status'], left or orphans)
+
+    def _wait_until_quiet(self):
+        """Wait until nova-compute does nothing more, for a moment."""
+        before = -1
+        while before != self.gate.count and not self.gate.has_killed:
+            before = self.gate.count
+            time.sleep(_MOMENT)
 
     def _bring_back(self):
         for host, compute in self.computes.items():

@@ -70,9 +70,8 @@ _OWN = {
 }
 
 
-def operations(kind):
-    """List what is done with a kind."""
-    return [operation for of, operation in _OWN if of == kind]
+BLOCKS = tuple(_OWN)
+"""The kinds, and what is done with each."""
 
 
 def cells(kind, operation, steps):

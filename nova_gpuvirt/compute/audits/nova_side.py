@@ -206,7 +206,7 @@ def _both_sides(context: Any, uuid: str) -> list[objects.Resource]:
     return [
         resource
         for side in ('old_resources', 'new_resources')
-        if side in moving
+        if moving is not None and side in moving
         for resource in getattr(moving, side) or ()
     ]
 

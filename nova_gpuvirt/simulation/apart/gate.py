@@ -78,6 +78,12 @@ class Gate:
         with self._lock:
             return self._is_watching and self._target is None
 
+    @property
+    def count(self) -> int:
+        """Tell how many steps have passed since it began to count."""
+        with self._lock:
+            return len(self._passed)
+
     def kill(self, pid: int) -> None:
         """Kill a process now."""
         with self._lock:

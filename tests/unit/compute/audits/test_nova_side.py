@@ -145,6 +145,13 @@ class NovaSideTest(testtools.TestCase):
         self.assertEqual({_id('one')}, self.settled())
         self.assertEqual({_id('move-one'): _id('one')}, self.read().moves)
 
+    def test_move_that_has_claimed_nothing_yet(self):
+        self.add('one', _OLD)
+        self.move('one', 'pre-migrating')
+        # What Nova returns of a server that never moved before.
+        self.contexts[_id('one')] = None
+        self.assertEqual({(_id('one'), _OLD, False)}, self.held())
+
     def test_server_that_moves_away_and_is_elsewhere_by_now(self):
         self.add('one', provider=_OTHERS, host='host2', vm_state='resized')
         self.move('one', 'finished', old=[_OLD])
