@@ -78,7 +78,7 @@ class Repairs:
     def _free(
         self, found: disagreement.Disagreement, sides: sides_.Sides
     ) -> str | None:
-        """Free what a consumer has of our providers."""
+        """Free what a consumer has of one class of one card."""
         now = nova_side.consumer(self._host, found.who)
         server = now.server
         if server is None or not server.is_settled:
@@ -88,7 +88,7 @@ class Repairs:
                 return None
         elif not server.is_deleted and server.is_here:
             return None
-        elif self._has_guest_here(server.uuid):
+        if not server.is_here and self._has_guest_here(server.uuid):
             raise exception.ReleaseFailed(
                 found.where,
                 wanted=f'to free what {found.who} has in Placement',
@@ -97,15 +97,17 @@ class Repairs:
             )
         context = nova_context.get_admin_context()
         has = self._client().get_allocs_for_consumer(context, found.who)
-        freed = [p for p in sides.providers if p in has['allocations']]
-        for provider in freed:
-            del has['allocations'][provider]
-        if not freed:
-            return None
-        self._put(found, has)
-        return f'freed what {found.who} had in Placement of ' + ', '.join(
-            str(sides.providers[provider]) for provider in freed
+        device, rc = found.where.rsplit(' ', 1)
+        provider = next(
+            (p for p, d in sides.providers.items() if str(d) == device), ''
         )
+        place = has['allocations'].get(provider, {'resources': {}})
+        if place['resources'].pop(rc, None) is None:
+            return None
+        if not place['resources']:
+            del has['allocations'][provider]
+        self._put(found, has)
+        return f'freed what {found.who} had in Placement of {found.where}'
 
     def _has_guest_here(self, server: str) -> bool:
         """Tell whether libvirt has a guest of it, with anything of the host.

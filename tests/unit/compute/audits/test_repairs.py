@@ -47,7 +47,11 @@ class RepairsCase(unittest.TestCase):
         self.discarded = []
         self.locked = []
         self.placement = Placement(
-            **{'rp-a': {'VGPU': 1}, 'root': {'VCPU': 2}}
+            **{
+                'rp-a': {'VGPU': 1},
+                'rp-b': {'PGPU': 1},
+                'root': {'VCPU': 2},
+            }
         )
         self.repairs = repairs.Repairs(
             states.HOST,
@@ -97,7 +101,10 @@ class FreeTest(RepairsCase):
         done = self.free(nova_side.Consumer(_ELSEWHERE))
         self.assertIn(f'freed what {_TWO} had', done)
         self.assertEqual(
-            {'root': {'resources': {'VCPU': 2}}},
+            {
+                'rp-b': {'resources': {'PGPU': 1}},
+                'root': {'resources': {'VCPU': 2}},
+            },
             self.placement.put['allocations'],
         )
         self.assertEqual([True], self.locked)
@@ -127,6 +134,23 @@ class FreeTest(RepairsCase):
         self.placement.has['consumer_generation'] = 8
         with self.assertRaisesRegex(Exception, 'Placement refuses it'):
             self.free(nova_side.Consumer(_ELSEWHERE))
+
+    def test_move_that_has_ended_elsewhere_with_a_guest_here(self):
+        (mine,) = self.state.allocations
+        self.state.allocations = [
+            dataclasses.replace(
+                mine, consumer='a-move', is_move=True, move_is_over=True
+            )
+        ]
+        now = nova_side.Consumer(_ELSEWHERE, is_move=True, move_is_over=True)
+        self.nova_has(consumer=now)
+        self.guests = (domains.Domain(_TWO, False, _DEVICE, _DEVICE),)
+        with self.assertRaises(exception.ReleaseFailed):
+            self.repair('allocation-of-ended-move')
+        self.assertIsNone(self.placement.put)
+        self.guests = ()
+        done = self.repair('allocation-of-ended-move')
+        self.assertIn('freed what a-move had', done)
 
     def test_move_that_goes_on_by_now(self):
         self.state.allocations.clear()
