@@ -331,7 +331,7 @@ class GoneTest(unittest.TestCase):
         return {t for t in provider.traits if t.startswith('CUSTOM_GPU')}
 
 
-class NameTest(unittest.TestCase):
+class OneNameTest(unittest.TestCase):
     def test_provider_has_one_name(self):
         name = 'host1_gpuvirt_0000:3b:00.0'
         card = model.PciAddress.parse('0000:3b:00.0')
