@@ -99,9 +99,11 @@ def address_of(node: str, provider: str) -> model.Device | None:
     if not provider.startswith(prefix):
         return None
     try:
-        return model.parse_device(provider.removeprefix(prefix))
+        device = model.parse_device(provider.removeprefix(prefix))
     except ValueError:
         return None
+    # A card has one provider: another spelling is somebody else's.
+    return device if provider_name(node, device) == provider else None
 
 
 def providers(

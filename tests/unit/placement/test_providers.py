@@ -329,3 +329,16 @@ class GoneTest(unittest.TestCase):
     @staticmethod
     def own(provider):
         return {t for t in provider.traits if t.startswith('CUSTOM_GPU')}
+
+
+class OneNameTest(unittest.TestCase):
+    def test_provider_has_one_name(self):
+        name = 'host1_gpuvirt_0000:3b:00.0'
+        card = model.PciAddress.parse('0000:3b:00.0')
+        self.assertEqual(card, providers.address_of('host1', name))
+        for other in (
+            'host1_gpuvirt_0000:3B:00.0',
+            'host1_gpuvirt_00000000:3b:00.0',
+            'host1_gpuvirt_ 0000:3b:00.0',
+        ):
+            self.assertIsNone(providers.address_of('host1', other))
