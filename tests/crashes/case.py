@@ -17,6 +17,8 @@ from tests.functional import base
 
 # How long something may take that nobody disturbs, in tenths of a second.
 _WAITS = 300
+# What is told of a server that something is wrong with.
+_TOLD = ('status', 'OS-EXT-STS:task_state', 'OS-EXT-SRV-ATTR:host')
 # How long nova-compute does nothing when it has done all, in seconds.
 _MOMENT = 0.5
 # How often a check is tried that fails, with a pause between.
@@ -191,8 +193,16 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         owners.check(self)
         self.wait_until_clean()
         left = known.find(self, server)
-        self._see(lambda: self._agree([server['id']] if left else ()))
+        try:
+            self._see(lambda: self._agree([server['id']] if left else ()))
+        except AssertionError as error:
+            raise AssertionError(f'{self._told(server)}: {error}') from error
         return left and left.name
+
+    def _told(self, server):
+        """Tell in which state a server is."""
+        found = server and self.found(server)
+        return found and [found[name] for name in _TOLD]
 
     def _agree(self, left=()):
         for host in self.computes:

@@ -46,6 +46,17 @@ KNOWN = (
         'source; then nova-manage placement audit',
         lambda case, server: server['OS-EXT-STS:task_state'] == 'resize_prep',
     ),
+    Left(
+        'an evacuation whose destination was killed',
+        'ComputeManager.rebuild_instance saves the new host when the guest is '
+        'built; the source, when it comes back, looks at the migration alone '
+        '(_destroy_evacuated_instances), and removes its guest and what was '
+        'allocated there',
+        'openstack server set --state error, and evacuate it again, or delete',
+        lambda case, server: (
+            server['OS-EXT-STS:task_state'] or ''
+        ).startswith('rebuild'),
+    ),
 )
 
 
@@ -86,11 +97,13 @@ def remove_orphans(case, server, migrations):
 
 def migrations(case, server):
     """List the UUIDs of a server's migrations, as long as it is there."""
-    instance = server['id']
-    found = case.admin_api.api_get(
-        f'/os-migrations?instance_uuid={instance}'
+    return [migration['uuid'] for migration in _migrations(case, server)]
+
+
+def _migrations(case, server):
+    return case.admin_api.api_get(
+        f'/os-migrations?instance_uuid={server["id"]}'
     ).body['migrations']
-    return [migration['uuid'] for migration in found]
 
 
 def _consumers(case, host):

@@ -28,7 +28,11 @@ CONF = nova.conf.CONF
 _CELL = 'cell1'
 # What a nova-compute has from the test's configuration, beside what all have.
 _OPTIONS = {
-    None: ('instances_path', 'allow_resize_to_same_host'),
+    None: (
+        'instances_path',
+        'allow_resize_to_same_host',
+        'rpc_response_timeout',
+    ),
     'gpuvirt': (
         'sysfs_root',
         'layout',
