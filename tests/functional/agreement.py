@@ -265,7 +265,8 @@ class Side:
         task that does not end not before an hour is over.
         """
         found = self.test.audit(self.host)
-        self.test.assertEqual({}, found.not_compared)
+        # A record that a test has made nonsense is told, and not compared.
+        self.test.assertLessEqual({*found.not_compared}, {'records'})
         named = {d.who for d in found.disagreements}
         rules = set(_ON_PURPOSE)
         if self._left_allocations():
