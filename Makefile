@@ -12,6 +12,10 @@ BENCH ?=
 # Where the trace of `make bench BENCH=packing` is; without it that is skipped.
 TRACES ?=
 export TRACES
+# How long random lives go on, the first seed, and the file of what was lived.
+MINUTES ?= 60
+SEED ?= 0
+LIVES ?= .lives.jsonl
 # The tests of `make test-functional` and `make lab-test`: a regular
 # expression, all by default.
 TESTS ?=
@@ -39,14 +43,15 @@ CLOUD_IF_MADE := test ! -e $(CLOUD_BIN)python || $(CLOUD)
 # (whose tests do not pass in threads).
 export OS_NOVA_DISABLE_EVENTLET_PATCHING := $(if $(filter 33,$(NOVA)),0,1)
 # Show what a test prints only when it fails; end one that hangs (seconds).
-test-%: export OS_STDOUT_CAPTURE := 1
-test-%: export OS_STDERR_CAPTURE := 1
+test-% soak-lives: export OS_STDOUT_CAPTURE := 1
+test-% soak-lives: export OS_STDERR_CAPTURE := 1
 test-%: export OS_TEST_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv demo test test-unit test-functional test-dozen \
-	test-devstack test-upstream bench lint mutants format docs tables genconfig clean \
+	test-devstack test-upstream bench lint mutants soak-lives format docs \
+	tables genconfig clean \
 	cloud cloud-status cloud-test cloud-stop cloud-wipe \
 	lab lab-shell lab-test lab-tempest lab-stop kmod kmod-test
 
@@ -149,6 +154,10 @@ lint: venv ## check style, types, requirements.txt and architecture
 mutants: venv ## take each guard out, and see a test miss it (GUARD=dirty)
 	@$(BIN)python -u tools/mutants.py $(if $(GUARD),'$(GUARD)')
 
+soak-lives: venv ## live random lives (MINUTES=60 SEED=0 LIVES=.lives.jsonl)
+	@$(BIN)python -m tests.functional.lives --minutes $(MINUTES) \
+		--seed $(SEED) --resume $(LIVES)
+
 format: venv ## bring all files into the style, as far as ruff can
 	$(BIN)ruff check --fix
 	$(BIN)ruff format
@@ -166,6 +175,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: cloud-wipe lab-stop ## remove what the other targets made
-	rm -rf .bench .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .bench .lab .lives.jsonl .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample
