@@ -192,6 +192,6 @@ genconfig: venv ## write the sample of nova.conf's [gpuvirt]
 		--config-file etc/nova-gpuvirt/config-generator.conf
 
 clean: cloud-wipe lab-stop ## remove what the other targets made
-	rm -rf .bench .fuzz .lab .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
+	rm -rf .bench .fuzz .lab .soak .venv .venv-* .stestr .mypy_cache .ruff_cache .hypothesis build \
 		doc/build releasenotes/build nova_gpuvirt.egg-info \
 		etc/nova-gpuvirt/gpuvirt.conf.sample

@@ -38,6 +38,7 @@ FORMS = {
         minutes=False,
     ),
     'crashes': Form(('-m', 'tests.crashes')),
+    'lives': Form(('-m', 'tests.functional.lives')),
 }
 
 

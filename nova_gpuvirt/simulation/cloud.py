@@ -300,9 +300,12 @@ class Cloud(sides.Sides):
         super()._delete_server(server)
         self.wait_until_clean()
 
-    def wait_until_clean(self) -> None:
-        """Wait until nothing is dirty that nobody claims."""
-        settling.wait_until_clean(
+    def wait_until_clean(self) -> bool:
+        """Wait until nothing is dirty that nobody claims.
+
+        :returns: whether anything was
+        """
+        return settling.wait_until_clean(
             {
                 self.state_path(host): functools.partial(self._holdings, host)
                 for host in self.computes

@@ -26,18 +26,22 @@ Holdings = Callable[[], Set[tuple[str, model.PciAddress, model.Slot]]]
 """Reads who holds what of which card of a host."""
 
 
-def wait_until_clean(hosts: Mapping[pathlib.Path, Holdings]) -> None:
+def wait_until_clean(hosts: Mapping[pathlib.Path, Holdings]) -> bool:
     """Wait until nothing is dirty that nobody claims.
 
     What can't be cleaned, or has to wait for long, is not waited for.
 
     :param hosts: by the folder in which each remembers what is dirty
+    :returns: whether anything was
     """
+    was_dirty = False
     deadline = time.monotonic() + _CLEANING
     while time.monotonic() < deadline and (
         any(_is_dirty(*host) for host in hosts.items()) or _is_cleaning()
     ):
+        was_dirty = True
         time.sleep(quick.PAUSE)
+    return was_dirty
 
 
 def under_way(gone: Set[str] = frozenset()) -> set[str]:

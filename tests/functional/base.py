@@ -29,7 +29,12 @@ CLAIM_ON_HOST = 'nova.compute.resource_tracker.ResourceTracker.instance_claim'
 
 
 class GpuTestCase(cloud.Cloud):
-    """A cloud in which every side has to agree."""
+    """A cloud in which every side has to agree.
+
+    :cvar rebooted: the hosts on which a guest that is off may lack its vGPUs
+    """
+
+    rebooted = frozenset()
 
     def setUp(self):
         super().setUp()
