@@ -230,7 +230,7 @@ TARGETS = (
     of_text(
         'guest',
         _guest,
-        ('host.hypervisor._hostdevs', 'host.hypervisor.Hypervisor.renderer'),
+        ('host.domains.hostdevs', 'host.hypervisor.Hypervisor.renderer'),
         _GUEST,
     ),
     Target(

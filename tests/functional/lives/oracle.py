@@ -86,7 +86,7 @@ class Oracle:
             server = {'id': domain.UUIDString()}
             guest = self._world.guest(host, server)
             for element in guest.iter('hostdev'):
-                owners[agreement._device(element)].add(server['id'])
+                owners[agreement.device(element)].add(server['id'])
             if guest.find('vcpu').get('cpuset') is None:
                 for cpu in guest.xpath('cputune/vcpupin/@cpuset'):
                     owners[f'CPU {cpu}'].add(server['id'])
@@ -143,7 +143,7 @@ class Oracle:
         cards = {str(g.address): g for g in side._gpus}
         claims = collections.defaultdict(list)
         unmade = set()
-        for instance, resource in side._all():
+        for instance, resource in side.all_claims():
             slot = model.Slot.parse(resource.identifier)
             claims[resource.provider_uuid].append(slot)
             if instance in side.without:

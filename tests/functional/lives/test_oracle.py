@@ -46,7 +46,7 @@ class OracleTest(world.World):
         self.assertRaises(AssertionError, self.reset)
 
     def check_room(self):
-        self.oracle._check_room(agreement._Side(self, 'host3'))
+        self.oracle._check_room(agreement.Side(self, 'host3'))
 
     def instance(self, server):
         return objects.Instance.get_by_uuid(
