@@ -108,9 +108,11 @@ def task_without_end(view: view_.View) -> _Found:
                 server.uuid,
                 (('Nova', f'{server.task} for {server.idle / 60:.0f} min'),),
                 _By.OPERATOR,
-                'restart nova-compute of its host, which ends what was '
-                'interrupted, or openstack server set --state active '
-                f'{server.uuid}; then see what else is told of it',
+                'see in the logs of nova-compute, at both hosts of a move, '
+                'that it is not at work on it still; then restart that of '
+                'its host, which ends most of what was interrupted; after a '
+                'move, see at both hosts where its guest is before you set '
+                f'the state of {server.uuid}',
             )
 
 

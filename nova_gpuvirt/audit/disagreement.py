@@ -54,10 +54,14 @@ class Comparison:
     not_compared: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def also_in(self, other: Comparison) -> Comparison:
-        """Keep of this one what another one found too."""
+        """Keep of this one what another one found too.
+
+        What one of them could not compare nobody has seen twice.
+        """
         known = {each.key for each in other.disagreements}
         return dataclasses.replace(
             self,
+            not_compared={**other.not_compared, **self.not_compared},
             disagreements=tuple(
                 each for each in self.disagreements if each.key in known
             ),

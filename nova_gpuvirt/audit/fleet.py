@@ -140,9 +140,10 @@ def _why_not_theirs(
         return (
             OF_NOBODY,
             'no such server or migration',
-            _By.COMMAND,
-            'where it is of another service, see that one; else openstack '
-            f'resource provider allocation delete {consumer}',
+            _By.OPERATOR,
+            'where an operator or another service has made it, leave it; '
+            'else, when each cell answers, openstack resource provider '
+            f'allocation delete {consumer}',
         )
     if move is not None:
         if not move.is_over or not _is_settled(fleet, move.server):
@@ -150,9 +151,9 @@ def _why_not_theirs(
         return (
             'allocation-of-ended-move',
             'a migration that has ended',
-            _By.NOVA_COMPUTE,
-            f'nova-compute of {provider.node} frees it, if the server does '
-            'not claim it; `nova-gpuvirt audit` there tells',
+            _By.OPERATOR,
+            f'`nova-gpuvirt audit` on {provider.node} tells whether its '
+            'server claims it, and what to do',
         )
     assert server is not None
     if not server.is_settled or server.node == provider.node:
@@ -160,10 +161,10 @@ def _why_not_theirs(
     return (
         'allocation-of-server-elsewhere',
         f'a server of {server.node or "no host"}',
-        _By.NOVA_COMPUTE,
-        f'nova-compute of {provider.node} frees it when it runs; else '
-        'openstack resource provider allocation unset --provider '
-        f'{provider.uuid} {consumer}',
+        _By.OPERATOR,
+        f'`nova-gpuvirt audit` on {provider.node} tells whether it has a '
+        'guest there; if not, openstack resource provider allocation unset '
+        f'--provider {provider.uuid} {consumer}',
     )
 
 

@@ -161,8 +161,10 @@ def orphan(view: view_.View) -> _Found:
                 'its server is deleted'
                 if server.is_deleted
                 else f'its server is on {server.host or "no host"}',
-                f'virsh destroy {guest.uuid}, virsh undefine --nvram '
-                f'{guest.uuid}, after you have seen that it is not needed',
+                'after a move that broke off it may be the only copy: see '
+                f'openstack server show {guest.uuid}, and whether it has a '
+                f'guest there; if so: virsh destroy {guest.uuid}, virsh '
+                f'undefine --nvram {guest.uuid}',
             )
         yield disagreement.Disagreement(
             'orphan-guest',

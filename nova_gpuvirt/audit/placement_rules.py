@@ -14,6 +14,12 @@ _By = disagreement.By
 _Found = Iterator[disagreement.Disagreement]
 
 _ERROR = 'error'
+# A move that broke off may have left the only copy of a guest on a host that
+# Nova does not call its server's.
+_SEE_GUEST = (
+    'see on both hosts of its last migration whether a guest of {} is left '
+    'there, and is needed (virsh dominfo); then'
+)
 
 OF_DELETED = 'allocation-of-deleted'
 OF_ENDED_MOVE = 'allocation-of-ended-move'
@@ -93,16 +99,17 @@ def _excess(
         return (
             OF_ENDED_MOVE,
             sorted({a.consumer for a in over}),
-            _By.NOVA_COMPUTE,
-            'openstack resource provider allocation delete {consumer}',
+            _By.OPERATOR,
+            f'{_SEE_GUEST.format(server.uuid)} openstack resource provider '
+            'allocation unset --provider {provider} {consumer}',
         )
     if not server.is_here and not view.by_server.get(server.uuid):
         return (
             OF_ELSEWHERE,
             consumers,
-            _By.NOVA_COMPUTE,
-            'openstack resource provider allocation unset --provider '
-            '{provider} {consumer}',
+            _By.OPERATOR,
+            f'{_SEE_GUEST.format(server.uuid)} openstack resource provider '
+            'allocation unset --provider {provider} {consumer}',
         )
     remedy = (
         'it lacks what it pays for, and its next start is refused: openstack '
@@ -110,8 +117,9 @@ def _excess(
     )
     if server.vm_state == _ERROR:
         remedy = (
-            'Nova leaves it to a server whose build or move was interrupted: '
-            f'openstack server delete {server.uuid}'
+            'Nova leaves it to a server whose build or move was interrupted. '
+            f'After a move: {_SEE_GUEST.format(server.uuid)} openstack server '
+            f'delete {server.uuid}'
         )
     return 'allocation-without-claim', consumers, _By.OPERATOR, remedy
 

@@ -18,13 +18,14 @@ from cliff import lister
 
 from nova_gpuvirt import exception
 from nova_gpuvirt.audit import disagreement
-from nova_gpuvirt.audit import fleet
 from nova_gpuvirt.cli import asking
 from nova_gpuvirt.cli import cells
 from nova_gpuvirt.cli import remembered
 from nova_gpuvirt.cli import where
 from nova_gpuvirt.explain import audited
 from nova_gpuvirt.host import bounded
+
+LOG = logging.getLogger(__name__)
 
 _COLUMNS = ('Rule', 'Where', 'Who', 'Says', 'By', 'Remedy')
 # It imports Nova.
@@ -52,8 +53,8 @@ class Audit(lister.Lister):
         parser.add_argument(
             '--fix',
             action='store_true',
-            help='put right what is safe, and say what was done; the rest is '
-            'listed with the command that helps',
+            help='put right what is safe on this host, and say what was done; '
+            'the rest is listed with the command that helps',
         )
         parser.add_argument(
             '--config-file',
@@ -79,8 +80,10 @@ class Audit(lister.Lister):
         """Compare, print, and tell by the exit status."""
         try:
             super().run(parsed_args)
-        except exception.GpuvirtError as error:
-            print(error, file=self.app.stderr)
+        except Exception as error:  # a script takes 1 for a disagreement
+            LOG.debug('Nothing was compared', exc_info=True)
+            told = str(error) or type(error).__name__
+            print(told, file=self.app.stderr)
             return NOT_COMPARED
         if self._found.not_compared:
             return NOT_COMPARED
@@ -91,6 +94,14 @@ class Audit(lister.Lister):
     ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Compare, and lay out what disagrees as rows."""
         self._done: list[str] = []
+        if parsed_args.fleet and parsed_args.fix:
+            raise exception.InvalidOption(
+                '--fix',
+                wanted='a host, of which it is known who has its GPUs',
+                found='--fleet',
+                remedy='run it on the host that a line names; of the cloud '
+                'each line has a command',
+            )
         if parsed_args.fleet:
             self._found = self._of_fleet(parsed_args)
         else:
@@ -129,17 +140,7 @@ class Audit(lister.Lister):
         if found.disagreements:
             time.sleep(_PAUSE)
             found = cloud.audit().also_in(found)
-        if not parsed_args.fix:
-            return found
-        nobodies = {
-            each.who
-            for each in found.disagreements
-            if each.rule == fleet.OF_NOBODY
-        }
-        for who in sorted(nobodies):
-            freed = ', '.join(cloud.free(who)) or 'nothing: Nova knows it now'
-            self._done.append(f'freed what {who} had in Placement: {freed}')
-        return cloud.audit().also_in(found) if nobodies else found
+        return found
 
     def produce_output(
         self,

@@ -32,8 +32,8 @@ from nova_gpuvirt.host import bounded
 CONF = nova.conf.CONF
 
 _PROGRAM = 'nova-compute'
-# How long nova-conductor has for an answer, in seconds; and how long it takes
-# at most to learn that nobody answers at all.
+# How long nova-conductor and Placement have for an answer, in seconds; and how
+# long it takes at most to learn that nobody answers at all.
 _ANSWER = 15
 _SILENCE = 20.0
 
@@ -95,6 +95,7 @@ def configure(files: Sequence[str]) -> None:
     objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
     # It is the client that knows this option.
     CONF.set_override('rpc_response_timeout', _ANSWER)
+    CONF.set_override('timeout', _ANSWER, 'placement')
     ping()
 
 

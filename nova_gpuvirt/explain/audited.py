@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from concurrent import futures
 from typing import Any
 
@@ -46,7 +45,7 @@ _OVER = frozenset(
 
 
 class AuditedCloud(cloud.Cloud):
-    """A cloud, with what an audit asks of it and does to it.
+    """A cloud, with what an audit asks of it.
 
     :cvar nova_version: since 2.69 servers of a cell that does not answer are
         shown, as UNKNOWN
@@ -121,33 +120,6 @@ class AuditedCloud(cloud.Cloud):
                 )
             )
         return found
-
-    def free(self, consumer: str) -> Collection[str]:
-        """Free what a consumer has of our providers, unless that changes now.
-
-        :returns: the names of these providers; none where it is Nova's by now
-        :raises ClientException: of keystoneauth1, also where it has changed
-        """
-        if self._alone(consumer) is not None:
-            return []
-        path = f'/allocations/{consumer}'
-        has = self._get(path)
-        ours = {
-            provider['uuid']: provider['name']
-            for tree in self._trees()
-            for provider in tree
-            if providers_.address_of(tree[0]['name'], provider['name'])
-            is not None
-        }
-        freed = sorted(ours.keys() & has['allocations'].keys())
-        if freed:
-            has['allocations'] = {
-                provider: {'resources': each['resources']}
-                for provider, each in has['allocations'].items()
-                if provider not in ours
-            }
-            self._placement.put(path, json=has)
-        return [ours[provider] for provider in freed]
 
 
 def _server(found: dict[str, Any]) -> fleet.Server:

@@ -30,6 +30,8 @@ _PLACEMENT = '1.36'
 WORKERS = 8
 
 _Json = dict[str, Any]
+# The status of a server whose cell does not answer.
+_SILENT = 'UNKNOWN'
 
 
 class Refused(Exception):
@@ -225,4 +227,11 @@ def all_of(manager: Any, mark: str = 'id', **options: Any) -> Iterator[Any]:
     marker = None
     while page := manager.list(marker=marker, **options):
         yield from page
-        marker = getattr(page[-1], mark)
+        # Those of a cell that does not answer come last, and nova-api finds
+        # none of them as a marker.
+        known = [
+            each for each in page if getattr(each, 'status', '') != _SILENT
+        ]
+        if not known:
+            return
+        marker = getattr(known[-1], mark)

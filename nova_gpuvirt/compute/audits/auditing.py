@@ -24,6 +24,9 @@ from nova_gpuvirt.compute.audits import repairs as repairs_
 
 LOG = logging.getLogger(__name__)
 
+# How long one update may repair, in seconds; the rest comes with the next.
+_REPAIRING = 20.0
+
 
 class Auditing:
     """The comparison of a host's sides, and what was told of it.
@@ -37,8 +40,10 @@ class Auditing:
         read: Callable[[], sides_.Sides],
         undisturbed: Callable[[], AbstractContextManager[None]],
         repairs: repairs_.Repairs,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.read = read
+        self._clock = clock
         self._undisturbed = undisturbed
         self._repairs = repairs
         self._seen: frozenset[tuple[str, str, str]] = frozenset()
@@ -75,8 +80,14 @@ class Auditing:
         if not found.not_compared:
             self._unread.be_well()
             self._tell_ended(found)
+        until = self._clock() + _REPAIRING
         for each in again:
-            self._treat(each, sides)
+            if self._is_to_repair(each) and self._clock() < until:
+                # Who does not answer once is asked again with a later update.
+                if not self._repair(each, sides):
+                    until = self._clock()
+            elif not self._is_to_repair(each):
+                self._tell(each, each.remedy)
 
     def look_twice(
         self, pause: float, sleep: Callable[[float], None] = time.sleep
@@ -127,20 +138,25 @@ class Auditing:
         self._seen = frozenset(each.key for each in found.disagreements)
         return [each for each in found.disagreements if each.key in before]
 
-    def _treat(
-        self, found: disagreement.Disagreement, sides: sides_.Sides
-    ) -> None:
+    def _is_to_repair(self, found: disagreement.Disagreement) -> bool:
         is_ours = found.by is disagreement.By.NOVA_COMPUTE
-        if is_ours and self._repairs.can(found):
-            try:
-                done = self._repairs.repair(found, sides)
-            except Exception as error:
-                self._tell(found, f'not put right: {error}')
-            else:
-                if done is not None:
-                    LOG.warning('Put right: %s: %s', found, done)
+        return is_ours and self._repairs.can(found)
+
+    def _repair(
+        self, found: disagreement.Disagreement, sides: sides_.Sides
+    ) -> bool:
+        """Put one right, and tell whether who is asked for it answers."""
+        try:
+            done = self._repairs.repair(found, sides)
+        except exception.GpuvirtError as error:
+            self._tell(found, f'not put right: {error}')
+        except Exception as error:
+            self._tell(found, f'not put right: {error}')
+            return False
         else:
-            self._tell(found, found.remedy)
+            if done is not None:
+                LOG.warning('Put right: %s: %s', found, done)
+        return True
 
     def _tell(self, found: disagreement.Disagreement, what: str) -> None:
         text = f'{found}; {what}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable
 from collections.abc import Collection
@@ -91,7 +92,15 @@ class Reading:
             lambda: host_side.guests(means.machine.hypervisor),
         )
         if nova is not None and guests is not None and servers is not None:
-            servers |= self._of_guests(guests, servers)
+            found_too = self._side(
+                unread,
+                NOVA,
+                functools.partial(self._of_guests, guests, servers),
+            )
+            if found_too is None:
+                guests = None
+            else:
+                servers |= found_too
         return sides_.Sides(
             ledger.host,
             providers,
@@ -123,8 +132,18 @@ class Reading:
         return placement_side.allocations(
             placement_side.amounts(self._means.client(), ledger.providers),
             nova,
-            lambda uuid: nova_side.consumer(ledger.host, uuid),
+            self._consumer,
         )
+
+    def _consumer(self, uuid: str) -> nova_side.Consumer:
+        """Find out whose an allocation is; Nova is asked, not Placement."""
+        try:
+            return nova_side.consumer(self._means.ledger.host, uuid)
+        except Exception as error:
+            why = str(error) or type(error).__name__
+            raise LookupError(
+                f'Nova does not tell whose {uuid} is: {why}'
+            ) from error
 
     def _capacities(self) -> dict[sides_.Key, int]:
         """Tell what was published last, or ask Placement before that."""

@@ -51,8 +51,6 @@ class Repairs:
         self._handover = handover
         self._by_rule: dict[str, _Repair] = {
             placement_rules.OF_DELETED: self._free,
-            placement_rules.OF_ELSEWHERE: self._free,
-            placement_rules.OF_ENDED_MOVE: self._free,
             placement_rules.WITHOUT_ALLOCATION: self._allocate,
             hardware_rules.STALE: self._discard,
         }
@@ -78,25 +76,24 @@ class Repairs:
     def _free(
         self, found: disagreement.Disagreement, sides: sides_.Sides
     ) -> str | None:
-        """Free what a consumer has of one class of one card."""
-        now = nova_side.consumer(self._host, found.who)
-        server = now.server
-        if server is None or not server.is_settled:
+        """Free what a deleted server has of one class of one card.
+
+        No other: a move that broke off may have left the only copy of a guest
+        here, and one that begins may allocate anew at any moment. Placement
+        is read before Nova, and so refuses what has changed since.
+        """
+        context = nova_context.get_admin_context()
+        has = self._client().get_allocs_for_consumer(context, found.who)
+        server = nova_side.consumer(self._host, found.who).server
+        if server is None or not server.is_deleted:
             return None
-        if found.rule == placement_rules.OF_ENDED_MOVE:
-            if not now.move_is_over:
-                return None
-        elif not server.is_deleted and server.is_here:
-            return None
-        if not server.is_here and self._has_guest_here(server.uuid):
+        if self._has_guest_here(server.uuid):
             raise exception.ReleaseFailed(
                 found.where,
                 wanted=f'to free what {found.who} has in Placement',
                 found='that its guest is here, with devices of this host',
                 remedy=f'end the guest first: virsh destroy {server.uuid}',
             )
-        context = nova_context.get_admin_context()
-        has = self._client().get_allocs_for_consumer(context, found.who)
         device, rc = found.where.rsplit(' ', 1)
         provider = next(
             (p for p, d in sides.providers.items() if str(d) == device), ''
@@ -123,14 +120,21 @@ class Repairs:
         self, found: disagreement.Disagreement, sides: sides_.Sides
     ) -> str | None:
         """Allocate what a server claims, beside what it has."""
+        context = nova_context.get_admin_context()
+        has = self._client().get_allocs_for_consumer(context, found.who)
+        if not has['allocations']:
+            raise exception.ReleaseFailed(
+                found.where,
+                wanted=f'to allocate what {found.who} claims',
+                found='that it has no allocation at all, not of its host '
+                'either',
+                remedy='nova-manage placement heal_allocations --instance '
+                f'{found.who} first',
+            )
         nova = nova_side.read(self._host, self._node(), sides.providers)
         server = nova.servers.get(found.who)
         if server is None or not server.is_settled or not server.is_here:
             return None
-        context = nova_context.get_admin_context()
-        has = self._client().get_allocs_for_consumer(context, found.who)
-        if not has['allocations']:
-            return None  # Nova's own tool heals the rest first
         before = {
             p: dict(a['resources']) for p, a in has['allocations'].items()
         }

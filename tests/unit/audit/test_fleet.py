@@ -110,5 +110,10 @@ class FleetTest(unittest.TestCase):
         self.elsewhere['y'] = {_RC: 1}
         second = fleet.compare(self.fleet())
         self.assertEqual((), second.also_in(first).disagreements)
+        # What the first look could not see nobody has seen twice.
+        blind = dataclasses.replace(first, not_compared={'Nova': 'silent'})
+        self.assertEqual(
+            {'Nova': 'silent'}, second.also_in(blind).not_compared
+        )
         same = dataclasses.replace(first)
         self.assertEqual(first, same.also_in(first))

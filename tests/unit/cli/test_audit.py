@@ -1,5 +1,6 @@
 """`nova-gpuvirt audit` says what it lacks where it can compare nothing."""
 
+import io
 import pathlib
 import sys
 import tempfile
@@ -40,6 +41,16 @@ class LackingTest(unittest.TestCase):
             file = pathlib.Path(folder, 'nova.conf')
             file.write_text('[DEFAULT]\n')
             self.assertEqual([str(file)], audit._files([str(file)]))
+
+    def test_what_nobody_expected_is_no_disagreement(self):
+        app = mock.Mock(stderr=io.StringIO())
+        command = audit.Audit(app, None, 'audit')
+        with mock.patch.object(
+            command, 'take_action', side_effect=RuntimeError('no answer')
+        ):
+            arguments = command.get_parser('audit').parse_args([])
+            self.assertEqual(audit.NOT_COMPARED, command.run(arguments))
+        self.assertEqual('no answer\n', app.stderr.getvalue())
 
     def test_libvirt_that_does_not_answer(self):
         with mock.patch.object(

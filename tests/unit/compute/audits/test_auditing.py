@@ -17,6 +17,7 @@ class AuditingTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
+        self.now = 0.0
         self.state = states.State()
         self.state.add(_ONE, states.MDEV)
         self.repairs = mock.Mock()
@@ -24,17 +25,21 @@ class AuditingTest(testtools.TestCase):
         self.repairs.repair.return_value = 'it was done'
         self.undisturbed = mock.MagicMock()
         self.auditing = auditing.Auditing(
-            lambda: self.state.sides(), self.undisturbed, self.repairs
+            lambda: self.state.sides(),
+            self.undisturbed,
+            self.repairs,
+            lambda: self.now,
         )
 
     def plant(self):
         """Let the server's guest run with another device."""
         self.state.change_guest(_ONE, has=frozenset())
 
-    def plant_for_nova_compute(self):
-        """Let an earlier server's vGPU be in the slot."""
-        self.state.vgpus['mdev'].append(
-            model.Vgpu('earlier', states.SIZE, model.Slot.parse(states.MDEV))
+    def plant_for_nova_compute(self, count=1):
+        """Let vGPUs of earlier servers be in the slot."""
+        self.state.vgpus['mdev'].extend(
+            model.Vgpu(f'no-{n}', states.SIZE, model.Slot.parse(states.MDEV))
+            for n in range(count)
         )
 
     def told(self):
@@ -101,6 +106,35 @@ class AuditingTest(testtools.TestCase):
             self.auditing.update()
         self.assertEqual(1, self.told())
         self.assertIn('not put right: no answer', self.log.output)
+
+    def test_who_does_not_answer_is_asked_once_in_an_update(self):
+        self.plant_for_nova_compute(2)
+        for error, asked in (
+            (OSError('no answer'), 1),
+            (
+                exception.ReleaseFailed(
+                    'a', wanted='w', found='f', remedy='r'
+                ),
+                2,
+            ),
+        ):
+            self.repairs.repair.side_effect = error
+            self.auditing.update()
+            self.repairs.repair.reset_mock()
+            self.auditing.update()
+            self.assertEqual(asked, self.repairs.repair.call_count)
+
+    def test_repairs_of_one_update_end(self):
+        self.plant_for_nova_compute(2)
+
+        def repair(*args):
+            self.now += 21
+            return 'it was done'
+
+        self.repairs.repair.side_effect = repair
+        self.auditing.update()
+        self.auditing.update()
+        self.assertEqual(1, self.repairs.repair.call_count)
 
     def test_only_the_command_does_what_is_the_command_s(self):
         self.state.allocations.clear()

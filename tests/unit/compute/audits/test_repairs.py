@@ -8,6 +8,7 @@ from unittest import mock
 
 from nova_gpuvirt import exception
 from nova_gpuvirt import model
+from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.audit import sides
 from nova_gpuvirt.compute.audits import nova_side
 from nova_gpuvirt.compute.audits import repairs
@@ -16,6 +17,7 @@ from tests.unit.audit import states
 
 _ONE, _TWO = (f'{n}55d900f-4e14-4e4c-a73d-069cbf4541e6' for n in '12')
 _ELSEWHERE = sides.Server(_TWO, 'host2', False)
+_DELETED = dataclasses.replace(_ELSEWHERE, is_deleted=True)
 _DEVICE = frozenset({states.A})
 
 
@@ -30,6 +32,7 @@ class Placement:
             },
             'consumer_generation': 7,
         }
+        self.generation = 7
         self.put = None
 
     def get_allocs_for_consumer(self, context, consumer):
@@ -37,7 +40,7 @@ class Placement:
 
     def put_allocations(self, context, consumer, payload):
         self.put = payload
-        return payload['consumer_generation'] == 7
+        return payload['consumer_generation'] == self.generation
 
 
 class RepairsCase(unittest.TestCase):
@@ -88,17 +91,17 @@ class RepairsCase(unittest.TestCase):
 class FreeTest(RepairsCase):
     def setUp(self):
         super().setUp()
-        self.state.servers[_TWO] = _ELSEWHERE
+        self.state.servers[_TWO] = _DELETED
         self.state.allocations.append(
             states.allocation(_TWO, states.OTHER_MDEV)
         )
 
     def free(self, consumer):
         self.nova_has(consumer=consumer)
-        return self.repair('allocation-of-server-elsewhere')
+        return self.repair('allocation-of-deleted')
 
     def test_only_what_is_ours_is_freed(self):
-        done = self.free(nova_side.Consumer(_ELSEWHERE))
+        done = self.free(nova_side.Consumer(_DELETED))
         self.assertIn(f'freed what {_TWO} had', done)
         self.assertEqual(
             {
@@ -109,65 +112,49 @@ class FreeTest(RepairsCase):
         )
         self.assertEqual([True], self.locked)
 
-    def test_server_that_nova_is_at_work_on_by_now(self):
-        busy = dataclasses.replace(_ELSEWHERE, is_settled=False)
-        self.assertIsNone(self.free(nova_side.Consumer(busy)))
-        self.assertIsNone(self.placement.put)
-
-    def test_server_that_has_come_by_now(self):
-        here = dataclasses.replace(_ELSEWHERE, is_here=True)
-        self.assertIsNone(self.free(nova_side.Consumer(here)))
-        self.assertIsNone(self.placement.put)
-
-    def test_server_that_nova_does_not_know_by_now(self):
-        self.assertIsNone(self.free(nova_side.Consumer(None)))
+    def test_server_that_is_not_deleted_by_nova(self):
+        for server in (_ELSEWHERE, None):
+            self.assertIsNone(self.free(nova_side.Consumer(server)))
         self.assertIsNone(self.placement.put)
 
     def test_server_whose_guest_is_here(self):
         self.guests = (domains.Domain(_TWO, False, _DEVICE, _DEVICE),)
         with self.assertRaises(exception.ReleaseFailed) as caught:
-            self.free(nova_side.Consumer(_ELSEWHERE))
+            self.free(nova_side.Consumer(_DELETED))
         self.assertIn('virsh destroy', str(caught.exception))
         self.assertIsNone(self.placement.put)
 
     def test_consumer_that_changes_meanwhile(self):
         self.placement.has['consumer_generation'] = 8
         with self.assertRaisesRegex(Exception, 'Placement refuses it'):
-            self.free(nova_side.Consumer(_ELSEWHERE))
+            self.free(nova_side.Consumer(_DELETED))
 
-    def test_move_that_has_ended_elsewhere_with_a_guest_here(self):
-        (mine,) = self.state.allocations
-        self.state.allocations = [
-            dataclasses.replace(
-                mine, consumer='a-move', is_move=True, move_is_over=True
-            )
-        ]
-        now = nova_side.Consumer(_ELSEWHERE, is_move=True, move_is_over=True)
-        self.nova_has(consumer=now)
-        self.guests = (domains.Domain(_TWO, False, _DEVICE, _DEVICE),)
-        with self.assertRaises(exception.ReleaseFailed):
-            self.repair('allocation-of-ended-move')
-        self.assertIsNone(self.placement.put)
-        self.guests = ()
-        done = self.repair('allocation-of-ended-move')
-        self.assertIn('freed what a-move had', done)
+    def test_placement_is_read_before_nova(self):
+        """What changes after Nova was asked has another generation then."""
 
-    def test_move_that_goes_on_by_now(self):
-        self.state.allocations.clear()
-        self.state.add(_ONE, states.MDEV)
-        self.state.allocations.append(
-            states.allocation(
-                'a-move',
-                states.OTHER_MDEV,
-                _ONE,
-                is_move=True,
-                move_is_over=True,
-            )
-        )
-        server = self.state.servers[_ONE]
-        self.nova_has(consumer=nova_side.Consumer(server, is_move=True))
-        self.assertIsNone(self.repair('allocation-of-ended-move'))
-        self.assertIsNone(self.placement.put)
+        def asked(*args):
+            self.placement.generation += 1
+            return nova_side.Consumer(_DELETED)
+
+        with (
+            mock.patch.object(nova_side, 'consumer', asked),
+            self.assertRaisesRegex(Exception, 'Placement refuses it'),
+        ):
+            self.repair('allocation-of-deleted')
+
+    def test_moves_and_servers_elsewhere_are_the_operator_s(self):
+        """A move that broke off may have left the only copy of a guest."""
+        (deleted,) = self.state.allocations
+        for changes in (
+            {},
+            {'consumer': 'm', 'is_move': True, 'move_is_over': True},
+        ):
+            self.state.servers[_TWO] = _ELSEWHERE
+            self.state.allocations = [dataclasses.replace(deleted, **changes)]
+            (found,) = self.state.compare().disagreements
+            self.assertIs(disagreement.By.OPERATOR, found.by)
+            self.assertFalse(self.repairs.can(found))
+            self.assertIn('virsh dominfo', found.remedy)
 
 
 class AllocateTest(RepairsCase):
@@ -192,7 +179,9 @@ class AllocateTest(RepairsCase):
     def test_server_without_any_allocation_is_for_nova_s_own_tool(self):
         self.placement = Placement()
         self.nova_has()
-        self.assertIsNone(self.repair('claim-without-allocation'))
+        with self.assertRaises(exception.ReleaseFailed) as caught:
+            self.repair('claim-without-allocation')
+        self.assertIn('heal_allocations', str(caught.exception))
         self.assertIsNone(self.placement.put)
 
     def test_server_that_is_gone_by_now(self):
