@@ -225,6 +225,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
             migrations = known.migrations(self, found)
             self._delete_server(found)
         self.wait_until_clean()
+        self.operation.undo(self)
         self.run_periodic()
         try:
             self._see(self._be_as_before)

@@ -37,6 +37,9 @@ class Operation:
             and found['OS-EXT-STS:task_state'] is None
         )
 
+    def undo(self, case):
+        """Undo what it has done beside the server's."""
+
 
 class Boot(Operation):
     """A server is built."""
@@ -196,6 +199,11 @@ class Layout(Operation):
     def is_over(self, case, server):
         """It is, after the update."""
         return True
+
+    def undo(self, case):
+        """Have the host as it was."""
+        case.write_layout('host1', case.kind.layouts[0])
+        case.run_periodic('host1')
 
 
 OPERATIONS = {
