@@ -194,7 +194,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         self.wait_until_clean()
         left = known.find(self, server)
         try:
-            self._see(lambda: self._agree([server['id']] if left else ()))
+            self._see(lambda: self._agree([server] if left else ()))
         except AssertionError as error:
             raise AssertionError(f'{self._told(server)}: {error}') from error
         return left and left.name
@@ -205,8 +205,10 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         return found and [found[name] for name in _TOLD]
 
     def _agree(self, left=()):
+        servers = [server['id'] for server in left]
+        moves = [m for server in left for m in known.migrations(self, server)]
         for host in self.computes:
-            agreement.check(self, host, left)
+            agreement.check(self, host, servers, moves)
 
     def _see(self, check):
         """Check until that does not fail, while Nova ends what it does."""

@@ -30,17 +30,19 @@ _POWER = {
 }
 
 
-def check(test, host, left=()):
+def check(test, host, left=(), moves=()):
     """Compare Placement, Nova's claims, its tracker, the guests and sysfs.
 
     :param test: the `Cloud` that runs the host
     :param host: the host's name
     :param left: servers of which Nova leaves something behind: what they have
         is not compared
+    :param moves: the migrations of these
     :returns: the host as it was seen
     """
     side = Side(test, host)
     side.left = left
+    side.left_consumers = *left, *moves
     side.check_placement()
     side.check_tracker()
     side.check_guests()
@@ -62,6 +64,7 @@ class Side:
         self.test = test
         self.host = host
         self.left = ()
+        self.left_consumers = ()
         self.sysfs = sysfs.Sysfs(test.simulated[host].root)
         self.providers = {
             p['uuid']: p for p in test.gpu_providers(host).values()
@@ -143,7 +146,7 @@ class Side:
         return collections.Counter(
             {
                 (uuid, rc): amount
-                for consumer in self.left
+                for consumer in self.left_consumers
                 for uuid, found in self.test._get_allocations_by_server_uuid(
                     consumer
                 ).items()
@@ -286,7 +289,7 @@ class Side:
         wrong = [
             str(d)
             for d in found.disagreements
-            if d.rule not in rules and d.who not in self.left
+            if d.rule not in rules and d.who not in self.left_consumers
         ]
         self.test.assertEqual([], wrong)
 
