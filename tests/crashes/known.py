@@ -47,6 +47,17 @@ KNOWN = (
         lambda case, server: server['OS-EXT-STS:task_state'] == 'resize_prep',
     ),
     Left(
+        'a revert that was interrupted between its hosts',
+        'ResourceTracker.drop_move_claim_at_dest gives the server what it '
+        'had at its source, and ComputeManager.revert_resize sets the '
+        'migration to reverted, before the source is asked by a cast: until '
+        'then its claim is in no tracker (our gate knows it: Holders.read)',
+        'see at the source that the guest is there, and set the state',
+        lambda case, server: (
+            server['OS-EXT-STS:task_state'] == 'resize_reverting'
+        ),
+    ),
+    Left(
         'an evacuation whose destination was killed',
         'ComputeManager.rebuild_instance saves the new host when the guest is '
         'built; the source, when it comes back, looks at the migration alone '

@@ -163,8 +163,9 @@ class Side:
                 published, assigned = tracked[uuid][rc]
                 claimed = {
                     r.identifier
-                    for _, r in self.all_claims()
+                    for instance, r in self.all_claims()
                     if (r.provider_uuid, r.resource_class) == (uuid, rc)
+                    and instance not in self.left
                 }
                 self.test.assertEqual(claimed, assigned)
                 self.test.assertLessEqual(assigned, published)
