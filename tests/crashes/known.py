@@ -58,6 +58,17 @@ KNOWN = (
         ),
     ),
     Left(
+        'a confirm that was killed before it freed its source',
+        'ComputeManager._confirm_resize saves the migration as confirmed '
+        'before it deletes what that has allocated',
+        'nova-manage placement audit --delete',
+        lambda case, server: any(
+            found['status'] == 'confirmed'
+            and case._get_allocations_by_server_uuid(found['uuid'])
+            for found in _migrations(case, server)
+        ),
+    ),
+    Left(
         'an evacuation whose destination was killed',
         'ComputeManager.rebuild_instance saves the new host when the guest is '
         'built; the source, when it comes back, looks at the migration alone '
