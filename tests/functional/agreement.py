@@ -163,13 +163,13 @@ class Side:
     def check_tracker(self):
         """The tracker has the same claims, and what one guest may add."""
         tracked = self.test.tracked(self.host)
-        left = {
+        of_what_is_left = {
             r.provider_uuid
             for instance, r in self.all_claims()
             if instance in self.left
         }
         for uuid, provider in self.providers.items():
-            if uuid in left:
+            if uuid in of_what_is_left:
                 continue
             for rc, inventory in provider['inventories'].items():
                 published, assigned = tracked[uuid][rc]
