@@ -4,14 +4,18 @@
 each step once.
 """
 
+import unittest
+
 import ddt
 
 from tests.crashes import case
 from tests.crashes import kinds
 from tests.crashes import operations
 from tests.crashes import sample
+from tests.functional.lives import rest
 
 
+@unittest.skipUnless(rest.thread_pool_factory, 'needs native threads')
 @ddt.ddt
 class CrashTest(case.CrashCase):
     @ddt.data(*sample.BLOCKS)

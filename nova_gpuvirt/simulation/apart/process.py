@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -17,12 +18,17 @@ from nova_gpuvirt.simulation.apart import wire
 
 # How long a killed process may take to end, in seconds.
 _END = 30.0
-
-
-# Forks of one that has imported Nova, and has no thread.
-_FORKS = multiprocessing.get_context('forkserver')
 # It chooses between eventlet and threads, and so comes first.
 _FIRST = 'nova.tests.functional'
+
+
+@functools.cache
+def _forks() -> Any:
+    """Make forks of one that has imported Nova, and has no thread.
+
+    Under eventlet Python has no such way.
+    """
+    return multiprocessing.get_context('forkserver')
 
 
 def prepare() -> None:
@@ -30,7 +36,7 @@ def prepare() -> None:
 
     Its folder is to outlive the test that is the first to need it.
     """
-    _FORKS.set_forkserver_preload([_FIRST, compute.__name__])
+    _forks().set_forkserver_preload([_FIRST, compute.__name__])
     forkserver.ensure_running()
 
 
@@ -71,7 +77,7 @@ class Process:
 
         :raises Failed: when it does not start, or was killed meanwhile
         """
-        self._child = _FORKS.Process(
+        self._child = _forks().Process(
             target=compute.main, args=[self._settings], daemon=True
         )
         self._child.start()
