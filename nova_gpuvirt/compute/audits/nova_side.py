@@ -16,7 +16,6 @@ from typing import Any
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova import objects
-from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils import timeutils
 
@@ -80,14 +79,7 @@ def read(host: str, node: str, providers: Collection[str]) -> NovaSide:
     found = {
         instance.uuid: instance
         for instance in (
-            *objects.InstanceList.get_by_filters(
-                context,
-                {
-                    'task_state': task_states.RESIZE_REVERTING,
-                    'deleted': False,
-                },
-                expected_attrs=['resources'],
-            ),
+            *holders.reverting(),
             *objects.InstanceList.get_by_host(
                 context, host, expected_attrs=['resources']
             ),
@@ -205,9 +197,8 @@ def _both_sides(context: Any, uuid: str) -> list[objects.Resource]:
         return []
     return [
         resource
-        for side in ('old_resources', 'new_resources')
-        if moving is not None and side in moving
-        for resource in getattr(moving, side) or ()
+        for resources in holders.both_sides(moving)
+        for resource in resources or ()
     ]
 
 

@@ -55,7 +55,7 @@ class Holders:
             instances = []
             for uuid, resources in self._moving(node):
                 _add(held, uuid, resources)
-            for instance in _reverting():
+            for instance in reverting():
                 _add(held, instance.uuid, instance.resources)
             for instance in objects.InstanceList.get_by_host(
                 nova_context.get_admin_context(),
@@ -114,7 +114,7 @@ class Holders:
                 found.task_state == task_states.RESIZE_REVERTING
             ):
                 _add(held, instance, found.resources)
-            for resources in _sides(found.migration_context):
+            for resources in both_sides(found.migration_context):
                 _add(held, instance, resources)
         claims = held.get(instance, {})
         with self._changing:
@@ -143,7 +143,7 @@ class Holders:
                 )
             except nova_exception.MigrationContextNotFound:
                 continue  # the instance was deleted meanwhile
-            for resources in _sides(moving):
+            for resources in both_sides(moving):
                 yield uuid, resources
 
 
@@ -186,7 +186,7 @@ def _add(
         )
 
 
-def _reverting() -> Any:
+def reverting() -> Any:
     """List the servers on their way back, whose host is still the other.
 
     Their migration is not in progress any more, and their claims are those
@@ -199,8 +199,11 @@ def _reverting() -> Any:
     )
 
 
-def _sides(moving: Any) -> Iterator[Any]:
-    """Walk over what an instance has on both sides of its migration."""
+def both_sides(moving: Any) -> Iterator[Any]:
+    """Walk over what an instance has on both sides of its migration.
+
+    :param moving: its migration context, None of one that never moved
+    """
     for side in ('old_resources', 'new_resources'):
         if moving is not None and side in moving:
             yield getattr(moving, side)
