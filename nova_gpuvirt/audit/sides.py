@@ -10,6 +10,21 @@ from collections.abc import Mapping
 
 from nova_gpuvirt import model
 
+OVER = frozenset(
+    {
+        'cancelled',
+        'completed',
+        'confirmed',
+        'done',
+        'error',
+        'failed',
+        'reverted',
+    }
+)
+"""The states of migrations that have ended, as Nova's
+`get_in_progress_by_host_and_node` has it. Those of evacuations are "done", and
+"completed" when their source has cleaned up."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:

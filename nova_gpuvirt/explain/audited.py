@@ -9,6 +9,7 @@ import novaclient.exceptions
 
 from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.audit import fleet
+from nova_gpuvirt.audit import sides
 from nova_gpuvirt.explain import cloud
 from nova_gpuvirt.explain import hosts as hosts_
 from nova_gpuvirt.placement import providers as providers_
@@ -27,19 +28,6 @@ _SETTLED = frozenset(
         'SOFT_DELETED',
         'SUSPENDED',
         'VERIFY_RESIZE',
-    }
-)
-# Of migrations that have ended; those of evacuations are "done", and then
-# "completed" when their source has cleaned up.
-_OVER = frozenset(
-    {
-        'cancelled',
-        'completed',
-        'confirmed',
-        'done',
-        'error',
-        'failed',
-        'reverted',
     }
 )
 
@@ -67,7 +55,7 @@ class AuditedCloud(cloud.Cloud):
             )
         moves = {
             each.uuid: fleet.Move(
-                each.uuid, each.instance_uuid, each.status in _OVER
+                each.uuid, each.instance_uuid, each.status in sides.OVER
             )
             for each in cloud.all_of(self._nova.migrations, 'uuid')
         }

@@ -13,8 +13,7 @@ from nova.objects import base as objects_base
 from nova.scheduler.client import report
 from nova.virt.libvirt import driver as libvirt_driver
 
-from nova_gpuvirt.compute.audits import nova_side
-from nova_gpuvirt.explain import audited
+from nova_gpuvirt.audit import sides
 
 
 def _parameters(function):
@@ -47,8 +46,7 @@ class AuditTest(unittest.TestCase):
             for line in source.split('.in_(')[1].split(']')[0].splitlines()
             if line.strip().startswith("'")
         }
-        self.assertEqual(nova_side._OVER, found)
-        self.assertEqual(audited._OVER, found)
+        self.assertEqual(sides.OVER, found)
 
     def test_report_client_reads_and_writes_allocations(self):
         client = report.SchedulerReportClient

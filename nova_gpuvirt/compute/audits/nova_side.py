@@ -24,18 +24,6 @@ from nova_gpuvirt.audit import sides
 from nova_gpuvirt.compute.claims import holders
 
 _FINISHED = 'finished'
-# Of migrations that have ended, as `get_in_progress_by_host_and_node` has it.
-_OVER = frozenset(
-    {
-        'cancelled',
-        'completed',
-        'confirmed',
-        'done',
-        'error',
-        'failed',
-        'reverted',
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,7 +110,7 @@ def consumer(host: str, uuid: str) -> Consumer:
     return Consumer(
         _stranger(context, host, migration.instance_uuid),
         is_move=True,
-        move_is_over=migration.status in _OVER,
+        move_is_over=migration.status in sides.OVER,
     )
 
 
@@ -139,7 +127,7 @@ def _stranger(context: Any, host: str, uuid: str) -> sides.Server | None:
     under_way = objects.MigrationList.get_by_filters(
         context, {'instance_uuid': uuid}
     )
-    moves = [m for m in under_way if m.status not in _OVER]
+    moves = [m for m in under_way if m.status not in sides.OVER]
     found = _server(instance, host, moves[0] if moves else None)
     if instance.deleted:
         # One that is hidden went to another cell, and may come back.
