@@ -18,8 +18,6 @@ from nova_gpuvirt.audit import disagreement
 _By = disagreement.By
 _Found = Iterator[disagreement.Disagreement]
 
-OF_NOBODY = 'allocation-of-nobody'
-
 _RESOURCES = re.compile(r'resources[^:]*:(\w+)')
 
 
@@ -138,7 +136,7 @@ def _why_not_theirs(
         if _unknown(fleet):  # it may be a migration of theirs
             return None
         return (
-            OF_NOBODY,
+            'allocation-of-nobody',
             'no such server or migration',
             _By.OPERATOR,
             'where an operator or another service has made it, leave it; '

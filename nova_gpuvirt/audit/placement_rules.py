@@ -22,8 +22,6 @@ _SEE_GUEST = (
 )
 
 OF_DELETED = 'allocation-of-deleted'
-OF_ENDED_MOVE = 'allocation-of-ended-move'
-OF_ELSEWHERE = 'allocation-of-server-elsewhere'
 WITHOUT_ALLOCATION = 'claim-without-allocation'
 
 
@@ -97,7 +95,7 @@ def _excess(
         )
     if over and sum(a.amount for a in over) == excess:
         return (
-            OF_ENDED_MOVE,
+            'allocation-of-ended-move',
             sorted({a.consumer for a in over}),
             _By.OPERATOR,
             f'{_SEE_GUEST.format(server.uuid)} openstack resource provider '
@@ -105,7 +103,7 @@ def _excess(
         )
     if not server.is_here and not view.by_server.get(server.uuid):
         return (
-            OF_ELSEWHERE,
+            'allocation-of-server-elsewhere',
             consumers,
             _By.OPERATOR,
             f'{_SEE_GUEST.format(server.uuid)} openstack resource provider '

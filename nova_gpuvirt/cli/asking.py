@@ -1,13 +1,16 @@
-"""What the commands that ask a cloud say when it does not answer."""
+"""Which cloud the commands ask, and what they say when it does not answer."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import keystoneauth1.exceptions
 import novaclient.exceptions
+import openstack.config
 import openstack.exceptions
 
 from nova_gpuvirt import exception
@@ -25,6 +28,23 @@ _FAILED = (
     keystoneauth1.exceptions.ClientException,
     novaclient.exceptions.ClientException,
 )
+
+
+def add_argument(parser: argparse.ArgumentParser, where: str = '') -> None:
+    """Add which cloud to ask.
+
+    :param where: what the option goes with, if not always
+    """
+    parser.add_argument(
+        '--os-cloud',
+        metavar='NAME',
+        help=f'{where}a cloud of clouds.yaml (default: $OS_CLOUD)',
+    )
+
+
+def region_of(args: argparse.Namespace) -> Any:
+    """Find the cloud that is to be asked, with its credentials."""
+    return openstack.config.get_cloud_region(cloud=args.os_cloud)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
-import openstack.config
 from cliff import lister
 
 from nova_gpuvirt import exception
@@ -69,11 +68,7 @@ class Audit(lister.Lister):
             action='store_true',
             help='compare Placement and Nova of the cloud, and not this host',
         )
-        parser.add_argument(
-            '--os-cloud',
-            metavar='NAME',
-            help='with --fleet, a cloud of clouds.yaml (default: $OS_CLOUD)',
-        )
+        asking.add_argument(parser, 'with --fleet, ')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -133,9 +128,7 @@ class Audit(lister.Lister):
     def _of_fleet(
         self, parsed_args: argparse.Namespace
     ) -> disagreement.Comparison:
-        cloud = audited.AuditedCloud(
-            openstack.config.get_cloud_region(cloud=parsed_args.os_cloud)
-        )
+        cloud = audited.AuditedCloud(asking.region_of(parsed_args))
         found = cloud.audit()
         if found.disagreements:
             time.sleep(_PAUSE)

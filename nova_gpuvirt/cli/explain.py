@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import openstack.config
 from cliff import columns
 from cliff import lister
 
@@ -61,11 +60,7 @@ class Explain(lister.Lister):
             metavar='HOST',
             help='show this host alone; may be repeated',
         )
-        parser.add_argument(
-            '--os-cloud',
-            metavar='NAME',
-            help='a cloud of clouds.yaml (default: $OS_CLOUD)',
-        )
+        asking.add_argument(parser)
         return parser
 
     @asking.asking()
@@ -73,9 +68,7 @@ class Explain(lister.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Ask, judge, and lay the answers out as rows."""
-        cloud = cloud_.Cloud(
-            openstack.config.get_cloud_region(cloud=parsed_args.os_cloud)
-        )
+        cloud = cloud_.Cloud(asking.region_of(parsed_args))
         flavor = cloud.flavor(parsed_args.flavor)
         wanted = _wanted_by(flavor)
         if not wanted.of_gpus:
