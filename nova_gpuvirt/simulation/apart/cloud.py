@@ -17,6 +17,7 @@ from nova_gpuvirt.audit import disagreement
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import sides
 from nova_gpuvirt.simulation.apart import compute
+from nova_gpuvirt.simulation.apart import files
 from nova_gpuvirt.simulation.apart import gate
 from nova_gpuvirt.simulation.apart import host as host_
 from nova_gpuvirt.simulation.apart import libvirt
@@ -83,7 +84,7 @@ class ApartCloud(cloud.Cloud):
             self.gate,
             {
                 host_.NAME: host_.Host(self.simulated[hostname]),
-                host_.Files.NAME: host_.Files(),
+                files.NAME: files.Files(),
                 libvirt.NAME: libvirt.Libvirt(self._connections[hostname]),
                 placement.NAME: placement.Placement(self.placement_fixture),
             },

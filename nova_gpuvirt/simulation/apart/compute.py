@@ -28,6 +28,7 @@ from nova_gpuvirt.host import commands
 from nova_gpuvirt.host import rootonly
 from nova_gpuvirt.simulation import cloud
 from nova_gpuvirt.simulation import sides
+from nova_gpuvirt.simulation.apart import files
 from nova_gpuvirt.simulation.apart import host as host_
 from nova_gpuvirt.simulation.apart import libvirt
 from nova_gpuvirt.simulation.apart import messages
@@ -146,7 +147,7 @@ class _Alone(cloud.Cloud):
 
     def start(self) -> None:
         """Start nova-compute."""
-        watch = host_.Watch(self._client, self._settings.state_path)
+        watch = files.Watch(self._client, self._settings.state_path)
         sys.addaudithook(watch)
         self.mock_conn.return_value = libvirt.connection(self._client)
         with mock.patch(
