@@ -80,14 +80,15 @@ class Auditing:
         if not found.not_compared:
             self._unread.be_well()
             self._tell_ended(found)
-        until = self._clock() + _REPAIRING
+        to_repair = [*filter(self._is_to_repair, again)]
         for each in again:
-            if self._is_to_repair(each) and self._clock() < until:
-                # Who does not answer once is asked again with a later update.
-                if not self._repair(each, sides):
-                    until = self._clock()
-            elif not self._is_to_repair(each):
+            if each not in to_repair:
                 self._tell(each, each.remedy)
+        until = self._clock() + _REPAIRING
+        for each in to_repair:
+            # Who does not answer once is asked again with a later update.
+            if self._clock() >= until or not self._repair(each, sides):
+                break
 
     def look_twice(
         self, pause: float, sleep: Callable[[float], None] = time.sleep
