@@ -15,13 +15,11 @@ from tests.crashes import owners
 from tests.functional import agreement
 from tests.functional import base
 
-# How long something may take that nobody disturbs, in tenths of a second.
-_WAITS = 300
 # What is told of a server that something is wrong with.
 _TOLD = ('status', 'OS-EXT-STS:task_state', 'OS-EXT-SRV-ATTR:host')
 # How long nova-compute does nothing when it has done all, in seconds.
 _MOMENT = 0.5
-# How often a check is tried that fails, with a pause between.
+# How often something is looked at until it is so, with a pause between.
 _TRIES = 30
 # Updates after which all has to agree.
 _UPDATES = 2
@@ -183,7 +181,7 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
         """Give Nova the time to end what it has begun."""
         if server is None:
             return
-        for _ in range(_WAITS // 10):
+        for _ in range(_TRIES):
             found = self.found(server)
             if found is None or found['OS-EXT-STS:task_state'] is None:
                 return
@@ -243,14 +241,6 @@ class CrashCase(base.GpuTestCase, cloud.ApartCloud):
     def _be_as_before(self):
         self._agree()
         self.assertEqual({}, _differences(self.before, self._state()))
-
-    def wait_until(self, is_so):
-        """Wait, and fail when it does not become so."""
-        for _ in range(_WAITS):
-            if is_so():
-                return
-            time.sleep(quick.PAUSE)
-        self.fail('it is not so after half a minute')
 
 
 def _differences(before, after):

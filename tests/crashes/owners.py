@@ -3,7 +3,7 @@
 import collections
 
 from nova_gpuvirt import model
-from tests.functional import agreement
+from tests.functional import side as side_
 
 
 def check(case):
@@ -12,7 +12,7 @@ def check(case):
     :param case: the cloud
     """
     for host in case.computes:
-        side = agreement.Side(case, host)
+        side = side_.Side(case, host)
         _check_claims(case, side)
         _check_guests(case, host)
 
@@ -32,6 +32,6 @@ def _check_guests(case, host):
     for domain in [*case.connection(host)._vms.values()]:
         server = {'id': domain.UUIDString()}
         for element in case.hostdevs(host, server):
-            given[agreement.device(element)].add(server['id'])
+            given[side_.device(element)].add(server['id'])
     two = {device: who for device, who in given.items() if len(who) > 1}
     case.assertEqual({}, two, 'given twice')
