@@ -1,7 +1,6 @@
 """Every side says the same of a host's GPUs, or the test fails."""
 
 import collections
-import functools
 
 from lxml import etree
 from nova import objects
@@ -9,19 +8,10 @@ from nova.compute import vm_states
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_gpuvirt import model
-from nova_gpuvirt.cards import vgpu
-from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.simulation.commands import fabric_manager
+from tests.functional import side as side_
 
 _VFIO = 'vfio-pci'
-# Of a migration whose claims count no more, though its context is there yet:
-# `migration_get_in_progress_and_error_by_host_and_node` of Nova's database.
-_ENDED = frozenset(
-    {
-        *('confirmed', 'reverted', 'failed', 'completed', 'cancelled'),
-        'done',
-    }
-)
 _ON_PURPOSE = ('provider-of-missing-card',)
 _POWER = {
     vm_states.ACTIVE: fakelibvirt.VIR_DOMAIN_RUNNING,
@@ -40,9 +30,7 @@ def check(test, host, left=(), moves=()):
     :param moves: the migrations of these
     :returns: the host as it was seen
     """
-    side = Side(test, host)
-    side.left = left
-    side.left_consumers = *left, *moves
+    side = _Compared(test, host, left, moves)
     side.check_placement()
     side.check_tracker()
     side.check_guests()
@@ -57,69 +45,12 @@ def check(test, host, left=(), moves=()):
     return side
 
 
-class Side:
-    """What each side says of one host."""
-
-    def __init__(self, test, host):
-        self.test = test
-        self.host = host
-        self.left = ()
-        self.left_consumers = ()
+class _Compared(side_.Side):
+    def __init__(self, test, host, left, moves):
+        super().__init__(test, host)
+        self.left = left
+        self.left_consumers = *left, *moves
         self.has_more_allocated = False
-        self.sysfs = sysfs.Sysfs(test.simulated[host].root)
-        self.providers = {
-            p['uuid']: p for p in test.gpu_providers(host).values()
-        }
-        # What each instance has now, and what a resize keeps beside it.
-        self.current = collections.defaultdict(list)
-        self.kept = collections.defaultdict(list)
-        # Those that went to another cell, and have no guest here meanwhile.
-        self.away = set()
-        # Those that may lack the vGPUs that they claim: in error, whose guests
-        # Nova does not start with their host (ComputeManager._init_instance),
-        # and those that have no guest that runs on a host which was rebooted:
-        # what they claim is made with their guest's next start.
-        self.without = set()
-        self._read_claims()
-        if host in test.rebooted:
-            running = {d.UUIDString() for d in self._domains() if d.isActive()}
-            self.without |= {
-                i for i, _ in self.all_claims() if i not in running
-            }
-
-    def _read_claims(self):
-        context = self.test.context_at(self.host)
-        for found in objects.InstanceList.get_all(context):
-            if found.host is None:
-                continue
-            instance = objects.Instance.get_by_uuid(
-                context,
-                found.uuid,
-                expected_attrs=['resources', 'migration_context'],
-            )
-            if instance.hidden:
-                self.away.add(instance.uuid)
-            if instance.vm_state == vm_states.ERROR:
-                self.without.add(instance.uuid)
-            self._add(self.current, instance.uuid, instance.resources)
-            moving = instance.migration_context
-            if moving is not None and _is_in_progress(context, moving):
-                old, new = moving.old_resources, moving.new_resources
-                mine = instance.resources or ()
-                kept = {*(old or ()), *(new or ())}.difference(mine)
-                self._add(self.kept, instance.uuid, kept)
-
-    def _add(self, record, instance, resources):
-        for resource in resources or ():
-            if resource.provider_uuid in self.providers:
-                record[instance].append(resource)
-
-    def all_claims(self):
-        """Every claim, with its instance."""
-        for record in (self.current, self.kept):
-            for instance, resources in record.items():
-                for resource in resources:
-                    yield instance, resource
 
     def check_placement(self):
         """The usages are the claims, and the inventories have room."""
@@ -191,7 +122,7 @@ class Side:
 
         A guest that is off has its devices in its definition alone.
         """
-        states = {d.UUIDString(): d.info()[0] for d in self._domains()}
+        states = {d.UUIDString(): d.info()[0] for d in self.domains()}
         for found in objects.InstanceList.get_by_host(
             self.test.context_at(self.host), self.host
         ):
@@ -208,25 +139,18 @@ class Side:
 
         The old guest of a resize that is not confirmed is there, stopped.
         """
-        for domain in self._domains():
+        for domain in self.domains():
             uuid = domain.UUIDString()
             if uuid in self.left:
                 continue
             found = sorted(
-                device(element)
+                side_.device(element)
                 for element in self.test.hostdevs(self.host, {'id': uuid})
             )
-            allowed = [self._expected(self.current, uuid)]
+            allowed = [self.expected(self.current, uuid)]
             if not domain.isActive():
-                allowed.append(self._expected(self.kept, uuid))
+                allowed.append(self.expected(self.kept, uuid))
             self.test.assertIn(found, allowed, f'guest {uuid}')
-
-    def _expected(self, record, uuid):
-        return sorted(
-            device
-            for resource in record[uuid]
-            for device in self._devices(resource, uuid)
-        )
 
     def check_vgpus(self):
         """The vGPUs that exist are those that somebody claims.
@@ -234,7 +158,7 @@ class Side:
         One that is in ERROR may not have got so far.
         """
         expected = {
-            (_vgpu(slot, instance), slot.profile): instance
+            (side_.vgpu_name(slot, instance), slot.profile): instance
             for instance, resource in self.all_claims()
             if (slot := model.Slot.parse(resource.identifier)).kind
             in ('mdev', 'vendor-vfio')
@@ -242,7 +166,7 @@ class Side:
         }
         found = {
             (vgpu.device, vgpu.profile)
-            for gpu in self._gpus
+            for gpu in self.gpus
             for vgpu in gpu.vgpus
         }
         missing = {
@@ -316,8 +240,8 @@ class Side:
     def check_drivers(self):
         """VFIO has what running guests have; the rest has its driver."""
         taken = {
-            device(element): element
-            for domain in self._domains()
+            side_.device(element): element
+            for domain in self.domains()
             if domain.isActive()
             for element in self.test.hostdevs(
                 self.host, {'id': domain.UUIDString()}
@@ -328,12 +252,12 @@ class Side:
             f.address: f.driver
             for f in self.test.simulated[self.host].description.functions
         }
-        for gpu in self._gpus:
+        for gpu in self.gpus:
             for function in gpu.functions:
                 address = str(function.address)
                 self._check_driver(address, native[address], taken)
             for vf in gpu.virtfns:
-                pf = self._described(gpu.address)
+                pf = self.described(gpu.address)
                 self._check_driver(str(vf), pf.vfs.driver, taken)
 
     def _check_driver(self, address, native, taken):
@@ -346,10 +270,10 @@ class Side:
 
     def check_renderers(self):
         """Each guest draws with the node that its instance claims."""
-        for domain in self._domains():
+        for domain in self.domains():
             uuid = domain.UUIDString()
             nodes = [
-                f'/dev/dri/{self._card(slot.device).render_node}'
+                f'/dev/dri/{self.card(slot.device).render_node}'
                 for resource in self.current[uuid]
                 if (slot := model.Slot.parse(resource.identifier)).kind
                 == 'api'
@@ -360,61 +284,3 @@ class Side:
                     "//graphics[@type='egl-headless']/gl/@rendernode"
                 )
                 self.test.assertEqual(nodes, found, uuid)
-
-    def _devices(self, resource, instance):
-        slot = model.Slot.parse(resource.identifier)
-        if slot.kind == 'api':
-            return []
-        if not slot.wholes:
-            return [_vgpu(slot, instance)]
-        return [f for part in slot.wholes for f in self._functions(part)]
-
-    def _functions(self, slot):
-        card = self._described(slot.device)
-        return [
-            f.address
-            for f in self.test.simulated[self.host].description.functions
-            if f.address[:-1] == card.address[:-1]
-        ]
-
-    def _card(self, address):
-        return next(g for g in self._gpus if g.address == address)
-
-    def _described(self, address):
-        functions = self.test.simulated[self.host].description.functions
-        return next(f for f in functions if f.address == str(address))
-
-    @functools.cached_property
-    def _gpus(self):
-        return self.test.survey(self.host).gpus
-
-    def _domains(self):
-        return list(self.test.connection(self.host)._vms.values())
-
-
-def _is_in_progress(context, moving):
-    """Whether a move is neither ended nor given up, as Nova's tracker asks."""
-    migration = objects.Migration.get_by_id(context, moving.migration_id)
-    return migration.status not in _ENDED
-
-
-def _vgpu(slot, instance):
-    """The name of what stands for a slot that is a part of a card."""
-    if slot.kind == 'mdev':
-        return str(vgpu.uuid_of(slot, instance))
-    return str(slot.device)
-
-
-def device(element):
-    """The name of what a <hostdev> is of."""
-    address = element.find('source/address')
-    if element.get('type') == 'mdev':
-        return address.get('uuid')
-    return str(
-        model.PciAddress(
-            *(
-                int(address.get(part), 16)
-                for part in ('domain', 'bus', 'slot', 'function')
-            )
-        )
-    )

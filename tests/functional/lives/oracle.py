@@ -10,6 +10,7 @@ from nova import objects
 
 from nova_gpuvirt import model
 from tests.functional import agreement
+from tests.functional import side as side_
 from tests.functional.lives import world as world_
 
 
@@ -86,7 +87,7 @@ class Oracle:
             server = {'id': domain.UUIDString()}
             guest = self._world.guest(host, server)
             for element in guest.iter('hostdev'):
-                owners[agreement.device(element)].add(server['id'])
+                owners[side_.device(element)].add(server['id'])
             if guest.find('vcpu').get('cpuset') is None:
                 for cpu in guest.xpath('cputune/vcpupin/@cpuset'):
                     owners[f'CPU {cpu}'].add(server['id'])
@@ -140,7 +141,7 @@ class Oracle:
         The drivers say how many more they make; a VF, and a card, is left
         when nobody claims it.
         """
-        cards = {str(g.address): g for g in side._gpus}
+        cards = {str(g.address): g for g in side.gpus}
         claims = collections.defaultdict(list)
         unmade = set()
         for instance, resource in side.all_claims():

@@ -7,7 +7,7 @@ import unittest
 import fixtures
 from nova import objects
 
-from tests.functional import agreement
+from tests.functional import side as side_
 from tests.functional.lives import oracle
 from tests.functional.lives import rest
 from tests.functional.lives import world
@@ -46,7 +46,7 @@ class OracleTest(world.World):
         self.assertRaises(AssertionError, self.reset)
 
     def check_room(self):
-        self.oracle._check_room(agreement.Side(self, 'host3'))
+        self.oracle._check_room(side_.Side(self, 'host3'))
 
     def instance(self, server):
         return objects.Instance.get_by_uuid(
