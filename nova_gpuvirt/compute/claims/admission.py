@@ -7,8 +7,6 @@ can be for whom is more than that.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +14,6 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from nova import objects
 
@@ -25,26 +22,16 @@ from nova_gpuvirt import exception
 from nova_gpuvirt import model
 from nova_gpuvirt.cards import exclusion
 from nova_gpuvirt.cards import lost_modes
-from nova_gpuvirt.cards import one_guest
 from nova_gpuvirt.compute.claims import allocations
 from nova_gpuvirt.compute.claims import completeness
 from nova_gpuvirt.compute.claims import holders
 from nova_gpuvirt.compute.claims import ledger as ledger_
-from nova_gpuvirt.model import trait_names
+from nova_gpuvirt.compute.claims import suitability
 from nova_gpuvirt.placement import identity
-from nova_gpuvirt.placement import traits as traits_
 
 # How long a check waits for a place that another gives back: longer than the
 # commands that make it may take.
 _RELEASE_SECONDS = 60.0
-# The traits of a flavor that name a card or a profile.
-_TRAIT = re.compile(
-    rf'trait[^:]*:((?:{trait_names.ID}|{trait_names.MODEL}'
-    rf'|{trait_names.PROFILE}|{trait_names.VENDOR})\w+)'
-)
-
-_Cards = Sequence[tuple[model.Gpu, Sequence[model.Claim]]]
-"""The cards of which an instance has claimed something, and what."""
 
 
 class Admission:
@@ -100,14 +87,17 @@ class Admission:
         for gpu, claims in cards:
             self._check_card(instance, gpu, claims)
         if arriving:
-            _check_together(instance, cards)
+            suitability.check_together(instance, cards)
         # After a move that failed, the flavor is the old one.
         if arriving or allocated is None:
-            _check_traits(instance, cards)
+            suitability.check_traits(instance, cards)
         self._take(instance, mine, cards)
 
     def _take(
-        self, instance: objects.Instance, mine: holders.Claims, cards: _Cards
+        self,
+        instance: objects.Instance,
+        mine: holders.Claims,
+        cards: suitability.Cards,
     ) -> None:
         """Remember an instance's claims, which no other one may have then.
 
@@ -244,7 +234,10 @@ class Admission:
                     raise _refused(gpu, instance, why)
 
     def _clash(
-        self, instance: objects.Instance, cards: _Cards, but: Collection[str]
+        self,
+        instance: objects.Instance,
+        cards: suitability.Cards,
+        but: Collection[str],
     ) -> tuple[str, exception.ClaimRefused] | None:
         """Find another instance whose claims contradict these, if any does.
 
@@ -318,24 +311,6 @@ class Admission:
             raise _refused(gpu, instance, clash)
 
 
-def _check_together(instance: objects.Instance, cards: _Cards) -> None:
-    """Make sure that one guest may have all of it."""
-    held = [
-        _held(gpu, slot)
-        for gpu, claims in cards
-        for claim in claims
-        if (slot := claim.slot) is not None
-    ]
-    refusal = one_guest.refusal(held)
-    if refusal is not None:
-        raise exception.ClaimRefused(
-            ', '.join(dict.fromkeys(each.card for each in held)),
-            wanted=f'all of it for instance {instance.uuid}',
-            found=refusal,
-            remedy='ask for them in several servers',
-        )
-
-
 def _why_not_of(
     gpu: model.Gpu,
     claims: Iterable[model.Claim],
@@ -359,24 +334,6 @@ def _why_not_of(
     return None
 
 
-def _held(gpu: model.Gpu, slot: model.Slot) -> one_guest.Held:
-    vendor = one_guest.vendor_of(gpu)
-    whole = one_guest.Held(str(gpu.address), vendor, gpu.model)
-    if slot.takes_all:
-        return whole
-    share = gpu.share(slot.kind)
-    profile = share.profile(slot.profile) if share else None
-    if profile is None:
-        return dataclasses.replace(whole, way=slot.kind)
-    return dataclasses.replace(
-        whole,
-        way=slot.kind,
-        per_card=profile.per_card,
-        per_guest=profile.per_guest,
-        series=profile.series,
-    )
-
-
 def _refused(
     gpu: model.Gpu,
     instance: objects.Instance,
@@ -389,34 +346,3 @@ def _refused(
         found=found,
         remedy=remedy,
     )
-
-
-def _check_traits(instance: objects.Instance, cards: _Cards) -> None:
-    """Make sure that the cards are still what the flavor asks for.
-
-    What VGPU stands for on a card may change between Placement's choice and
-    the claim, and a card may be another one since.
-    """
-    wanted = {
-        match[1]
-        for key, value in instance.flavor.extra_specs.items()
-        if value == 'required' and (match := _TRAIT.fullmatch(key))
-    }
-    have = {
-        trait for gpu, claims in cards for trait in _traits_of(gpu, claims)
-    }
-    if not wanted <= have:
-        raise exception.ClaimRefused(
-            f'instance {instance.uuid}',
-            wanted=', '.join(sorted(wanted - have)),
-            found=', '.join(sorted(have)),
-            remedy=exception.ELSEWHERE,
-        )
-
-
-def _traits_of(gpu: model.Gpu, claims: Iterable[model.Claim]) -> Iterator[str]:
-    yield from traits_.of_card(gpu)
-    for claim in claims:
-        slot = claim.slot
-        if slot is not None and slot.profile:
-            yield traits_.of_profile(slot.profile)
