@@ -18,6 +18,7 @@ from nova.scheduler import host_manager
 
 from benchmarks import scheduling
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import cards
 
 CARDS = 8
@@ -51,7 +52,7 @@ class Host:
         self._uuid = _uuid(chance)
         self._providers = [_uuid(chance) for _ in range(CARDS)]
         self._candidates = json.dumps([*map(self._candidate, self._providers)])
-        self._text = summary.dump(
+        self._text = summary_text.dump(
             summary.Summary(
                 tuple(
                     _card(provider, index, chance)

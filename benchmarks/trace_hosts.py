@@ -16,6 +16,7 @@ from nova.scheduler import host_manager
 from benchmarks import scheduling
 from benchmarks import trace
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 
 _MILLIONTHS = summary.CARD // trace.CARD
 
@@ -155,7 +156,7 @@ class Host:
             free_ram_mb=self._memory,
             vcpus=node.cpu_milli,
             vcpus_used=node.cpu_milli - self._cpu,
-            stats={summary.KEY: summary.dump(self._summary())},
+            stats={summary.KEY: summary_text.dump(self._summary())},
         )
         self._state.update(compute, {}, [], {})
         self.kind = node.model, self._cpu, self._memory, tuple(self._free)

@@ -38,7 +38,7 @@ INSIDE = {
     'capture.secrets.Secrets._plain': 'capture.secrets.Secrets.replace_in',
     'host.pciids.PciIds._load': 'host.pciids.PciIds.parse',
     'layout.document._bytes': 'layout.document.parse',
-    'scheduler.fleet._load': 'model.summary.load',
+    'scheduler.fleet._load': 'model.summary_text.load',
     'layout.yaml_lines._refuse_bombs': 'layout.yaml_lines.load',
     'vendors.nvidia_health._fabric': 'vendors.nvidia_health.parse',
     'vendors.nvidia_types._ids': 'vendors.nvidia_types.parse',

@@ -8,6 +8,7 @@ from fuzz.target import of_text
 from nova_gpuvirt import model
 from nova_gpuvirt.model import device
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 
 _SLOTS = (
     'passthrough:0000:3b:00.0',
@@ -34,7 +35,7 @@ _LAYOUT = summary.Layout(
     'NVIDIA',
 )
 _SUMMARIES = (
-    summary.dump(
+    summary_text.dump(
         summary.Summary(
             (
                 summary.Card('p', '0000:3b:00.0', _LAYOUT, 0, 'sw', left=(8,)),
@@ -82,8 +83,11 @@ def _card(text: str) -> None:
 
 
 def _summary(text: str) -> None:
-    found = summary.load(text)
-    check(summary.load(summary.dump(found)) == found, 'it is not read again')
+    found = summary_text.load(text)
+    check(
+        summary_text.load(summary_text.dump(found)) == found,
+        'it is not read again',
+    )
     hash(found.cards)
     for card in found.cards:
         card.part('VGPU')
@@ -135,8 +139,8 @@ TARGETS = (
     of_text(
         'summary',
         _summary,
-        ('model.summary.load',),
+        ('model.summary_text.load',),
         _SUMMARIES,
-        (summary.Unreadable,),
+        (summary_text.Unreadable,),
     ),
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import demand as demand_
 from nova_gpuvirt.scheduler import view as view_
 
@@ -140,8 +141,8 @@ class Fleet:
 def _load(host: str, text: str, now: float) -> _Host:
     """Read what a host tells; log it if that can't be done."""
     try:
-        told = summary.load(text)
-    except summary.Unreadable as error:
+        told = summary_text.load(text)
+    except summary_text.Unreadable as error:
         LOG.warning('The GPUs of host %s are unknown: %s', host, error)
         return _Host(text, now)
     return _Host(

@@ -8,6 +8,7 @@ from nova import context as nova_context
 from nova import objects
 
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import handed_out
 from nova_gpuvirt.scheduler import state
 from nova_gpuvirt.simulation.hosts import t4
@@ -28,7 +29,7 @@ class SchedulerTestCase(base.GpuTestCase):
         node = objects.ComputeNode.get_first_node_by_host_for_old_compat(
             nova_context.get_admin_context(), host
         )
-        return summary.load(node.stats[summary.KEY])
+        return summary_text.load(node.stats[summary.KEY])
 
     def card_of(self, server):
         """The address of the card that a server's claim is on."""
@@ -217,7 +218,7 @@ class SchedulerTest(SchedulerTestCase):
         )
         stats = dict(node.stats)
         told = json.loads(stats[summary.KEY])
-        stats[summary.KEY] = json.dumps([summary.VERSION + 1, *told[1:]])
+        stats[summary.KEY] = json.dumps([summary_text.VERSION + 1, *told[1:]])
         node.stats = stats
         node.save()
         self.boot(base.VGPU)

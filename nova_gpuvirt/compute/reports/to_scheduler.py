@@ -16,6 +16,7 @@ from nova_gpuvirt.cards import offers
 from nova_gpuvirt.cards import one_guest
 from nova_gpuvirt.cards import size_rules
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.placement import providers as providers_
 
 # Of the shapes that run, the most frequent ones that are told of.
@@ -43,7 +44,7 @@ class HostSummary:
         arrived: Sequence[str],
     ) -> str:
         """Write it, as the scheduler reads it; see `summarize`."""
-        return summary.dump(self.summarize(providers, running, arrived))
+        return summary_text.dump(self.summarize(providers, running, arrived))
 
     def summarize(
         self,

@@ -9,6 +9,7 @@ import os_resource_classes as orc
 from hypothesis import strategies as st
 
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from tests.unit.scheduler import worlds
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 48)
@@ -94,7 +95,7 @@ class TextTest(unittest.TestCase):
             tuple(running.items()),
             tuple(map(summary.mark, arrived)),
         )
-        self.assertEqual(told, summary.load(summary.dump(told)))
+        self.assertEqual(told, summary_text.load(summary_text.dump(told)))
 
     def test_health_and_place_are_told(self):
         card = worlds.free(
@@ -104,17 +105,17 @@ class TextTest(unittest.TestCase):
             health=summary.Health.QUARANTINED,
         )
         told = summary.Summary((card,))
-        self.assertEqual(told, summary.load(summary.dump(told)))
+        self.assertEqual(told, summary_text.load(summary_text.dump(told)))
 
     def test_eight_cards_of_ten_profiles_take_less_than_8_kib(self):
         told = large()
-        text = summary.dump(told)
-        self.assertEqual(told, summary.load(text))
+        text = summary_text.dump(told)
+        self.assertEqual(told, summary_text.load(text))
         self.assertLess(len(text.encode()), 8 << 10)
 
     def test_hosts_with_the_same_model_share_its_layout(self):
-        text = summary.dump(large())
-        one, other = summary.load(text), summary.load(text)
+        text = summary_text.dump(large())
+        one, other = summary_text.load(text), summary_text.load(text)
         self.assertIs(one.cards[0].layout, other.cards[1].layout)
 
     def test_version_1_is_read_without_its_counts(self):
@@ -137,11 +138,11 @@ class TextTest(unittest.TestCase):
         running = (summary.Request(4, 8192, (('VGPU', 1),)), 3)
         self.assertEqual(
             summary.Summary((card,), (sets,), (running,), ()),
-            summary.load(VERSION_1),
+            summary_text.load(VERSION_1),
         )
 
     def test_version_2_is_read_with_its_limits(self):
-        told = summary.load(VERSION_2)
+        told = summary_text.load(VERSION_2)
         a, b = told.cards[0].layout.parts
         self.assertEqual((None, 1), (a.per_card, b.per_card))
         self.assertEqual((True, False), (a.has_screen, b.has_screen))
@@ -149,24 +150,24 @@ class TextTest(unittest.TestCase):
         self.assertEqual(('', ''), (told.cards[0].layout.vendor, a.series))
         self.assertEqual((3, 2), told.cards[0].left)
         self.assertEqual(('01234567',), told.arrived)
-        self.assertEqual(told, summary.load(summary.dump(told)))
+        self.assertEqual(told, summary_text.load(summary_text.dump(told)))
 
     def test_other_versions_are_not_read(self):
-        body = json.loads(summary.dump(large()))
-        for version in (0, summary.VERSION + 1, None, '2'):
+        body = json.loads(summary_text.dump(large()))
+        for version in (0, summary_text.VERSION + 1, None, '2'):
             with self.assertRaisesRegex(
-                summary.Unreadable, f'version 1 to 3, found {version!r}'
+                summary_text.Unreadable, f'version 1 to 3, found {version!r}'
             ):
-                summary.load(json.dumps([version, *body[1:]]))
+                summary_text.load(json.dumps([version, *body[1:]]))
 
     def test_part_of_a_way_without_a_limit_is_not_read(self):
         body = json.loads(VERSION_2)
         body[1][0][2] = []
-        with self.assertRaises(summary.Unreadable):
-            summary.load(json.dumps(body))
+        with self.assertRaises(summary_text.Unreadable):
+            summary_text.load(json.dumps(body))
 
     def test_no_text_is_taken_for_a_summary(self):
-        whole = summary.dump(large())
+        whole = summary_text.dump(large())
         body = json.loads(whole)
         for text in (
             '',
@@ -194,12 +195,12 @@ class TextTest(unittest.TestCase):
         ):
             with (
                 self.subTest(text[:40]),
-                self.assertRaises(summary.Unreadable),
+                self.assertRaises(summary_text.Unreadable),
             ):
-                summary.load(text)
+                summary_text.load(text)
 
     def test_word_of_another_type_is_not_taken(self):
-        body = json.loads(summary.dump(large()))
+        body = json.loads(summary_text.dump(large()))
         for place, nonsense in (
             ((1, 0, 0), 7),
             ((1, 0, 1, 0, 0), ['VGPU']),
@@ -230,14 +231,16 @@ class TextTest(unittest.TestCase):
             text = json.dumps(_with(body, place, nonsense))
             with (
                 self.subTest(place=place, nonsense=nonsense),
-                self.assertRaises(summary.Unreadable),
+                self.assertRaises(summary_text.Unreadable),
             ):
-                summary.load(text)
+                summary_text.load(text)
 
     def test_host_that_tells_of_others_each_time_fills_no_memory(self):
-        for number in range(summary._MOST_KNOWN + 10):
-            summary.load(f'[3,[["{number}",[],""]],[],[],[],[]]')
-        self.assertLessEqual(len(summary._KNOWN), summary._MOST_KNOWN)
+        for number in range(summary_text._MOST_KNOWN + 10):
+            summary_text.load(f'[3,[["{number}",[],""]],[],[],[],[]]')
+        self.assertLessEqual(
+            len(summary_text._KNOWN), summary_text._MOST_KNOWN
+        )
 
     @hypothesis.given(
         st.recursive(
@@ -255,8 +258,8 @@ class TextTest(unittest.TestCase):
             [2, body, body, [], body, body],
             [3, body, body, [], body, body],
         ):
-            with contextlib.suppress(summary.Unreadable):
-                told = summary.load(json.dumps(each))
+            with contextlib.suppress(summary_text.Unreadable):
+                told = summary_text.load(json.dumps(each))
                 self.assertIsInstance(told, summary.Summary)
 
 

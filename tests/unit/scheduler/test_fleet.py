@@ -5,6 +5,7 @@ import unittest
 import os_resource_classes as orc
 
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import fleet
 from tests.unit.scheduler import worlds
 
@@ -14,7 +15,7 @@ LARGE = summary.Request(32, 65536, ((orc.PGPU, 1),))
 
 def text(*running, model='T4', provider='card'):
     card = worlds.free(summary.Layout(model), provider)
-    return summary.dump(summary.Summary((card,), running=running))
+    return summary_text.dump(summary.Summary((card,), running=running))
 
 
 class FleetTest(unittest.TestCase):
@@ -99,7 +100,7 @@ class FleetTest(unittest.TestCase):
                 ),
             )
             told = summary.Summary((worlds.free(model, 'old'),))
-            view = fleet_.view('gone', summary.dump(told))
+            view = fleet_.view('gone', summary_text.dump(told))
             self.assertIn((worlds.CLASSES[0], 1), view.demand.units)
             self.now += 24 * 3600 + 1
             view = fleet_.view('a', text())
@@ -116,7 +117,7 @@ class FleetTest(unittest.TestCase):
         )
         self.fleet.view('a', text())
         told = summary.Summary((worlds.free(layout, 'new'),))
-        view = self.fleet.view('b', summary.dump(told))
+        view = self.fleet.view('b', summary_text.dump(told))
         self.assertIn((worlds.CLASSES[0], 1), view.demand.units)
         self.assertIs(view.demand, self.fleet.view('a', text()).demand)
 

@@ -6,6 +6,7 @@ import unittest
 import uuid
 
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import demand
 from nova_gpuvirt.scheduler import fleet
@@ -63,7 +64,7 @@ def text(model):
     )
     request = summary.Request(2, 2048, ((f'CUSTOM_{model}', 1),))
     card = worlds.free(layout, f'card-{model}')
-    return summary.dump(summary.Summary((card,), running=((request, 3),)))
+    return summary_text.dump(summary.Summary((card,), running=((request, 3),)))
 
 
 class FleetTest(unittest.TestCase):
@@ -107,7 +108,7 @@ class ViewTest(unittest.TestCase):
             tuple(
                 card
                 for number in range(3)
-                for card in summary.load(text(f'M{number}')).cards
+                for card in summary_text.load(text(f'M{number}')).cards
             )
         )
         layouts = dict.fromkeys(card.layout for card in told.cards)

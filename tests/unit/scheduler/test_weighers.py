@@ -12,6 +12,7 @@ from nova.scheduler import weights
 
 from nova_gpuvirt import exception
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
 from nova_gpuvirt.scheduler import fleet
@@ -55,7 +56,7 @@ class GpuWeigherTest(unittest.TestCase):
                 card = worlds.free(LAYOUT, f'{name}-{i}')
                 found.append(cards.take(card, A, count) if count else card)
             self.told[name] = summary.Summary(tuple(found))
-            host.stats = {summary.KEY: summary.dump(self.told[name])}
+            host.stats = {summary.KEY: summary_text.dump(self.told[name])}
         else:
             host.stats = {}
         taking = {f'{name}-0': {'resources': {rc: 1}}} if rc else {}

@@ -14,7 +14,7 @@ from nova_gpuvirt import model
 from nova_gpuvirt.cards import profiles
 from nova_gpuvirt.host import hypervisor
 from nova_gpuvirt.host import pciids
-from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.model import trait_names
 from nova_gpuvirt.placement import traits
 from nova_gpuvirt.vendors import fabric_manager
@@ -223,8 +223,8 @@ class AnyTextTest(unittest.TestCase):
     @given(st.one_of(_pieces, _json))
     @example('[' * 100_000)
     def test_summaries(self, text):
-        with contextlib.suppress(summary.Unreadable):
-            summary.load(text)
+        with contextlib.suppress(summary_text.Unreadable):
+            summary_text.load(text)
 
     @given(
         st.one_of(

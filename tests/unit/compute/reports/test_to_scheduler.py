@@ -18,6 +18,7 @@ from nova_gpuvirt.host import machine
 from nova_gpuvirt.host import pciids
 from nova_gpuvirt.host import sysfs
 from nova_gpuvirt.model import summary
+from nova_gpuvirt.model import summary_text
 from nova_gpuvirt.placement import inventory as inventory_
 from nova_gpuvirt.scheduler import candidate
 from nova_gpuvirt.scheduler import cards
@@ -36,7 +37,7 @@ def told(providers, running=None, arrived=(), console=True):
     maker = to_scheduler.HostSummary(has_console=console)
     named = {str(uuid.uuid5(uuid.NAMESPACE_DNS, p.name)): p for p in providers}
     text = maker.text(named, running or {}, arrived)
-    return text, summary.load(text), named
+    return text, summary_text.load(text), named
 
 
 class CardTest(unittest.TestCase):
